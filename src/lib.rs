@@ -1,0 +1,6 @@
+//! holdfast: a container registry.
+
+pub mod cli;
+pub mod config;
+pub mod observe;
+pub mod server;

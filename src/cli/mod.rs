@@ -1,0 +1,33 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
+//! command line was wrong.
+
+mod reload;
+mod serve;
+mod stub;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A container registry.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, about, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the registry
+    Serve(serve::Serve),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    match CommandLine::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+    }
+}

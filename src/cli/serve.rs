@@ -1,0 +1,278 @@
+//! `holdfast serve`: builds the pieces, ties them together, runs them, and takes them apart again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Args;
+use tokio::sync::oneshot;
+
+use super::reload;
+use crate::config::{Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Sources};
+use crate::observe;
+use crate::server::signals::{Signals, StopSignal, Wish};
+use crate::server::{Address, AddressError, BindError, Server, Settings, open_files, supervisor};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration file
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen: HOST:PORT, or :PORT for every address; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<String>,
+    /// The folder of the data
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Reads the configuration as this command line asks for it.
+    pub(super) fn load(&self) -> Result<Loaded, String> {
+        Config::load(Sources {
+            file: self.config.clone().or_else(|| self.file.clone()),
+            environment: std::env::vars(),
+            flags: Flags {
+                addr: self.addr.clone(),
+                root: self.root.clone(),
+            },
+        })
+    }
+}
+
+/// Why the registry cannot be served. The messages say what to do.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("signals cannot be handled: {0}; the system is short of something: try again")]
+    Signals(#[source] std::io::Error),
+    #[error("threads cannot be started: {0}; the system is short of something: try again")]
+    Threads(#[source] std::io::Error),
+}
+
+/// How a run ended.
+enum End {
+    /// What was under way was finished, the store is closed.
+    Drained,
+    /// A second signal, or one before there was anything to drain.
+    AtOnce(StopSignal),
+}
+
+/// Runs the registry until a signal stops it.
+pub(super) fn run(arguments: &Serve) -> ExitCode {
+    let loaded = match arguments.load() {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::FAILURE;
+        }
+    };
+    observe::start(&log_settings(&loaded.config.log));
+    let end = run_threads(arguments, &loaded);
+    if let Err(error) = &end {
+        tracing::error!("{error}");
+    }
+    observe::finish();
+    match end {
+        Ok(End::Drained) => ExitCode::SUCCESS,
+        Ok(End::AtOnce(signal)) => ExitCode::from(signal.exit_code()),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run_threads(arguments: &Serve, loaded: &Loaded) -> Result<End, ServeError> {
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let threads = threads.map_err(ServeError::Threads)?;
+    let end = threads.block_on(serve(arguments, loaded));
+    // A thread that still waits for something (the lock of the data folder, say) is not waited for.
+    threads.shutdown_timeout(Duration::from_millis(100));
+    end
+}
+
+async fn serve(arguments: &Serve, loaded: &Loaded) -> Result<End, ServeError> {
+    let mut signals = Signals::install().map_err(ServeError::Signals)?;
+    for note in &loaded.notes {
+        tracing::warn!("{note}");
+    }
+    open_files::raise_limit();
+    let http = &loaded.config.http;
+    let address = address(http)?;
+    let registry = Pieces::build(&loaded.config);
+    let servers = Servers::bind(&address, http).await?;
+    announce(&servers.main, &loaded.config);
+    supervisor::ready();
+
+    let (stop, stopped) = oneshot::channel();
+    let to_the_end = async {
+        servers
+            .run(registry.router.clone(), stopped, || {
+                registry.interrupt_uploads()
+            })
+            .await;
+        registry.close().await;
+        tracing::info!("stopped");
+        End::Drained
+    };
+    tokio::select! {
+        end = to_the_end => Ok(end),
+        signal = attend(&mut signals, stop, arguments, &loaded.config) => Ok(End::AtOnce(signal)),
+    }
+}
+
+/// Does what signals ask for. Returns at the second one that says stop.
+async fn attend(
+    signals: &mut Signals,
+    stop: oneshot::Sender<()>,
+    arguments: &Serve,
+    config: &Config,
+) -> StopSignal {
+    while signals.next().await == Wish::Reload {
+        reload::reload(arguments, config);
+    }
+    tracing::info!("stopping: requests under way are finished; a second signal stops at once");
+    supervisor::stopping();
+    // The receiver is gone only if serving has ended already.
+    let _ = stop.send(());
+    signals.stop().await
+}
+
+/// The registry and the router in front of it.
+struct Pieces {
+    router: Router,
+}
+
+impl Pieces {
+    fn build(_config: &Config) -> Self {
+        Pieces {
+            router: super::stub::router(),
+        }
+    }
+
+    fn interrupt_uploads(&self) {}
+
+    async fn close(self) {}
+}
+
+/// The server that clients talk to, and the one for probes where `http.debug.addr` is set.
+struct Servers {
+    main: Server,
+    debug: Option<Server>,
+}
+
+impl Servers {
+    async fn bind(address: &Address, http: &Http) -> Result<Self, ServeError> {
+        let main = Server::bind(address, settings(http)).await?;
+        let debug = match &http.debug.addr {
+            None => None,
+            Some(text) => {
+                let server = Server::bind(&Address::parse(text)?, debug_settings(http)).await?;
+                tracing::info!("answering probes on {}", server.endpoint());
+                Some(server)
+            }
+        };
+        Ok(Servers { main, debug })
+    }
+
+    /// Runs both. Probes are answered until the last client has been served.
+    async fn run(self, router: Router, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
+        let readiness = self.main.readiness();
+        let (main_runs, main_ended) = oneshot::channel::<()>();
+        let main = async {
+            self.main.run(router, ended(stop), last_call).await;
+            drop(main_runs);
+        };
+        let debug = async {
+            if let Some(debug) = self.debug {
+                debug
+                    .run(readiness.debug_router(), ended(main_ended), || ())
+                    .await;
+            }
+        };
+        tokio::join!(main, debug);
+    }
+}
+
+/// Completes when the sender sends, or is gone.
+async fn ended(receiver: oneshot::Receiver<()>) {
+    // An error is the sender being gone.
+    let _ = receiver.await;
+}
+
+/// The line that tells a person where to go from here, and a warning where others can go there too.
+fn announce(server: &Server, config: &Config) {
+    let endpoint = server.endpoint();
+    let root = &config.storage.root;
+    let data = std::path::absolute(root).unwrap_or_else(|_| root.clone());
+    let push = endpoint.first_push(config.http.host.as_deref());
+    tracing::info!(data = %data.display(), push, "listening on {endpoint}");
+    if endpoint.is_reachable_from_outside() {
+        tracing::warn!(
+            "there are no logins yet: whoever can reach {endpoint} may push and delete; \
+             keep it behind a firewall or an authenticating proxy, or listen on 127.0.0.1"
+        );
+    }
+}
+
+fn address(http: &Http) -> Result<Address, AddressError> {
+    match http.net {
+        Net::Tcp => Address::parse(&http.addr),
+        Net::Unix => Ok(Address::Unix {
+            path: Path::new(&http.addr).to_owned(),
+            mode: http.socketmode,
+        }),
+    }
+}
+
+fn settings(http: &Http) -> Settings {
+    Settings {
+        headers: http.headers.clone(),
+        header_timeout: http.headertimeout,
+        idle_timeout: http.idletimeout,
+        keep_alive_timeout: http.keepalivetimeout,
+        drain_timeout: http.draintimeout,
+        wait_timeout: http.waittimeout,
+        max_connections: http.maxconnections,
+        max_header_bytes: http.maxheaderbytes,
+        http2: http.h2c.enabled && !http.http2.disabled,
+        logged: true,
+    }
+}
+
+/// Probes are short, and say nothing that a log needs.
+fn debug_settings(http: &Http) -> Settings {
+    Settings {
+        drain_timeout: Duration::ZERO,
+        max_connections: 64,
+        logged: false,
+        ..settings(http)
+    }
+}
+
+fn log_settings(log: &Log) -> observe::Settings {
+    observe::Settings {
+        level: level(log.level),
+        json: log.formatter == Formatter::Json,
+        fields: log.fields.clone(),
+        access_lines: !log.accesslog.disabled,
+    }
+}
+
+/// The level under the name that events know it by.
+pub(super) fn level(level: Level) -> tracing::Level {
+    match level {
+        Level::Error => tracing::Level::ERROR,
+        Level::Warn => tracing::Level::WARN,
+        Level::Info => tracing::Level::INFO,
+        Level::Debug => tracing::Level::DEBUG,
+        Level::Trace => tracing::Level::TRACE,
+    }
+}
