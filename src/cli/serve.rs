@@ -47,6 +47,8 @@ impl Serve {
 /// Why the registry cannot be served. The messages say what to do.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
+    #[error("{0}")]
+    Configuration(String),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
@@ -67,17 +69,13 @@ enum End {
 
 /// Runs the registry until a signal stops it.
 pub(super) fn run(arguments: &Serve) -> ExitCode {
-    let loaded = match arguments.load() {
-        Ok(loaded) => loaded,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return ExitCode::FAILURE;
-        }
-    };
-    observe::start(&log_settings(&loaded.config.log));
-    let end = run_threads(arguments, &loaded);
+    let end = run_threads(arguments);
     if let Err(error) = &end {
-        tracing::error!("{error}");
+        match error {
+            // Not logged: how to log is what could not be read.
+            ServeError::Configuration(errors) => eprintln!("{errors}"),
+            error => tracing::error!("{error}"),
+        }
     }
     observe::finish();
     match end {
@@ -87,36 +85,40 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
     }
 }
 
-fn run_threads(arguments: &Serve, loaded: &Loaded) -> Result<End, ServeError> {
+fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
     let threads = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let threads = threads.map_err(ServeError::Threads)?;
-    let end = threads.block_on(serve(arguments, loaded));
+    let end = threads.block_on(serve(arguments));
     // A thread that still waits for something (the lock of the data folder, say) is not waited for.
     threads.shutdown_timeout(Duration::from_millis(100));
     end
 }
 
-async fn serve(arguments: &Serve, loaded: &Loaded) -> Result<End, ServeError> {
+async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
+    let loaded = arguments.load().map_err(ServeError::Configuration)?;
+    let config = &loaded.config;
+    observe::start(&log_settings(&config.log));
     for note in &loaded.notes {
         tracing::warn!("{note}");
     }
     open_files::raise_limit();
-    let http = &loaded.config.http;
-    let address = address(http)?;
-    let registry = Pieces::build(&loaded.config);
-    let servers = Servers::bind(&address, http).await?;
-    announce(&servers.main, &loaded.config);
+    let address = address(&config.http)?;
+    let registry = tokio::select! {
+        registry = Pieces::build(config) => registry,
+        signal = signals.stop() => return Ok(End::AtOnce(signal)),
+    };
+    let servers = Servers::bind(&address, &config.http).await?;
+    announce(&servers.main, config);
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
+    let last_call = || registry.interrupt_uploads();
     let to_the_end = async {
         servers
-            .run(registry.router.clone(), stopped, || {
-                registry.interrupt_uploads()
-            })
+            .run(registry.router.clone(), stopped, last_call)
             .await;
         registry.close().await;
         tracing::info!("stopped");
@@ -124,7 +126,7 @@ async fn serve(arguments: &Serve, loaded: &Loaded) -> Result<End, ServeError> {
     };
     tokio::select! {
         end = to_the_end => Ok(end),
-        signal = attend(&mut signals, stop, arguments, &loaded.config) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, config) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -151,7 +153,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn build(_config: &Config) -> Self {
+    async fn build(_config: &Config) -> Self {
         Pieces {
             router: super::stub::router(),
         }
@@ -159,7 +161,7 @@ impl Pieces {
 
     fn interrupt_uploads(&self) {}
 
-    async fn close(self) {}
+    async fn close(&self) {}
 }
 
 /// The server that clients talk to, and the one for probes where `http.debug.addr` is set.

@@ -100,7 +100,7 @@ impl fmt::Display for Escaped<'_> {
             match character {
                 '"' | '\\' => write!(formatter, "\\{character}")?,
                 _ if character.is_control() => {
-                    write!(formatter, "\\x{:02x}", u32::from(character))?
+                    write!(formatter, "\\x{:02x}", u32::from(character))?;
                 }
                 _ => formatter.write_char(character)?,
             }

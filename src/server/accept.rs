@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::listener::Listener;
+use super::listener::{BACKLOG, Listener};
 use super::phase::Phase;
 use super::progress::Progress;
 use super::{House, conversation};
@@ -20,7 +21,7 @@ pub(super) async fn run(listener: Listener, house: Arc<House>) {
     loop {
         let accepted = tokio::select! {
             biased;
-            () = phase.reached(Phase::Draining) => return,
+            () = phase.reached(Phase::Draining) => return take_in(&listener, &house),
             accepted = next(&listener, &house) => accepted,
         };
         match accepted {
@@ -47,6 +48,18 @@ async fn next(
         Arc::clone(house),
         place,
     ))
+}
+
+/// Takes in who stood at the door already when it was closed: the system has accepted them on our
+/// behalf, and those that have sent a request get their answer.
+fn take_in(listener: &Listener, house: &Arc<House>) {
+    for _ in 0..BACKLOG {
+        match next(listener, house).now_or_never() {
+            Some(Ok(serving)) => _ = tokio::spawn(serving),
+            Some(Err(_)) => {}
+            None => return,
+        }
+    }
 }
 
 /// Errors in a row, and when one was logged last.

@@ -18,6 +18,7 @@ use crate::observe::Peer;
 pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>, place: Place) {
     let mut phase = house.lifecycle.watch();
     let seated = tokio::select! {
+        biased;
         seated = place.seated(house.limits.wait) => seated,
         () = phase.reached(Phase::Draining) => return,
     };
@@ -30,6 +31,7 @@ pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>,
 
 async fn converse(mut connection: Connection, peer: Peer, house: &House, mut phase: PhaseWatch) {
     let greeting = tokio::select! {
+        biased;
         greeting = connection.greeting() => greeting,
         () = tokio::time::sleep(house.limits.timeouts.headers) => return,
         () = phase.reached(Phase::Draining) => return,

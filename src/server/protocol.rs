@@ -19,13 +19,15 @@ const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
 /// hyper's timeout for headers is off, for it would also run between two requests; the
-/// [watchdog](super::progress::Watchdog) knows the difference.
+/// [watchdog](super::progress::Watchdog) knows the difference. A client that ends its side after its
+/// request, as HTTP/1.0 clients may, still gets its answer.
 pub(super) fn http1(max_header_bytes: usize) -> http1::Builder {
     let head = max_header_bytes.saturating_add(REQUEST_LINE);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        .half_close(true)
         .max_headers(HEADERS)
         .max_header_size(head)
         .max_buf_size(head.saturating_mul(2).max(BUFFER));
