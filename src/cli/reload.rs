@@ -1,24 +1,36 @@
 //! SIGHUP: the configuration is read again, and what can change without a restart does.
 
 use super::serve::{Serve, level};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::observe;
 
-/// Reads the configuration as the command line asked for it, and compares it with the one in force.
-/// What is wrong with it is logged, and nothing changes then.
-pub(super) fn reload(arguments: &Serve, in_force: &Config) {
+/// The settings that take effect at once.
+const AT_ONCE: &[&str] = &["log.level"];
+
+/// Reads the configuration as the command line asks for it, and compares it with what was read last.
+/// One with errors is logged and changes nothing.
+pub(super) fn reload(arguments: &Serve, last_read: &mut Loaded) {
     let read = match arguments.load() {
-        Ok(loaded) => loaded.config,
+        Ok(read) => read,
         Err(errors) => {
-            tracing::error!("the configuration is not read again, for it has errors: {errors}");
+            tracing::error!("the configuration stays as it is: {errors}");
             return;
         }
     };
-    observe::set_level(level(read.log.level));
-    tracing::info!(level = ?read.log.level, "the configuration was read again");
-    let mut rest = in_force.clone();
-    rest.log.level = read.log.level;
-    if rest != read {
-        tracing::warn!("other settings changed too: they need a restart");
+    observe::set_level(level(read.config.log.level));
+    let (applied, waiting): (Vec<_>, Vec<_>) = read
+        .changed_keys(last_read)
+        .into_iter()
+        .partition(|key| AT_ONCE.contains(key));
+    tracing::info!(
+        changed = applied.join(" "),
+        "the configuration was read again"
+    );
+    if !waiting.is_empty() {
+        tracing::warn!(
+            keys = waiting.join(" "),
+            "these settings changed and need a restart"
+        );
     }
+    *last_read = read;
 }

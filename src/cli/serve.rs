@@ -9,7 +9,10 @@ use clap::Args;
 use tokio::sync::oneshot;
 
 use super::reload;
-use crate::config::{Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Sources};
+use crate::config::{
+    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources,
+    process_environment,
+};
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::{Address, AddressError, BindError, Server, Settings, open_files, supervisor};
@@ -32,10 +35,10 @@ pub(super) struct Serve {
 
 impl Serve {
     /// Reads the configuration as this command line asks for it.
-    pub(super) fn load(&self) -> Result<Loaded, String> {
+    pub(super) fn load(&self) -> Result<Loaded, config::Errors> {
         Config::load(Sources {
             file: self.config.clone().or_else(|| self.file.clone()),
-            environment: std::env::vars(),
+            environment: process_environment(),
             flags: Flags {
                 addr: self.addr.clone(),
                 root: self.root.clone(),
@@ -47,8 +50,8 @@ impl Serve {
 /// Why the registry cannot be served. The messages say what to do.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
-    #[error("{0}")]
-    Configuration(String),
+    #[error(transparent)]
+    Configuration(#[from] config::Errors),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
@@ -98,12 +101,10 @@ fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
 
 async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
-    let loaded = arguments.load().map_err(ServeError::Configuration)?;
+    let loaded = arguments.load()?;
     let config = &loaded.config;
     observe::start(&log_settings(&config.log));
-    for note in &loaded.notes {
-        tracing::warn!("{note}");
-    }
+    loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
     let registry = tokio::select! {
@@ -111,7 +112,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
     let servers = Servers::bind(&address, &config.http).await?;
-    announce(&servers.main, config);
+    announce(&servers.main, &loaded);
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
@@ -126,7 +127,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     };
     tokio::select! {
         end = to_the_end => Ok(end),
-        signal = attend(&mut signals, stop, arguments, config) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, loaded.clone()) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -135,10 +136,10 @@ async fn attend(
     signals: &mut Signals,
     stop: oneshot::Sender<()>,
     arguments: &Serve,
-    config: &Config,
+    mut loaded: Loaded,
 ) -> StopSignal {
     while signals.next().await == Wish::Reload {
-        reload::reload(arguments, config);
+        reload::reload(arguments, &mut loaded);
     }
     tracing::info!("stopping: requests under way are finished; a second signal stops at once");
     supervisor::stopping();
@@ -209,13 +210,25 @@ async fn ended(receiver: oneshot::Receiver<()>) {
     let _ = receiver.await;
 }
 
+fn log(note: &Note) {
+    match note.level {
+        Level::Error | Level::Warn => tracing::warn!("{note}"),
+        _ => tracing::info!("{note}"),
+    }
+}
+
 /// The line that tells a person where to go from here, and a warning where others can go there too.
-fn announce(server: &Server, config: &Config) {
+fn announce(server: &Server, loaded: &Loaded) {
     let endpoint = server.endpoint();
-    let root = &config.storage.root;
+    let root = &loaded.config.storage.root;
     let data = std::path::absolute(root).unwrap_or_else(|_| root.clone());
-    let push = endpoint.first_push(config.http.host.as_deref());
+    let push = endpoint.first_push(loaded.config.http.host.as_deref());
     tracing::info!(data = %data.display(), push, "listening on {endpoint}");
+    if loaded.delete_disabled_by_distribution_default() {
+        tracing::info!(
+            "deleting is off, as it is in distribution: its configuration file does not set storage.delete.enabled"
+        );
+    }
     if endpoint.is_reachable_from_outside() {
         tracing::warn!(
             "there are no logins yet: whoever can reach {endpoint} may push and delete; \
