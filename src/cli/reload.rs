@@ -4,12 +4,12 @@ use super::serve::{Serve, level};
 use crate::config::Loaded;
 use crate::observe;
 
-/// The settings that take effect at once.
-const AT_ONCE: &[&str] = &["log.level"];
+/// The setting that takes effect at once.
+const AT_ONCE: &str = "log.level";
 
-/// Reads the configuration as the command line asks for it, and compares it with what was read last.
-/// One with errors is logged and changes nothing.
-pub(super) fn reload(arguments: &Serve, last_read: &mut Loaded) {
+/// Reads the configuration as the command line asks for it, and says what differs from the one that
+/// the process was started with. One with errors is logged and changes nothing.
+pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
     let read = match arguments.load() {
         Ok(read) => read,
         Err(errors) => {
@@ -17,20 +17,15 @@ pub(super) fn reload(arguments: &Serve, last_read: &mut Loaded) {
             return;
         }
     };
-    observe::set_level(level(read.config.log.level));
-    let (applied, waiting): (Vec<_>, Vec<_>) = read
-        .changed_keys(last_read)
-        .into_iter()
-        .partition(|key| AT_ONCE.contains(key));
-    tracing::info!(
-        changed = applied.join(" "),
-        "the configuration was read again"
-    );
+    let level = level(read.config.log.level);
+    observe::set_level(level);
+    tracing::info!(level = level.as_str(), "the configuration was read again");
+    let mut waiting = read.changed_keys(started_with);
+    waiting.retain(|key| *key != AT_ONCE);
     if !waiting.is_empty() {
         tracing::warn!(
             keys = waiting.join(" "),
             "these settings changed and need a restart"
         );
     }
-    *last_read = read;
 }

@@ -73,19 +73,19 @@ enum End {
 /// Runs the registry until a signal stops it.
 pub(super) fn run(arguments: &Serve) -> ExitCode {
     let end = run_threads(arguments);
-    if let Err(error) = &end {
-        match error {
-            // Not logged: how to log is what could not be read.
-            ServeError::Configuration(errors) => eprintln!("{errors}"),
-            error => tracing::error!("{error}"),
-        }
-    }
-    observe::finish();
-    match end {
+    let code = match end {
         Ok(End::Drained) => ExitCode::SUCCESS,
         Ok(End::AtOnce(signal)) => ExitCode::from(signal.exit_code()),
-        Err(_) => ExitCode::FAILURE,
-    }
+        Err(error) => {
+            match observe::is_started() {
+                true => tracing::error!("{error}"),
+                false => eprintln!("holdfast: {error}"),
+            }
+            ExitCode::FAILURE
+        }
+    };
+    observe::finish();
+    code
 }
 
 fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
@@ -103,7 +103,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     let loaded = arguments.load()?;
     let config = &loaded.config;
-    observe::start(&log_settings(&config.log));
+    observe::start(&log_settings(&config.log)).map_err(ServeError::Threads)?;
     loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
@@ -127,7 +127,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     };
     tokio::select! {
         end = to_the_end => Ok(end),
-        signal = attend(&mut signals, stop, arguments, loaded.clone()) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, &loaded) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -136,10 +136,10 @@ async fn attend(
     signals: &mut Signals,
     stop: oneshot::Sender<()>,
     arguments: &Serve,
-    mut loaded: Loaded,
+    loaded: &Loaded,
 ) -> StopSignal {
     while signals.next().await == Wish::Reload {
-        reload::reload(arguments, &mut loaded);
+        reload::reload(arguments, loaded);
     }
     tracing::info!("stopping: requests under way are finished; a second signal stops at once");
     supervisor::stopping();

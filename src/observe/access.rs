@@ -2,19 +2,8 @@
 //! them.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
-use std::sync::OnceLock;
 
 use time::{Month, OffsetDateTime};
-use tracing_appender::non_blocking::NonBlocking;
-
-static OUTPUT: OnceLock<NonBlocking> = OnceLock::new();
-
-/// Lines are written from now on.
-pub(super) fn start(output: NonBlocking) {
-    // Called once, by `observe::start`.
-    let _ = OUTPUT.set(output);
-}
 
 /// What a line says of one request.
 pub(super) struct Line<'request> {
@@ -34,9 +23,8 @@ pub(super) struct Line<'request> {
 
 /// Writes the line, if access lines are wanted.
 pub(super) fn write(line: &Line<'_>) {
-    if let Some(output) = OUTPUT.get() {
-        // The queue's writer cannot fail: what does not fit is counted as lost.
-        let _ = output.clone().write_all(line.to_string().as_bytes());
+    if let Some(lines) = super::ACCESS.get() {
+        lines.write(line.to_string());
     }
 }
 

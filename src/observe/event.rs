@@ -6,13 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
@@ -28,12 +26,11 @@ pub(super) struct Form {
 /// The layer that writes each event as one line.
 pub(super) struct Events {
     form: Form,
-    output: NonBlocking,
 }
 
 impl Events {
-    pub(super) fn new(form: Form, output: NonBlocking) -> Self {
-        Events { form, output }
+    pub(super) fn new(form: Form) -> Self {
+        Events { form }
     }
 }
 
@@ -62,9 +59,9 @@ impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for Events {
                 fields.values.extend(outer.values.iter().cloned());
             }
         }
-        let line = self.form.line(*event.metadata().level(), &fields);
-        // The queue's writer cannot fail: what does not fit is counted as lost.
-        let _ = self.output.clone().write_all(line.as_bytes());
+        if let Some(lines) = super::EVENTS.get() {
+            lines.write(self.form.line(*event.metadata().level(), &fields));
+        }
     }
 }
 

@@ -13,15 +13,16 @@ mod lines;
 mod request;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
+use lines::Lines;
 pub use request::{Exchange, Peer};
 
 /// How much is logged, and in which form.
@@ -37,33 +38,40 @@ pub struct Settings {
     pub access_lines: bool,
 }
 
-type Filter = reload::Handle<Targets, Registry>;
-
-static FILTER: OnceLock<Filter> = OnceLock::new();
-static GUARDS: Mutex<Vec<WorkerGuard>> = Mutex::new(Vec::new());
+static EVENTS: OnceLock<Lines> = OnceLock::new();
+static ACCESS: OnceLock<Lines> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts logging. Only the first call of a process has an effect.
-pub fn start(settings: &Settings) {
-    let (filter, handle) = reload::Layer::new(targets(settings.level));
-    if FILTER.set(handle).is_err() {
-        return;
+///
+/// # Errors
+///
+/// When the threads that write cannot be started.
+pub fn start(settings: &Settings) -> io::Result<()> {
+    if EVENTS.set(Lines::to(io::stderr())?).is_err() {
+        return Ok(());
     }
-    let (standard_error, guard) = lines::queue(std::io::stderr());
-    hold(guard);
+    if settings.access_lines {
+        // Cannot be set already: only the first call comes this far.
+        let _ = ACCESS.set(Lines::to(io::stdout())?);
+    }
     let form = event::Form {
         json: settings.json,
-        colour: std::io::stderr().is_terminal() && colour_wanted(),
+        colour: io::stderr().is_terminal() && is_colour_wanted(),
         fields: settings.fields.clone(),
     };
-    let events = event::Events::new(form, standard_error).with_filter(filter);
-    // A second subscriber can only be a test's; the first one stays.
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(events));
-    if settings.access_lines {
-        let (standard_output, guard) = lines::queue(std::io::stdout());
-        hold(guard);
-        access::start(standard_output);
-    }
+    let (filter, handle) = reload::Layer::new(targets(settings.level));
+    let subscriber = Registry::default().with(event::Events::new(form).with_filter(filter));
+    // Either can be set already only by a test; the first one stays.
+    let _ = FILTER.set(handle);
+    let _ = tracing::subscriber::set_global_default(subscriber);
     log_panics();
+    Ok(())
+}
+
+/// Whether events go anywhere yet.
+pub fn is_started() -> bool {
+    FILTER.get().is_some()
 }
 
 /// Changes from which level on events are logged, at once and everywhere.
@@ -74,18 +82,35 @@ pub fn set_level(level: tracing::Level) {
     }
 }
 
-/// Writes out what is queued, waiting no longer than about a second. What is logged after it is lost.
+/// How long the end waits for those who read the logs.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Writes out what is queued, waiting no longer than a second in all.
 pub fn finish() {
-    let guards = match GUARDS.lock() {
-        Ok(mut guards) => std::mem::take(&mut *guards),
-        Err(_) => return,
-    };
-    drop(guards);
+    for lines in [&EVENTS, &ACCESS].into_iter().filter_map(OnceLock::get) {
+        lines.flush(LAST_WORDS);
+    }
 }
 
-fn hold(guard: WorkerGuard) {
-    if let Ok(mut guards) = GUARDS.lock() {
-        guards.push(guard);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// Logs how many lines were lost, now and then. Not to be called while an event is being written.
+fn report_lost() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let Ok(mut last) = LAST.try_lock() else {
+        return;
+    };
+    if last.is_some_and(|last| last.elapsed() < REPORT_EVERY) {
+        return;
+    }
+    let queues = [&EVENTS, &ACCESS].into_iter().filter_map(OnceLock::get);
+    let lost = queues.map(Lines::take_lost).sum::<usize>();
+    if lost > 0 {
+        *last = Some(Instant::now());
+        tracing::warn!(
+            lost,
+            "log lines were lost: standard output or standard error is not read fast enough"
+        );
     }
 }
 
@@ -98,7 +123,7 @@ fn targets(level: tracing::Level) -> Targets {
 }
 
 /// <https://no-color.org>: any value but the empty one turns colours off.
-fn colour_wanted() -> bool {
+fn is_colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 use time::OffsetDateTime;
 use tracing::Span;
 
-use super::{access, lines};
+use super::{access, report_lost};
 
 /// Who is at the other end of a connection. Every request carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Drop for Exchange {
             referer: &self.headers.referer,
             user_agent: &self.headers.user_agent,
         });
-        lines::report_lost();
+        report_lost();
     }
 }
 

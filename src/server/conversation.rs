@@ -77,7 +77,7 @@ async fn drive<C>(
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut http = pin!(http);
-    let mut overdue = pin!(Watchdog::new(progress, timeouts));
+    let mut overdue = Watchdog::new(progress, timeouts);
     let (mut draining, mut closing) = (phase.clone(), phase);
     let mut draining = pin!(draining.reached(Phase::Draining));
     let mut closing = pin!(closing.reached(Phase::Closing));
@@ -86,7 +86,7 @@ async fn drive<C>(
         tokio::select! {
             biased;
             ended = http.as_mut() => return log_end(peer, ended),
-            stage = overdue.as_mut() => return log_timeout(peer, stage),
+            stage = &mut overdue => return log_timeout(peer, stage),
             () = closing.as_mut() => {
                 tracing::debug!(%peer, "a connection was still busy at the end of http.draintimeout and is dropped");
                 return;
@@ -94,6 +94,7 @@ async fn drive<C>(
             () = draining.as_mut(), if !drained => {
                 drained = true;
                 http.as_mut().graceful_shutdown();
+                overdue.drain();
             }
         }
     }

@@ -84,8 +84,12 @@ impl Progress {
 
     /// Bytes went out.
     pub(super) fn sent(&self) {
-        self.last_byte.store(self.now(), Ordering::Relaxed);
+        self.touch();
         self.write_blocked.store(false, Ordering::Relaxed);
+    }
+
+    fn touch(&self) {
+        self.last_byte.store(self.now(), Ordering::Relaxed);
     }
 
     /// Bytes are to go out, and the peer does not take them yet.
@@ -106,6 +110,7 @@ impl Progress {
     /// A request's headers have arrived. It is under way until the value returned is dropped.
     pub(super) fn begin_request(self: &Arc<Self>) -> UnderWay {
         self.headers_since.store(0, Ordering::Relaxed);
+        self.body_left.store(false, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
     }
@@ -139,7 +144,7 @@ pub(super) struct UnderWay(Arc<Progress>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.last_byte.store(self.0.now(), Ordering::Relaxed);
+        self.0.touch();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -160,6 +165,18 @@ impl Watchdog {
             timeouts,
             sleep: Box::pin(tokio::time::sleep_until(deadline)),
         }
+    }
+}
+
+/// How long a connection without a request lasts once the server drains. HTTP/1 ends it at once;
+/// HTTP/2 asks the client first.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+impl Watchdog {
+    /// The server drains: from now on a connection without a request does not last.
+    pub(super) fn drain(&mut self) {
+        self.progress.touch();
+        self.timeouts.keep_alive = self.timeouts.keep_alive.min(FAREWELL);
     }
 }
 
