@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
 //! command line was wrong.
 
+pub mod config;
 mod reload;
 mod serve;
 mod stub;
@@ -23,11 +24,14 @@ struct CommandLine {
 enum Command {
     /// Run the registry
     Serve(serve::Serve),
+    /// Print the configuration in force, and where each value comes from
+    Config(config::ConfigArgs),
 }
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(arguments) => config::run(arguments),
     }
 }

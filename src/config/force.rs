@@ -27,9 +27,10 @@ impl InForce {
         dialect: Dialect,
     ) -> Self {
         for setting in SETTINGS {
-            given
-                .entry(setting.key)
-                .or_insert_with(|| (default_of(setting, dialect), Origin::Default(dialect)));
+            given.entry(setting.key).or_insert_with(|| {
+                let (text, whose) = setting.default_in(dialect);
+                (read(setting, text, whose), Origin::Default(whose))
+            });
         }
         Self(given)
     }
@@ -80,8 +81,10 @@ impl InForce {
             "validation.manifests.indexes.platforms",
             "validation.manifests.indexes.platformlist",
         );
-        let origin = self.origin_of(list);
-        if origin.is_set() && self.choice(platforms) != "list" {
+        let is_empty =
+            matches!(self.value(list), Value::Platforms(platforms) if platforms.is_empty());
+        if !is_empty && self.choice(platforms) != "list" {
+            let origin = self.origin_of(list);
             findings.note(
                 Level::Warn,
                 origin,
@@ -114,10 +117,7 @@ impl InForce {
             if let Some((_, off)) = OFF.iter().find(|(key, _)| *key == setting.key) {
                 self.0.insert(
                     setting.key,
-                    (
-                        read_default(setting, off, Dialect::Holdfast),
-                        origin.clone(),
-                    ),
+                    (read(setting, off, Dialect::Holdfast), origin.clone()),
                 );
             }
         }
@@ -334,15 +334,8 @@ fn mistyped(key: &str, value: &Value) -> ! {
     unreachable!("{key} is {value:?}, another kind than the table's")
 }
 
-fn default_of(setting: &Setting, dialect: Dialect) -> Value {
-    match dialect {
-        Dialect::Holdfast => read_default(setting, setting.default, dialect),
-        Dialect::Distribution => read_default(setting, setting.distribution_default(), dialect),
-    }
-}
-
 /// Reads a value that stands in the code.
-fn read_default(setting: &Setting, text: &str, dialect: Dialect) -> Value {
+fn read(setting: &Setting, text: &str, dialect: Dialect) -> Value {
     let mut findings = Findings::default();
     let node = yaml::parse(text, &Source::Default(dialect), &mut findings);
     let value = node.and_then(|node| setting.kind.read(setting.key, &node, &mut findings));

@@ -30,11 +30,11 @@ pub(super) enum Treatment {
 /// When a key asks for what holdfast cannot do yet.
 pub(super) enum Asked {
     /// As soon as it stands there, even without a value.
-    ByName,
+    Named,
     /// When there is a value other than false, nothing, or what is itself marked as disabled.
-    ByValue,
+    Valued,
     /// When one of these keys beneath has such a value.
-    ByKeys(&'static [&'static str]),
+    Keyed(&'static [&'static str]),
 }
 
 const fn needless(key: &'static str, keys: &'static [&'static str], why: &'static str) -> Foreign {
@@ -58,18 +58,18 @@ const fn unsupported(key: &'static str, instead: &'static str) -> Foreign {
         key,
         keys: &[],
         treatment: Treatment::Unsupported {
-            asked: Asked::ByValue,
+            asked: Asked::Valued,
             instead,
         },
     }
 }
 
-const fn driver(key: &'static str, instead: &'static str) -> Foreign {
+const fn unsupported_by_name(key: &'static str, instead: &'static str) -> Foreign {
     Foreign {
         key,
         keys: &[],
         treatment: Treatment::Unsupported {
-            asked: Asked::ByName,
+            asked: Asked::Named,
             instead,
         },
     }
@@ -85,7 +85,7 @@ const fn unsupported_if(
         key,
         keys,
         treatment: Treatment::Unsupported {
-            asked: Asked::ByKeys(asked_by),
+            asked: Asked::Keyed(asked_by),
             instead,
         },
     }
@@ -137,22 +137,22 @@ pub(super) const FOREIGN: &[Foreign] = &[
         &["enabled"],
         "to keep clients from writing let a proxy pass GET and HEAD only",
     ),
-    driver("storage.azure", FOLDER),
-    driver("storage.gcs", FOLDER),
-    driver(
+    unsupported_by_name("storage.azure", FOLDER),
+    unsupported_by_name("storage.gcs", FOLDER),
+    unsupported_by_name(
         "storage.inmemory",
         "use storage.filesystem with a folder in memory, such as one in /dev/shm",
     ),
-    driver("storage.oss", FOLDER),
-    driver("storage.rados", FOLDER),
-    driver("storage.s3", FOLDER),
-    driver("storage.s3aws", FOLDER),
-    driver("storage.s3goamz", FOLDER),
-    driver("storage.swift", FOLDER),
+    unsupported_by_name("storage.oss", FOLDER),
+    unsupported_by_name("storage.rados", FOLDER),
+    unsupported_by_name("storage.s3", FOLDER),
+    unsupported_by_name("storage.s3aws", FOLDER),
+    unsupported_by_name("storage.s3goamz", FOLDER),
+    unsupported_by_name("storage.swift", FOLDER),
     needless("auth.none", &[], "nobody is asked to log in"),
-    driver("auth.silly", LOGINS),
-    driver("auth.token", LOGINS),
-    driver("auth.htpasswd", LOGINS),
+    unsupported_by_name("auth.silly", LOGINS),
+    unsupported_by_name("auth.token", LOGINS),
+    unsupported_by_name("auth.htpasswd", LOGINS),
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless(

@@ -98,29 +98,21 @@ impl Kind {
     fn scalar<'a>(&self, node: &'a Node) -> Result<&'a str, Fault> {
         match &node.content {
             Content::Scalar { text, .. } => Ok(text),
-            _ => Err(self.mismatch(node)),
+            _ => Err(node.mismatch(&self.to_string())),
         }
     }
 
-    fn mismatch(&self, node: &Node) -> Fault {
-        Fault::Type {
-            expected: self.to_string(),
-            found: node.describe(),
-        }
-    }
-
-    /// YAML 1.1's words for yes and no count, as they do for distribution; quoted ones are text.
+    /// Plain words count, as they do for distribution; quoted ones are text.
     fn read_switch(&self, node: &Node) -> Result<Value, Fault> {
         let Content::Scalar { text, plain } = &node.content else {
-            return Err(self.mismatch(node));
+            return Err(node.mismatch(&self.to_string()));
         };
-        match (text.to_ascii_lowercase().as_str(), plain) {
-            ("true" | "yes" | "on" | "y", true) => Ok(Value::Switch(true)),
-            ("false" | "no" | "off" | "n", true) => Ok(Value::Switch(false)),
-            ("true" | "false", false) => Err(Fault::Value(format!(
+        match (switch_of(text), plain) {
+            (Some(on), true) => Ok(Value::Switch(on)),
+            (Some(_), false) => Err(Fault::Value(format!(
                 "{text:?} in quotes is a text: leave the quotes out"
             ))),
-            _ => Err(self.mismatch(node)),
+            _ => Err(node.mismatch(&self.to_string())),
         }
     }
 
@@ -128,7 +120,7 @@ impl Kind {
         let text = self.scalar(node)?;
         let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
         word.map(|word| Value::Choice(word))
-            .ok_or_else(|| self.mismatch(node))
+            .ok_or_else(|| node.mismatch(&self.to_string()))
     }
 }
 
@@ -165,7 +157,16 @@ impl fmt::Display for Kind {
     }
 }
 
-fn within<T: PartialOrd>(
+/// What a word says of a switch, YAML 1.1's words included.
+pub(super) fn switch_of(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+fn within<T: Copy + PartialOrd>(
     value: T,
     least: T,
     most: T,
@@ -188,13 +189,6 @@ fn within<T: PartialOrd>(
     }
 }
 
-fn expected(kind: &str, node: &Node) -> Fault {
-    Fault::Type {
-        expected: kind.to_owned(),
-        found: node.describe(),
-    }
-}
-
 fn entries<'a>(
     kind: &Kind,
     key: &str,
@@ -204,7 +198,7 @@ fn entries<'a>(
     match &node.content {
         Content::Map(entries) => Some(entries),
         _ => {
-            findings.problem(&node.origin, key, kind.mismatch(node));
+            findings.problem(&node.origin, key, node.mismatch(&kind.to_string()));
             None
         }
     }
@@ -219,7 +213,7 @@ fn items<'a>(
     match &node.content {
         Content::List(nodes) => Some(nodes),
         _ => {
-            findings.problem(&node.origin, key, kind.mismatch(node));
+            findings.problem(&node.origin, key, node.mismatch(&kind.to_string()));
             None
         }
     }
@@ -229,7 +223,7 @@ fn text<'a>(key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a st
     match &node.content {
         Content::Scalar { text, .. } => Some(text),
         _ => {
-            findings.problem(&node.origin, key, expected("a text", node));
+            findings.problem(&node.origin, key, node.mismatch("a text"));
             None
         }
     }
@@ -302,8 +296,9 @@ fn read_platform(key: &str, node: &Node, findings: &mut Findings) -> Option<Plat
             "architecture" => architecture = text(&key, &entry.node, findings),
             "os" => os = text(&key, &entry.node, findings),
             _ => {
-                let nearest = Some("architecture` and `os".to_owned());
-                findings.problem(&entry.origin, &key, Fault::Unknown { nearest });
+                let message =
+                    "there is no such key; a platform has `architecture` and `os`".to_owned();
+                findings.problem(&entry.origin, &key, Fault::Value(message));
             }
         }
     }

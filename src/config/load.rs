@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use super::environment::{self, Variable};
 use super::force::InForce;
-use super::foreign::{Asked, Foreign, Treatment};
 use super::problem::{Dialect, Errors, Fault, Findings, Note, Origin};
-use super::schema::{self, Known};
-use super::settings::{Config, Level};
-use super::tree::{Content, Entry, Node, Step};
-use super::value::Value;
+use super::settings::Config;
+use super::tree::{Content, Node, Step};
+use super::walk;
 use super::yaml::{self, Source};
 
 /// Where a configuration comes from. A flag beats a variable, a variable the file, the file a default.
@@ -114,15 +112,7 @@ fn resolve(
     environment::overlay(&mut tree, variables, &mut findings);
     overlay_flags(&mut tree, flags, &mut findings);
     overlay_older_names(&mut tree, &mut findings);
-    let mut walk = Walk {
-        given: BTreeMap::new(),
-        findings,
-    };
-    walk.section("", &tree);
-    let Walk {
-        given,
-        mut findings,
-    } = walk;
+    let given = walk::settings_of(&tree, &mut findings);
     let mut in_force = InForce::complete(given, dialect);
     in_force.check(&mut findings);
     if !findings.problems.is_empty() {
@@ -145,15 +135,7 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Node> {
             if matches!(node.content, Content::Map(_) | Content::Null) {
                 return Some(node);
             }
-            let expected = "a mapping of keys".to_owned();
-            findings.problem(
-                &node.origin,
-                "",
-                Fault::Type {
-                    expected,
-                    found: node.describe(),
-                },
-            );
+            findings.problem(&node.origin, "", node.mismatch("a mapping of keys"));
             None
         }
         Err(message) => {
@@ -198,9 +180,9 @@ fn take_version(tree: &mut Node, findings: &mut Findings) -> Dialect {
     match &node.content {
         Content::Scalar { text, .. } if text == "0.1" => {}
         Content::Scalar { text, .. } => {
-            findings.problem(&node.origin, "version", Fault::Version(text.clone()))
+            findings.problem(&node.origin, "version", Fault::Version(text.clone()));
         }
-        _ => findings.problem(&node.origin, "version", Fault::Version(node.describe())),
+        _ => findings.problem(&node.origin, "version", node.mismatch("0.1")),
     }
     Dialect::Distribution
 }
@@ -235,150 +217,5 @@ fn overlay_older_names(tree: &mut Node, findings: &mut Findings) {
     let older = given(tree.get(&["loglevel"]));
     if let (Some(older), None) = (older, given(tree.get(&["log", "level"]))) {
         tree.set(&Step::all("log.level"), older, findings);
-    }
-}
-
-/// Whether something asks for what holdfast cannot do.
-fn asks(asked: &Asked, node: &Node) -> bool {
-    match asked {
-        Asked::ByName => true,
-        Asked::ByValue => has_effect(node),
-        Asked::ByKeys(keys) => keys
-            .iter()
-            .any(|key| node.get(&[key]).is_some_and(has_effect)),
-    }
-}
-
-/// Whether a value is other than false, nothing, or something that is marked as switched off.
-fn has_effect(node: &Node) -> bool {
-    let is = |key: &str, word: &str| matches!(node.get(&[key]), Some(Node { content: Content::Scalar { text, .. }, .. }) if text == word);
-    match &node.content {
-        Content::Null => false,
-        Content::Scalar { text, .. } => !matches!(text.as_str(), "" | "false"),
-        Content::List(nodes) => nodes.iter().any(has_effect),
-        Content::Map(_) if is("disabled", "true") || is("enabled", "false") => false,
-        Content::Map(entries) => entries.iter().any(|entry| has_effect(&entry.node)),
-    }
-}
-
-/// What a walk through the tree has brought together.
-struct Walk {
-    given: BTreeMap<&'static str, (Value, Origin)>,
-    findings: Findings,
-}
-
-impl Walk {
-    fn section(&mut self, section: &str, node: &Node) {
-        let named = if schema::NAMED.contains(&section) {
-            node.named_alone()
-        } else {
-            None
-        };
-        match (&node.content, named) {
-            (Content::Null, _) => {}
-            (Content::Map(entries), _) => {
-                entries.iter().for_each(|entry| self.entry(section, entry))
-            }
-            (_, Some(entry)) => self.entry(section, &entry),
-            _ => {
-                let expected = "a mapping of keys".to_owned();
-                self.findings.problem(
-                    &node.origin,
-                    section,
-                    Fault::Type {
-                        expected,
-                        found: node.describe(),
-                    },
-                );
-            }
-        }
-    }
-
-    fn entry(&mut self, section: &str, entry: &Entry) {
-        let key = if section.is_empty() {
-            entry.key.clone()
-        } else {
-            format!("{section}.{}", entry.key)
-        };
-        match schema::find(&key) {
-            Some(Known::Section) => self.section(&key, &entry.node),
-            Some(Known::Foreign(foreign)) => self.foreign(foreign, entry),
-            Some(Known::Setting(setting)) => {
-                if matches!(entry.node.content, Content::Null) {
-                    return;
-                }
-                if let Some(value) = setting.kind.read(&key, &entry.node, &mut self.findings) {
-                    self.given
-                        .insert(setting.key, (value, entry.node.origin.clone()));
-                }
-            }
-            None => {
-                let nearest = schema::nearest(&key);
-                self.findings
-                    .problem(&entry.origin, &key, Fault::Unknown { nearest });
-            }
-        }
-    }
-
-    fn foreign(&mut self, foreign: &Foreign, entry: &Entry) {
-        self.keys_beneath(foreign, foreign.key, &entry.node);
-        let origin = &entry.origin;
-        match &foreign.treatment {
-            Treatment::Needless(why) => {
-                self.findings.note(
-                    Level::Info,
-                    origin,
-                    foreign.key,
-                    format!("not needed: {why}"),
-                );
-            }
-            Treatment::Without(_) if !has_effect(&entry.node) => {}
-            Treatment::Without(why) => {
-                self.findings.note(
-                    Level::Warn,
-                    origin,
-                    foreign.key,
-                    format!("has no effect: {why}"),
-                );
-            }
-            Treatment::Unsupported { asked, instead } if asks(asked, &entry.node) => {
-                self.findings
-                    .problem(origin, foreign.key, Fault::Unsupported(instead));
-            }
-            Treatment::Unsupported { .. } if !has_effect(&entry.node) => {}
-            Treatment::Unsupported { .. } => {
-                self.findings.note(
-                    Level::Info,
-                    origin,
-                    foreign.key,
-                    "asks for nothing".to_owned(),
-                );
-            }
-        }
-    }
-
-    /// Finds misspelt keys beneath a foreign one.
-    fn keys_beneath(&mut self, foreign: &Foreign, section: &str, node: &Node) {
-        let Content::Map(entries) = &node.content else {
-            return;
-        };
-        if foreign.keys.is_empty() {
-            return;
-        }
-        for entry in entries {
-            let key = format!("{section}.{}", entry.key);
-            let relative = key.get(foreign.key.len() + 1..).unwrap_or_default();
-            if foreign
-                .keys
-                .iter()
-                .any(|known| schema::is_beneath(known, relative))
-            {
-                self.keys_beneath(foreign, &key, &entry.node);
-            } else if !foreign.keys.contains(&relative) {
-                let nearest = schema::nearest_beneath(foreign, &key);
-                self.findings
-                    .problem(&entry.origin, &key, Fault::Unknown { nearest });
-            }
-        }
     }
 }

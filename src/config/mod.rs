@@ -12,6 +12,8 @@
 //! structs of [`settings`] handed down, and call nothing here.
 
 mod check;
+#[cfg(test)]
+mod documents;
 mod environment;
 mod force;
 mod foreign;
@@ -21,13 +23,19 @@ mod pattern;
 mod problem;
 mod schema;
 mod settings;
+mod show;
 mod table;
 mod tree;
 mod units;
 mod value;
+mod walk;
 mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use load::{Flags, Loaded, Sources, process_environment};
 pub use pattern::Pattern;
 pub use problem::{Dialect, Errors, Fault, Note, Origin, Problem};
 pub use settings::*;
+pub use show::example;

@@ -40,6 +40,22 @@ impl Origin {
     pub fn is_set(&self) -> bool {
         !matches!(self, Self::Default(_))
     }
+
+    /// The line in the file.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::File { line, .. } => *line,
+            _ => None,
+        }
+    }
+
+    /// What origins are ordered by: the place in the file, then everything that is not in it.
+    fn place(&self) -> (bool, usize, usize) {
+        match self {
+            Self::File { line, column, .. } => (false, line.unwrap_or(0), column.unwrap_or(0)),
+            _ => (true, 0, 0),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -143,7 +159,8 @@ pub(super) fn did_you_mean(nearest: &Option<String>) -> String {
 pub struct Errors(Vec<Problem>);
 
 impl Errors {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.origin.place());
         Self(problems)
     }
 

@@ -50,19 +50,40 @@ fn all_names() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// The known key that was probably meant: a neighbour spelt alike, else the same name in another section, else
-/// whatever is spelt alike in full.
+/// The known key that was probably meant: a neighbour spelt alike or cut short, else a setting of that name in another
+/// section, else whatever is spelt alike in full.
 pub(super) fn nearest(unknown: &str) -> Option<String> {
     const LONGEST: usize = 80;
     if unknown.len() > LONGEST {
         return None;
     }
+    if let Some(foreign) = FOREIGN
+        .iter()
+        .find(|foreign| is_beneath(unknown, foreign.key))
+    {
+        return nearest_beneath(foreign, unknown);
+    }
     let (section, name) = split(unknown);
-    let neighbours = all_names().filter(|known| split(known).0 == section);
-    closest(neighbours, unknown)
-        .or_else(|| all_names().find(|known| split(known).1 == name))
+    let neighbours = || all_names().filter(|known| split(known).0 == section);
+    closest(neighbours(), unknown)
+        .or_else(|| neighbours().find(|known| name.len() >= 3 && split(known).1.starts_with(name)))
+        .or_else(|| namesake(name))
         .or_else(|| closest(all_names(), unknown))
         .map(str::to_owned)
+}
+
+/// The setting with this last part that has the fewest others, if there is but one such.
+fn namesake(name: &str) -> Option<&'static str> {
+    let depth = |key: &str| key.matches('.').count();
+    let named = || {
+        SETTINGS
+            .iter()
+            .map(|setting| setting.key)
+            .filter(|key| split(key).1 == name)
+    };
+    let least = named().map(depth).min()?;
+    let mut shallowest = named().filter(|key| depth(key) == least);
+    shallowest.next().filter(|_| shallowest.next().is_none())
 }
 
 fn split(key: &str) -> (&str, &str) {
@@ -78,7 +99,7 @@ fn closest(candidates: impl Iterator<Item = &'static str>, unknown: &str) -> Opt
 }
 
 /// The known key beneath a foreign one that was probably meant, in full.
-pub(super) fn nearest_beneath(foreign: &Foreign, unknown: &str) -> Option<String> {
+fn nearest_beneath(foreign: &Foreign, unknown: &str) -> Option<String> {
     let unknown = unknown.get(foreign.key.len() + 1..)?;
     closest(foreign.keys.iter().copied(), unknown).map(|known| format!("{}.{known}", foreign.key))
 }
@@ -131,7 +152,7 @@ mod tests {
             ),
             ("storage.rootdirectory", "storage.filesystem.rootdirectory"),
             ("addr", "http.addr"),
-            ("log.loglevel", "loglevel"),
+            ("log.levle", "log.level"),
             ("http.drain_timeout", "http.draintimeout"),
             ("storage.deleted", "storage.delete"),
             ("tags.maxtag", "tags.maxtags"),
@@ -143,6 +164,8 @@ mod tests {
     #[test]
     fn what_resembles_nothing_gets_no_suggestion() {
         assert_eq!(nearest("http.zzzzzzzz"), None);
+        assert_eq!(nearest("somewhere.enabled"), None);
+        assert_eq!(nearest("redis.host"), None);
         assert_eq!(nearest(&"x".repeat(1_000_000)), None);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::check;
 use super::kind::Kind;
+use super::problem::Dialect;
 
 /// A key with everything that is to be known about it.
 pub(super) struct Setting {
@@ -33,16 +34,21 @@ pub(super) enum Theirs {
     /// It is something else, and holdfast's holds all the same.
     Differs {
         theirs: &'static str,
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "for the test that writes the documentation")
+        )]
         why: &'static str,
     },
 }
 
 impl Setting {
-    /// The default, in YAML, in a file of distribution's.
-    pub(super) fn distribution_default(&self) -> &'static str {
-        match self.distribution {
-            Theirs::Holds(default) => default,
-            _ => self.default,
+    /// What holds where nobody sets it, in YAML, and whose default that is.
+    pub(super) fn default_in(&self, dialect: Dialect) -> (&'static str, Dialect) {
+        match (dialect, &self.distribution) {
+            (Dialect::Distribution, Theirs::Holds(theirs)) => (theirs, dialect),
+            (Dialect::Distribution, Theirs::Same) => (self.default, dialect),
+            _ => (self.default, Dialect::Holdfast),
         }
     }
 }

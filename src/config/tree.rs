@@ -49,7 +49,7 @@ impl Node {
     }
 
     /// What is here, for a message. Scalars that are short are shown.
-    pub(super) fn describe(&self) -> String {
+    fn describe(&self) -> String {
         match &self.content {
             Content::Null => "nothing".to_owned(),
             Content::Scalar { text, .. } if text.len() > 60 => "a long text".to_owned(),
@@ -60,6 +60,15 @@ impl Node {
         }
     }
 
+    /// That this is not what belongs here.
+    pub(super) fn mismatch(&self, expected: &str) -> Fault {
+        Fault::Type {
+            expected: expected.to_owned(),
+            found: self.describe(),
+        }
+    }
+
+    /// How many values this is, those within included.
     pub(super) fn size(&self) -> usize {
         match &self.content {
             Content::Null | Content::Scalar { .. } => 1,

@@ -232,24 +232,12 @@ impl<'a> Reader<'a> {
     }
 
     fn insert(&mut self, entries: &mut Vec<Entry>, entry: Entry) {
-        match entries
-            .iter()
-            .find(|known| known.key == entry.key)
-            .map(|known| &known.origin)
-        {
+        match entries.iter().find(|known| known.key == entry.key) {
             None => entries.push(entry),
-            Some(Origin::File {
-                line: Some(first), ..
-            }) => {
-                self.findings.problem(
-                    &entry.origin,
-                    &entry.key,
-                    Fault::Duplicate { first: *first },
-                );
-            }
-            Some(_) => {
+            Some(known) => {
+                let first = known.origin.line().unwrap_or(1);
                 self.findings
-                    .problem(&entry.origin, &entry.key, Fault::Duplicate { first: 1 })
+                    .problem(&entry.origin, &entry.key, Fault::Duplicate { first });
             }
         }
     }
