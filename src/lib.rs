@@ -2,8 +2,8 @@
 //!
 //! The house, from the door inwards; imports run one way, downward:
 //!
-//! - [`cli`] reads the command line, a file a subcommand;
-//! - [`server`] has the sockets, the connections and their limits, and ties the pieces together;
+//! - [`cli`] reads the command line, a file a subcommand, and builds the pieces;
+//! - [`server`] has the sockets, the connections and their limits;
 //! - [`api`] is HTTP and nothing else;
 //! - [`auth`] says who is asking and what they may do;
 //! - [`registry`] does what a registry does, with no HTTP in it;
@@ -14,6 +14,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod observe;
 pub mod oci;
 pub mod registry;
+pub mod server;
 pub mod store;

@@ -1,1 +1,7 @@
-fn main() {}
+//! Reads the command line and hands over to [`holdfast::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdfast::cli::main()
+}

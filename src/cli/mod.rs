@@ -1,0 +1,41 @@
+//! The command line: one file a subcommand.
+//!
+//! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
+//! command line was wrong.
+
+mod check;
+pub mod config;
+mod pieces;
+mod reload;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A container registry.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, about, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the registry
+    Serve(serve::Serve),
+    /// Prove that a store holds together
+    Check(check::Check),
+    /// Print the configuration in force, and where each value comes from
+    Config(config::ConfigArgs),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    match CommandLine::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Config(arguments) => config::run(arguments),
+    }
+}

@@ -1,0 +1,28 @@
+//! SIGHUP: the configuration is read again, and what can change without a restart does.
+
+use super::serve::{Serve, level};
+use crate::config::Loaded;
+use crate::observe;
+
+/// The setting that takes effect at once.
+const AT_ONCE: &str = "log.level";
+
+/// Reads the configuration as the command line asks for it, and says what differs from the one that
+/// the process was started with. One with errors is logged and changes nothing.
+pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
+    let read = match arguments.load() {
+        Ok(read) => read,
+        Err(errors) => {
+            tracing::error!("the configuration stays as it is: {errors}");
+            return;
+        }
+    };
+    let level = level(read.config.log.level);
+    observe::set_level(level);
+    tracing::info!(level = level.as_str(), "the configuration was read again");
+    let mut waiting = read.changed_keys(started_with);
+    waiting.retain(|key| *key != AT_ONCE);
+    if !waiting.is_empty() {
+        tracing::warn!(keys = waiting.join(" "), "these settings changed and need a restart");
+    }
+}

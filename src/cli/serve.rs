@@ -1,0 +1,269 @@
+//! `holdfast serve`: builds the pieces, ties them together, runs them, and takes them apart again.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Args;
+use tokio::sync::oneshot;
+
+use super::pieces::{HeaderError, Pieces};
+use super::reload;
+use crate::config::{
+    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
+};
+use crate::observe;
+use crate::server::signals::{Signals, StopSignal, Wish};
+use crate::server::{Address, AddressError, BindError, Server, Settings, open_files, supervisor};
+use crate::store::OpenError;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration file
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen: HOST:PORT, or :PORT for every address; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<String>,
+    /// The folder of the data
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Reads the configuration as this command line asks for it.
+    pub(super) fn load(&self) -> Result<Loaded, config::Errors> {
+        Config::load(Sources {
+            file: self.config.clone().or_else(|| self.file.clone()),
+            environment: process_environment(),
+            flags: Flags { addr: self.addr.clone(), root: self.root.clone() },
+        })
+    }
+}
+
+/// Why the registry cannot be served. The messages say what to do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    #[error(transparent)]
+    Configuration(#[from] config::Errors),
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(
+        "the store cannot be written any more; what was acknowledged is safe: see the error before this one, then start again"
+    )]
+    StoreFailed,
+    #[error("signals cannot be handled: {0}; the system is short of something: try again")]
+    Signals(#[source] std::io::Error),
+    #[error("threads cannot be started: {0}; the system is short of something: try again")]
+    Threads(#[source] std::io::Error),
+}
+
+/// How a run ended.
+enum End {
+    /// What was under way was finished, the store is closed.
+    Drained,
+    /// A second signal, or one before there was anything to drain.
+    AtOnce(StopSignal),
+}
+
+/// Runs the registry until a signal stops it.
+pub(super) fn run(arguments: &Serve) -> ExitCode {
+    let end = run_threads(arguments);
+    let code = match end {
+        Ok(End::Drained) => ExitCode::SUCCESS,
+        Ok(End::AtOnce(signal)) => ExitCode::from(signal.exit_code()),
+        Err(error) => {
+            match observe::is_started() {
+                true => tracing::error!("{error}"),
+                false => eprintln!("holdfast: {error}"),
+            }
+            ExitCode::FAILURE
+        }
+    };
+    observe::finish();
+    code
+}
+
+fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads = threads.map_err(ServeError::Threads)?;
+    let end = threads.block_on(serve(arguments));
+    // A thread that still waits for something (the lock of the data folder, say) is not waited for.
+    threads.shutdown_timeout(Duration::from_millis(100));
+    end
+}
+
+async fn serve(arguments: &Serve) -> Result<End, ServeError> {
+    let mut signals = Signals::install().map_err(ServeError::Signals)?;
+    let loaded = arguments.load()?;
+    let config = &loaded.config;
+    observe::start(&log_settings(&config.log)).map_err(ServeError::Threads)?;
+    loaded.notes.iter().for_each(log);
+    open_files::raise_limit();
+    let address = address(&config.http)?;
+    let pieces = tokio::select! {
+        pieces = Pieces::build(config) => pieces?,
+        signal = signals.stop() => return Ok(End::AtOnce(signal)),
+    };
+    let servers = Servers::bind(&address, &config.http).await?;
+    announce(&servers.main, &loaded);
+    supervisor::ready();
+
+    let (stop, stopped) = oneshot::channel();
+    let last_call = || pieces.registry.interrupt_uploads();
+    let to_the_end = async {
+        servers.run(pieces.router.clone(), stopped, last_call).await;
+        pieces.registry.close().await;
+        tracing::info!("stopped");
+        End::Drained
+    };
+    tokio::select! {
+        end = to_the_end => Ok(end),
+        () = pieces.registry.failed() => Err(ServeError::StoreFailed),
+        signal = attend(&mut signals, stop, arguments, &loaded) => Ok(End::AtOnce(signal)),
+    }
+}
+
+/// Does what signals ask for. Returns at the second one that says stop.
+async fn attend(
+    signals: &mut Signals,
+    stop: oneshot::Sender<()>,
+    arguments: &Serve,
+    loaded: &Loaded,
+) -> StopSignal {
+    while signals.next().await == Wish::Reload {
+        reload::reload(arguments, loaded);
+    }
+    tracing::info!("stopping: requests under way are finished; a second signal stops at once");
+    supervisor::stopping();
+    // The receiver is gone only if serving has ended already.
+    let _ = stop.send(());
+    signals.stop().await
+}
+
+/// The server that clients talk to, and the one for probes where `http.debug.addr` is set.
+struct Servers {
+    main: Server,
+    debug: Option<Server>,
+}
+
+impl Servers {
+    async fn bind(address: &Address, http: &Http) -> Result<Self, ServeError> {
+        let main = Server::bind(address, settings(http)).await?;
+        let debug = match &http.debug.addr {
+            None => None,
+            Some(text) => {
+                let server = Server::bind(&Address::parse(text)?, debug_settings(http)).await?;
+                tracing::info!("answering probes on {}", server.endpoint());
+                Some(server)
+            }
+        };
+        Ok(Servers { main, debug })
+    }
+
+    /// Runs both. Probes are answered until the last client has been served.
+    async fn run(self, router: Router, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
+        let readiness = self.main.readiness();
+        let (main_runs, main_ended) = oneshot::channel::<()>();
+        let main = async {
+            self.main.run(router, ended(stop), last_call).await;
+            drop(main_runs);
+        };
+        let debug = async {
+            if let Some(debug) = self.debug {
+                debug.run(readiness.debug_router(), ended(main_ended), || ()).await;
+            }
+        };
+        tokio::join!(main, debug);
+    }
+}
+
+/// Completes when the sender sends, or is gone.
+async fn ended(receiver: oneshot::Receiver<()>) {
+    // An error is the sender being gone.
+    let _ = receiver.await;
+}
+
+fn log(note: &Note) {
+    match note.level {
+        Level::Error | Level::Warn => tracing::warn!("{note}"),
+        _ => tracing::info!("{note}"),
+    }
+}
+
+/// The line that tells a person where to go from here, and a warning where others can go there too.
+fn announce(server: &Server, loaded: &Loaded) {
+    let endpoint = server.endpoint();
+    let root = &loaded.config.storage.root;
+    let data = std::path::absolute(root).unwrap_or_else(|_| root.clone());
+    let push = endpoint.first_push(loaded.config.http.host.as_deref());
+    tracing::info!(data = %data.display(), push, "listening on {endpoint}");
+    if loaded.delete_disabled_by_distribution_default() {
+        tracing::info!(
+            "deleting is off, as it is in distribution: its configuration file does not set storage.delete.enabled"
+        );
+    }
+    if endpoint.is_reachable_from_outside() {
+        tracing::warn!(
+            "there are no logins yet: whoever can reach {endpoint} may push and delete; \
+             keep it behind a firewall or an authenticating proxy, or listen on 127.0.0.1"
+        );
+    }
+}
+
+fn address(http: &Http) -> Result<Address, AddressError> {
+    match http.net {
+        Net::Tcp => Address::parse(&http.addr),
+        Net::Unix => Ok(Address::Unix { path: Path::new(&http.addr).to_owned(), mode: http.socketmode }),
+    }
+}
+
+fn settings(http: &Http) -> Settings {
+    Settings {
+        headers: http.headers.clone(),
+        header_timeout: http.headertimeout,
+        idle_timeout: http.idletimeout,
+        keep_alive_timeout: http.keepalivetimeout,
+        drain_timeout: http.draintimeout,
+        wait_timeout: http.waittimeout,
+        max_connections: http.maxconnections,
+        max_header_bytes: http.maxheaderbytes,
+        http2: http.h2c.enabled && !http.http2.disabled,
+        logged: true,
+    }
+}
+
+/// Probes are short, and say nothing that a log needs.
+fn debug_settings(http: &Http) -> Settings {
+    Settings { drain_timeout: Duration::ZERO, max_connections: 64, logged: false, ..settings(http) }
+}
+
+fn log_settings(log: &Log) -> observe::Settings {
+    observe::Settings {
+        level: level(log.level),
+        json: log.formatter == Formatter::Json,
+        fields: log.fields.clone(),
+        access_lines: !log.accesslog.disabled,
+    }
+}
+
+/// The level under the name that events know it by.
+pub(super) fn level(level: Level) -> tracing::Level {
+    match level {
+        Level::Error => tracing::Level::ERROR,
+        Level::Warn => tracing::Level::WARN,
+        Level::Info => tracing::Level::INFO,
+        Level::Debug => tracing::Level::DEBUG,
+        Level::Trace => tracing::Level::TRACE,
+    }
+}

@@ -1,0 +1,283 @@
+//! What is in force: a value for every setting, and where it comes from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check;
+use super::pattern::Pattern;
+use super::problem::{Dialect, Fault, Findings, Origin};
+use super::settings::{
+    AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log, Manifests,
+    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, Writer,
+};
+use super::table::{SETTINGS, Setting};
+use super::value::Value;
+use super::yaml::{self, Source};
+
+/// A value for every setting of the table.
+#[derive(Clone, Debug)]
+pub(super) struct InForce(BTreeMap<&'static str, (Value, Origin)>);
+
+impl InForce {
+    /// Adds the defaults of what is not given.
+    pub(super) fn complete(mut given: BTreeMap<&'static str, (Value, Origin)>, dialect: Dialect) -> Self {
+        for setting in SETTINGS {
+            given.entry(setting.key).or_insert_with(|| {
+                let (text, whose) = setting.default_in(dialect);
+                (read(setting, text, whose), Origin::Default(whose))
+            });
+        }
+        Self(given)
+    }
+
+    /// Every setting with its value, in the order of the table.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static Setting, &Value, &Origin)> {
+        SETTINGS.iter().filter_map(|setting| {
+            let (value, origin) = self.0.get(setting.key)?;
+            Some((setting, value, origin))
+        })
+    }
+
+    pub(super) fn origin(&self, key: &str) -> Option<&Origin> {
+        self.0.get(key).map(|(_, origin)| origin)
+    }
+
+    /// Looks at what concerns several settings at once.
+    pub(super) fn check(&mut self, findings: &mut Findings) {
+        self.check_address(findings);
+        self.check_platforms(findings);
+        self.switch_validation_off(findings);
+    }
+
+    fn check_address(&self, findings: &mut Findings) {
+        let (key, origin) = ("http.addr", self.origin_of("http.addr"));
+        let fault = match (self.choice("http.net"), self.text(key)) {
+            (_, "") => "an empty address is none; leave the key out for the default".to_owned(),
+            ("unix", _) if !origin.is_set() => {
+                "with http.net: unix this must be the path of the socket".to_owned()
+            }
+            ("unix", _) => return,
+            (_, address) => match check::address(address) {
+                Ok(_) => return,
+                Err(message) => message,
+            },
+        };
+        // What is missing is reported where it became necessary.
+        let origin = if origin.is_set() { origin } else { self.origin_of("http.net") };
+        findings.problem(origin, key, Fault::Value(fault));
+    }
+
+    fn check_platforms(&self, findings: &mut Findings) {
+        let (platforms, list) =
+            ("validation.manifests.indexes.platforms", "validation.manifests.indexes.platformlist");
+        let is_empty = matches!(self.value(list), Value::Platforms(platforms) if platforms.is_empty());
+        if !is_empty && self.choice(platforms) != "list" {
+            let origin = self.origin_of(list);
+            findings.note(Level::Warn, origin, list, format!("has no effect unless {platforms} is list"));
+        }
+    }
+
+    /// `validation.disabled` is carried out here, so that nobody else has to know it.
+    fn switch_validation_off(&mut self, findings: &mut Findings) {
+        const OFF: &[(&str, &str)] = &[
+            ("validation.manifests.urls.allow", "[\".*\"]"),
+            ("validation.manifests.urls.deny", "[]"),
+            ("validation.manifests.indexes.platforms", "none"),
+            ("validation.manifests.indexes.platformlist", "[]"),
+        ];
+        let key = "validation.disabled";
+        if !self.switch(key) {
+            return;
+        }
+        let origin = self.origin_of(key).clone();
+        findings.note(
+            Level::Warn,
+            &origin,
+            key,
+            "manifests may carry any URL, and indexes may lack children".to_owned(),
+        );
+        for setting in SETTINGS {
+            if let Some((_, off)) = OFF.iter().find(|(key, _)| *key == setting.key) {
+                self.0.insert(setting.key, (read(setting, off, Dialect::Holdfast), origin.clone()));
+            }
+        }
+    }
+
+    /// The plain structs.
+    pub(super) fn to_config(&self) -> Config {
+        Config {
+            log: self.log(),
+            storage: self.storage(),
+            http: self.http(),
+            catalog: Catalog { maxentries: self.count("catalog.maxentries") },
+            tags: Tags { maxentries: self.count("tags.maxtags") },
+            validation: self.validation(),
+        }
+    }
+
+    fn log(&self) -> Log {
+        Log {
+            level: match self.choice("log.level") {
+                "error" => Level::Error,
+                "warn" => Level::Warn,
+                "debug" => Level::Debug,
+                "trace" => Level::Trace,
+                _ => Level::Info,
+            },
+            formatter: if self.choice("log.formatter") == "json" { Formatter::Json } else { Formatter::Text },
+            fields: match self.value("log.fields") {
+                Value::Fields(fields) => fields.clone(),
+                other => mistyped("log.fields", other),
+            },
+            accesslog: AccessLog { disabled: self.switch("log.accesslog.disabled") },
+        }
+    }
+
+    fn storage(&self) -> Storage {
+        let allow = self.choice("storage.delete.referenced") == "allow";
+        Storage {
+            root: PathBuf::from(self.text("storage.filesystem.rootdirectory")),
+            delete: Delete {
+                enabled: self.switch("storage.delete.enabled"),
+                referenced: if allow { Referenced::Allow } else { Referenced::Refuse },
+            },
+            lockwait: self.duration("storage.lockwait"),
+            metadata: Metadata { cachesize: self.size("storage.metadata.cachesize") },
+            uploads: Uploads {
+                markinterval: self.size("storage.uploads.markinterval"),
+                maxconcurrent: self.count("storage.uploads.maxconcurrent"),
+            },
+            writer: Writer {
+                groupsize: self.count("storage.writer.groupsize"),
+                queue: self.count("storage.writer.queue"),
+            },
+        }
+    }
+
+    fn http(&self) -> Http {
+        Http {
+            addr: self.text("http.addr").to_owned(),
+            net: if self.choice("http.net") == "unix" { Net::Unix } else { Net::Tcp },
+            socketmode: match self.value("http.socketmode") {
+                Value::Mode(mode) => *mode,
+                other => mistyped("http.socketmode", other),
+            },
+            host: self.text_if_set("http.host"),
+            prefix: self.text_if_set("http.prefix").unwrap_or_else(|| "/".to_owned()),
+            relativeurls: self.switch("http.relativeurls"),
+            headers: match self.value("http.headers") {
+                Value::Headers(headers) => headers.clone(),
+                other => mistyped("http.headers", other),
+            },
+            draintimeout: self.duration("http.draintimeout"),
+            debug: Debug { addr: self.text_if_set("http.debug.addr") },
+            http2: Http2 { disabled: self.switch("http.http2.disabled") },
+            h2c: H2c { enabled: self.switch("http.h2c.enabled") },
+            idletimeout: self.duration("http.idletimeout"),
+            headertimeout: self.duration("http.headertimeout"),
+            keepalivetimeout: self.duration("http.keepalivetimeout"),
+            maxconnections: self.count("http.maxconnections"),
+            maxheaderbytes: usize::try_from(self.size("http.maxheaderbytes")).unwrap_or(usize::MAX),
+            waittimeout: self.duration("http.waittimeout"),
+        }
+    }
+
+    fn validation(&self) -> Validation {
+        Validation {
+            manifests: Manifests {
+                maxsize: self.size("validation.manifests.maxsize"),
+                maxtags: self.count("validation.manifests.maxtags"),
+                urls: Urls {
+                    allow: self.patterns("validation.manifests.urls.allow"),
+                    deny: self.patterns("validation.manifests.urls.deny"),
+                },
+                indexes: Indexes { platforms: self.platforms() },
+            },
+        }
+    }
+
+    fn platforms(&self) -> Platforms {
+        let list = "validation.manifests.indexes.platformlist";
+        match (self.choice("validation.manifests.indexes.platforms"), self.value(list)) {
+            ("none", _) => Platforms::None,
+            ("list", Value::Platforms(platforms)) => Platforms::List(platforms.clone()),
+            ("list", other) => mistyped(list, other),
+            _ => Platforms::All,
+        }
+    }
+
+    fn value(&self, key: &str) -> &Value {
+        &self.0.get(key).expect("every setting has a value, and the keys asked for here are settings").0
+    }
+
+    fn origin_of(&self, key: &str) -> &Origin {
+        &self.0.get(key).expect("every setting has an origin, and the keys asked for here are settings").1
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        match self.value(key) {
+            Value::Switch(on) => *on,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn count(&self, key: &str) -> usize {
+        match self.value(key) {
+            Value::Count(count) => *count,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn size(&self, key: &str) -> u64 {
+        match self.value(key) {
+            Value::Size(bytes) => *bytes,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn duration(&self, key: &str) -> Duration {
+        match self.value(key) {
+            Value::Duration(duration) => *duration,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn choice(&self, key: &str) -> &'static str {
+        match self.value(key) {
+            Value::Choice(choice) => choice,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn text(&self, key: &str) -> &str {
+        match self.value(key) {
+            Value::Text(text) => text,
+            other => mistyped(key, other),
+        }
+    }
+
+    fn text_if_set(&self, key: &str) -> Option<String> {
+        Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn patterns(&self, key: &str) -> Vec<Pattern> {
+        match self.value(key) {
+            Value::Patterns(patterns) => patterns.clone(),
+            other => mistyped(key, other),
+        }
+    }
+}
+
+/// The table gives a key another kind than this file: a mistake in the code, which `Config::default` brings to light.
+fn mistyped(key: &str, value: &Value) -> ! {
+    unreachable!("{key} is {value:?}, another kind than the table's")
+}
+
+/// Reads a value that stands in the code.
+fn read(setting: &Setting, text: &str, dialect: Dialect) -> Value {
+    let mut findings = Findings::default();
+    let node = yaml::parse(text, &Source::Default(dialect), &mut findings);
+    let value = node.and_then(|node| setting.kind.read(setting.key, &node, &mut findings));
+    value.expect("the values in the table are valid, which the tests read all")
+}

@@ -1,0 +1,281 @@
+//! The settings as the rest of the house sees them: plain values, checked, with nothing left to decide.
+//!
+//! What each one means, its default and its bounds stand in the table of [`super::table`]; the field comments
+//! here say only what the code that reads them must know. A field is named like its key.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::pattern::Pattern;
+
+/// The whole configuration of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where things are kept, and how the store works.
+    pub storage: Storage,
+    /// The listener, its connections and the shape of its answers.
+    pub http: Http,
+    /// The listing of repositories.
+    pub catalog: Catalog,
+    /// The listing of tags.
+    pub tags: Tags,
+    /// What a manifest must satisfy to be accepted.
+    pub validation: Validation,
+}
+
+/// `log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe events that are written.
+    pub level: Level,
+    /// The form of an event.
+    pub formatter: Formatter,
+    /// Added to every event.
+    pub fields: BTreeMap<String, String>,
+    /// `log.accesslog`.
+    pub accesslog: AccessLog,
+}
+
+/// Severity, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something failed that somebody must look at.
+    Error,
+    /// Something is wrong, and the server goes on.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What a developer of holdfast wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of a logged event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formatter {
+    /// A line for people.
+    Text,
+    /// A JSON object on a line.
+    Json,
+}
+
+/// `log.accesslog`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// No line per request on standard output.
+    pub disabled: bool,
+}
+
+/// `storage`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// `storage.filesystem.rootdirectory`: the folder that holds everything.
+    pub root: PathBuf,
+    /// `storage.delete`.
+    pub delete: Delete,
+    /// How long a start waits for another process to let go of the folder.
+    pub lockwait: Duration,
+    /// `storage.metadata`.
+    pub metadata: Metadata,
+    /// `storage.uploads`.
+    pub uploads: Uploads,
+    /// `storage.writer`.
+    pub writer: Writer,
+}
+
+/// `storage.delete`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// Whether anything may be deleted through the API.
+    pub enabled: bool,
+    /// What happens when a manifest still needs what is to be deleted.
+    pub referenced: Referenced,
+}
+
+/// The answer to a deletion of something that a manifest of the same repository needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referenced {
+    /// It is refused, and the error names who needs it.
+    Refuse,
+    /// It is deleted, and the manifest is left incomplete.
+    Allow,
+}
+
+/// `storage.metadata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Memory for pages of the metadata, in bytes.
+    pub cachesize: u64,
+}
+
+/// `storage.uploads`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploads {
+    /// Bytes between two points from which an upload can go on after a crash.
+    pub markinterval: u64,
+    /// Request bodies that are received at once.
+    pub maxconcurrent: usize,
+}
+
+/// `storage.writer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// The most operations that share one commit.
+    pub groupsize: usize,
+    /// The most operations that wait for a commit.
+    pub queue: usize,
+}
+
+/// `http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// `HOST:PORT`, or the path of a socket when [`Http::net`] is [`Net::Unix`]. Its form is checked.
+    pub addr: String,
+    /// The kind of socket.
+    pub net: Net,
+    /// Permission bits of a unix socket.
+    pub socketmode: u32,
+    /// The URL under which clients reach the server, without a `/` at its end.
+    pub host: Option<String>,
+    /// What stands before `v2/` in every path; begins and ends with `/`.
+    pub prefix: String,
+    /// Whether a `Location` is a path when [`Http::host`] is unset.
+    pub relativeurls: bool,
+    /// Added to every response. The names and values are valid; a name may occur more than once.
+    pub headers: Vec<(String, String)>,
+    /// How long requests in flight may go on after a signal to stop.
+    pub draintimeout: Duration,
+    /// `http.debug`.
+    pub debug: Debug,
+    /// `http.http2`.
+    pub http2: Http2,
+    /// `http.h2c`.
+    pub h2c: H2c,
+    /// How long a request may go without a byte in either direction.
+    pub idletimeout: Duration,
+    /// How long a client may take to send the headers of a request.
+    pub headertimeout: Duration,
+    /// How long a connection without a request is kept.
+    pub keepalivetimeout: Duration,
+    /// Connections served at once.
+    pub maxconnections: usize,
+    /// The largest header section of a request, in bytes.
+    pub maxheaderbytes: usize,
+    /// How long a request waits over a limit before it is answered 503.
+    pub waittimeout: Duration,
+}
+
+/// The kind of socket that is listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// TCP.
+    Tcp,
+    /// A unix socket in the file system.
+    Unix,
+}
+
+/// `http.debug`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debug {
+    /// `HOST:PORT` of a second listener for health and debugging.
+    pub addr: Option<String>,
+}
+
+/// `http.http2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http2 {
+    /// HTTP/2 is not offered on TLS connections.
+    pub disabled: bool,
+}
+
+/// `http.h2c`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct H2c {
+    /// HTTP/2 with prior knowledge is served on plain connections.
+    pub enabled: bool,
+}
+
+/// `catalog`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// The largest page of the catalog.
+    pub maxentries: usize,
+}
+
+/// `tags`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    /// `tags.maxtags`: the largest page of a tag list.
+    pub maxentries: usize,
+}
+
+/// `validation`. With `validation.disabled` the rules beneath that it switches off are already switched off here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validation {
+    /// `validation.manifests`.
+    pub manifests: Manifests,
+}
+
+/// `validation.manifests`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifests {
+    /// The largest manifest, in bytes.
+    pub maxsize: u64,
+    /// The most `tag` parameters in one PUT.
+    pub maxtags: usize,
+    /// `validation.manifests.urls`.
+    pub urls: Urls,
+    /// `validation.manifests.indexes`.
+    pub indexes: Indexes,
+}
+
+/// Which `urls` the descriptors of a manifest may carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// One of these must match; empty: nothing is allowed, or everything where `deny` is given.
+    pub allow: Vec<Pattern>,
+    /// None of these may match.
+    pub deny: Vec<Pattern>,
+}
+
+impl Urls {
+    /// Whether a manifest may carry this URL.
+    pub fn permits(&self, url: &str) -> bool {
+        let allowed = match self.allow.as_slice() {
+            [] => !self.deny.is_empty(),
+            patterns => patterns.iter().any(|pattern| pattern.matches(url)),
+        };
+        allowed && !self.deny.iter().any(|pattern| pattern.matches(url))
+    }
+}
+
+/// `validation.manifests.indexes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indexes {
+    /// Which children of an index must be in the repository when the index is pushed.
+    pub platforms: Platforms,
+}
+
+/// Which children of an index must exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Platforms {
+    /// Every child.
+    All,
+    /// No child.
+    None,
+    /// The children for these platforms.
+    List(Vec<Platform>),
+}
+
+/// A platform, in the words of the OCI image index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// `platform.architecture`, such as `amd64`.
+    pub architecture: String,
+    /// `platform.os`, such as `linux`.
+    pub os: String,
+}

@@ -1,0 +1,393 @@
+//! The settings of holdfast: the one home of every key, its kind, its default and what it means.
+//!
+//! The loader, the environment, the suggestions for misspelt keys, `config/holdfast.yml`, the tables of
+//! `docs/CONFIGURATION.md` and `holdfast config` all read this table, so none of them can say anything else.
+//! The order is the order of the example file: what belongs to one section stands together.
+
+use std::time::Duration;
+
+use super::check;
+use super::kind::Kind;
+use super::problem::Dialect;
+
+/// A key with everything that is to be known about it.
+pub(super) struct Setting {
+    /// The key in full, its parts joined by dots.
+    pub(super) key: &'static str,
+    pub(super) kind: Kind,
+    /// What holds when nobody sets it, in YAML.
+    pub(super) default: &'static str,
+    /// What distribution does when the key is left out.
+    pub(super) distribution: Theirs,
+    /// What the setting does, and what happens at its edges. Sentences.
+    pub(super) meaning: &'static str,
+}
+
+/// How a default of distribution's stands to holdfast's.
+pub(super) enum Theirs {
+    /// It is the same.
+    Same,
+    /// Distribution has no such key.
+    NoSuchKey,
+    /// It is this YAML, and holds for a file with `version: 0.1`.
+    Holds(&'static str),
+    /// It is something else, and holdfast's holds all the same.
+    Differs {
+        theirs: &'static str,
+        #[cfg_attr(not(test), expect(dead_code, reason = "for the test that writes the documentation"))]
+        why: &'static str,
+    },
+}
+
+impl Setting {
+    /// What holds where nobody sets it, in YAML, and whose default that is.
+    pub(super) fn default_in(&self, dialect: Dialect) -> (&'static str, Dialect) {
+        match (dialect, &self.distribution) {
+            (Dialect::Distribution, Theirs::Holds(theirs)) => (theirs, dialect),
+            (Dialect::Distribution, Theirs::Same) => (self.default, dialect),
+            _ => (self.default, Dialect::Holdfast),
+        }
+    }
+}
+
+const fn count(least: usize, most: usize) -> Kind {
+    Kind::Count { least, most }
+}
+
+const fn size(least: u64, most: u64) -> Kind {
+    Kind::Size { least, most }
+}
+
+/// Bounds in seconds.
+const fn duration(least: u64, most: u64) -> Kind {
+    Kind::Duration { least: Duration::from_secs(least), most: Duration::from_secs(most) }
+}
+
+const fn text(what: &'static str, check: fn(&str) -> Result<String, String>) -> Kind {
+    Kind::Text { what, check }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR: u64 = 3600;
+const WEEK: u64 = 168 * HOUR;
+
+/// Every setting.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "log.level",
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: "info",
+        distribution: Theirs::Same,
+        meaning: "The least severe events that are logged, to standard error.",
+    },
+    Setting {
+        key: "log.formatter",
+        kind: Kind::Choice(&["text", "json"]),
+        default: "text",
+        distribution: Theirs::Same,
+        meaning: "The form of a logged event: a line for people, or a JSON object. Distribution's logstash is not \
+                  supported.",
+    },
+    Setting {
+        key: "log.fields",
+        kind: Kind::Fields,
+        default: "{}",
+        distribution: Theirs::Same,
+        meaning: "Names and texts that are added to every logged event.",
+    },
+    Setting {
+        key: "log.accesslog.disabled",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether the line that each request leaves on standard output is left out.",
+    },
+    Setting {
+        key: "storage.filesystem.rootdirectory",
+        kind: text("the path of a folder", check::folder),
+        default: "holdfast-data",
+        distribution: Theirs::Holds("/var/lib/registry"),
+        meaning: "The folder that holds everything. A relative path starts at the folder in which the server was \
+                  started. A folder that does not exist is made.",
+    },
+    Setting {
+        key: "storage.delete.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Holds("false"),
+        meaning: "Whether blobs, manifests and tags can be deleted through the API. If not, a deletion is answered \
+                  405 UNSUPPORTED.",
+    },
+    Setting {
+        key: "storage.delete.referenced",
+        kind: Kind::Choice(&["refuse", "allow"]),
+        default: "refuse",
+        distribution: Theirs::Differs {
+            theirs: "allow",
+            why: "a deletion that breaks an image which can still be pulled is refused with 405, and the error names \
+                  the image; scripts that rely on it set `allow`",
+        },
+        meaning: "What happens when a blob or manifest is deleted that a manifest of the same repository needs: it is \
+                  refused, or it goes and leaves that manifest incomplete.",
+    },
+    Setting {
+        key: "storage.lockwait",
+        kind: duration(0, 24 * HOUR),
+        default: "30s",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a start waits for another process to let go of the folder before it gives up. With 0s it \
+                  does not wait.",
+    },
+    Setting {
+        key: "storage.metadata.cachesize",
+        kind: size(MIB, 1024 * GIB),
+        default: "64MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Memory for pages of the metadata. Worth raising when the metadata is much larger and look-ups reach \
+                  the disk.",
+    },
+    Setting {
+        key: "storage.uploads.markinterval",
+        kind: size(64 * KIB, GIB * 1024),
+        default: "64MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many bytes of an upload come in between two points from which it can go on after a crash. \
+                  Smaller means more syncs of the disk.",
+    },
+    Setting {
+        key: "storage.uploads.maxconcurrent",
+        kind: count(1, 1_000_000),
+        default: "256",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many request bodies are received at once. More of them wait for `http.waittimeout`, then get \
+                  503.",
+    },
+    Setting {
+        key: "storage.writer.groupsize",
+        kind: count(1, 100_000),
+        default: "256",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The most operations that are made durable together. With 1 each has a commit of its own.",
+    },
+    Setting {
+        key: "storage.writer.queue",
+        kind: count(1, 10_000_000),
+        default: "4096",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The most operations that wait to be made durable. More of them wait for `http.waittimeout`, then \
+                  get 503.",
+    },
+    Setting {
+        key: "http.addr",
+        kind: text("an address", check::anything),
+        default: "127.0.0.1:5000",
+        distribution: Theirs::Differs {
+            theirs: "a random port of every interface",
+            why: "nobody can want an address that changes with every start",
+        },
+        meaning: "Where the server listens: HOST:PORT, [IPv6]:PORT, or :PORT for every interface, IPv6 and IPv4. Port \
+                  0 takes a free one, which the log names. With `http.net: unix` the path of the socket.",
+    },
+    Setting {
+        key: "http.net",
+        kind: Kind::Choice(&["tcp", "unix"]),
+        default: "tcp",
+        distribution: Theirs::Same,
+        meaning: "The kind of socket that is listened on.",
+    },
+    Setting {
+        key: "http.socketmode",
+        kind: Kind::Mode,
+        default: "\"0660\"",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The permission bits of a unix socket, in octal.",
+    },
+    Setting {
+        key: "http.host",
+        kind: text("a URL", check::url),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "The URL under which clients reach the server, such as https://registry.example.com. When it is set, \
+                  each Location is absolute and begins with it.",
+    },
+    Setting {
+        key: "http.prefix",
+        kind: text("a path", check::prefix),
+        default: "/",
+        distribution: Theirs::Same,
+        meaning: "The path under which the API lies: with /images/ its root is /images/v2/. The slashes at both ends \
+                  may be left out.",
+    },
+    Setting {
+        key: "http.relativeurls",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Differs {
+            theirs: "false",
+            why: "a Location that is a path works behind every proxy; one made from the request's Host breaks behind \
+                  a proxy that changes it",
+        },
+        meaning: "Whether a Location is a path, when `http.host` is not set. If not, it is an absolute URL made from \
+                  what the request says about its host.",
+    },
+    Setting {
+        key: "http.headers",
+        kind: Kind::Headers,
+        default: "{}",
+        distribution: Theirs::Same,
+        meaning: "Headers that are added to every response, each with a list of values, such as \
+                  {X-Content-Type-Options: [nosniff]}.",
+    },
+    Setting {
+        key: "http.draintimeout",
+        kind: duration(0, 24 * HOUR),
+        default: "8s",
+        distribution: Theirs::Differs {
+            theirs: "0s",
+            why: "what is in flight when the server is told to stop is finished; 8s stays below the 10s after which \
+                  docker kills",
+        },
+        meaning: "How long requests in flight may go on after SIGTERM or SIGINT. With 0s they are cut off at once. \
+                  What an upload has brought in by then is kept.",
+    },
+    Setting {
+        key: "http.debug.addr",
+        kind: text("an address", check::address),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",
+    },
+    Setting {
+        key: "http.http2.disabled",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether HTTP/2 is left out of what is offered on TLS connections. Plain connections know `http.h2c`.",
+    },
+    Setting {
+        key: "http.h2c.enabled",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether HTTP/2 with prior knowledge is served on plain connections, beside HTTP/1.1.",
+    },
+    Setting {
+        key: "http.idletimeout",
+        kind: duration(1, WEEK),
+        default: "15m",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a request may go without a byte in either direction. An upload that stalls for longer is \
+                  answered 408 and can be resumed. A request as a whole may take any time.",
+    },
+    Setting {
+        key: "http.headertimeout",
+        kind: duration(1, WEEK),
+        default: "30s",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a client may take to send the headers of a request.",
+    },
+    Setting {
+        key: "http.keepalivetimeout",
+        kind: duration(1, WEEK),
+        default: "15m",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a connection is kept without a request. Keep it longer than a proxy in front does, so that \
+                  the proxy closes first.",
+    },
+    Setting {
+        key: "http.maxconnections",
+        kind: count(1, 10_000_000),
+        default: "16384",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many connections are served at once. More of them are not accepted until one ends.",
+    },
+    Setting {
+        key: "http.maxheaderbytes",
+        kind: size(8 * KIB, 16 * MIB),
+        default: "64KiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The largest header section of a request; a larger one is answered 431.",
+    },
+    Setting {
+        key: "http.waittimeout",
+        kind: duration(0, HOUR),
+        default: "10s",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a request waits when a limit is reached, before it is answered 503 with Retry-After. Many \
+                  clients give up after 30s.",
+    },
+    Setting {
+        key: "catalog.maxentries",
+        kind: count(1, 1_000_000),
+        default: "1000",
+        distribution: Theirs::Same,
+        meaning: "The largest page of the list of repositories.",
+    },
+    Setting {
+        key: "tags.maxtags",
+        kind: count(1, 10_000_000),
+        default: "100000",
+        distribution: Theirs::Differs {
+            theirs: "1000 since 3.1, no limit before",
+            why: "clients that do not follow Link headers lose the tags behind the first page",
+        },
+        meaning: "The largest page of a list of tags.",
+    },
+    Setting {
+        key: "validation.disabled",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether the rules of `validation.manifests.urls` and `validation.manifests.indexes` are switched \
+                  off: every URL is allowed, and no child of an index has to exist. The limits, and the check that \
+                  an image's config and layers exist, stay.",
+    },
+    Setting {
+        key: "validation.manifests.maxsize",
+        kind: size(4 * KIB, 64 * MIB),
+        default: "4MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The largest manifest that is accepted; a larger one is answered 413. Many clients read no more than \
+                  4MiB.",
+    },
+    Setting {
+        key: "validation.manifests.maxtags",
+        kind: count(1, 10_000),
+        default: "64",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many tags one PUT of a manifest may set with `tag` parameters.",
+    },
+    Setting {
+        key: "validation.manifests.urls.allow",
+        kind: Kind::Patterns,
+        default: "[\".*\"]",
+        distribution: Theirs::Holds("[]"),
+        meaning: "Regular expressions, one of which must match each URL in a manifest (`urls` of a layer). An empty \
+                  list allows none, or all but those denied when `deny` is given.",
+    },
+    Setting {
+        key: "validation.manifests.urls.deny",
+        kind: Kind::Patterns,
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "Regular expressions, none of which may match a URL in a manifest.",
+    },
+    Setting {
+        key: "validation.manifests.indexes.platforms",
+        kind: Kind::Choice(&["all", "none", "list"]),
+        default: "all",
+        distribution: Theirs::Same,
+        meaning: "Which children of an index must be in the repository when the index is pushed: all, none, or those \
+                  for the platforms of `platformlist`.",
+    },
+    Setting {
+        key: "validation.manifests.indexes.platformlist",
+        kind: Kind::Platforms,
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The platforms for `platforms: list`, each with `architecture` and `os`, such as {architecture: \
+                  amd64, os: linux}.",
+    },
+];

@@ -1,0 +1,282 @@
+//! Files of distribution's.
+
+use super::*;
+use crate::config::{Level, Platforms};
+use std::path::Path;
+use std::time::Duration;
+
+/// The configuration inside of the image `registry:2`.
+const REGISTRY_2: &str = "\
+version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+";
+
+/// The configuration inside of the image `registry:3`.
+const REGISTRY_3: &str = "\
+version: 0.1
+log:
+  level: debug
+  fields:
+    service: registry
+    environment: development
+storage:
+    delete:
+      enabled: true
+    cache:
+        blobdescriptor: inmemory
+    filesystem:
+        rootdirectory: /var/lib/registry
+    maintenance:
+        uploadpurging:
+            enabled: false
+    tag:
+      concurrencylimit: 8
+http:
+    addr: :5000
+    debug:
+        addr: :5001
+        prometheus:
+            enabled: true
+            path: /metrics
+    headers:
+        X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+";
+
+#[test]
+fn the_file_of_the_registry_2_image_starts() {
+    let loaded = load(REGISTRY_2).unwrap();
+    assert_eq!(loaded.config.log.fields["service"], "registry");
+    assert_eq!(loaded.config.storage.root, Path::new("/var/lib/registry"));
+    assert_eq!(loaded.config.http.addr, ":5000");
+    assert_eq!(loaded.config.http.headers, [("X-Content-Type-Options".to_owned(), "nosniff".to_owned())]);
+    assert!(!loaded.config.storage.delete.enabled);
+    assert!(loaded.delete_disabled_by_distribution_default());
+    assert_eq!(
+        notes(&loaded),
+        [
+            "config.yml:6:3: storage.cache: not needed: the metadata is in the store itself, one look-up away",
+            "config.yml:15:3: health.storagedriver: not needed: a store that can no longer write makes the server say \
+             so and end",
+        ]
+    );
+}
+
+#[test]
+fn the_file_of_the_registry_3_image_starts() {
+    let loaded = load(REGISTRY_3).unwrap();
+    assert_eq!(loaded.config.log.level, Level::Debug);
+    assert_eq!(loaded.config.http.debug.addr.as_deref(), Some(":5001"));
+    assert!(loaded.config.storage.delete.enabled);
+    assert!(!loaded.delete_disabled_by_distribution_default());
+    let keys: Vec<(Level, &str)> = loaded.notes.iter().map(|note| (note.level, note.key.as_str())).collect();
+    assert_eq!(
+        keys,
+        [
+            (Level::Info, "storage.cache"),
+            (Level::Info, "storage.tag"),
+            (Level::Warn, "http.debug.prometheus"),
+            (Level::Info, "health.storagedriver"),
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_distributions_keeps_its_defaults() {
+    let config = load("version: 0.1\n").unwrap().config;
+    assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
+    assert!(!config.storage.delete.enabled);
+    assert!(!config.validation.manifests.urls.permits("https://example.com/layer"));
+    // The exceptions:
+    assert_eq!(config.http.addr, "127.0.0.1:5000");
+    assert_eq!(config.http.draintimeout, Duration::from_secs(8));
+    assert!(config.http.relativeurls);
+}
+
+#[test]
+fn a_file_without_a_version_is_holdfasts_own() {
+    let loaded = load("log: {level: info}\n").unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert!(loaded.config.storage.delete.enabled);
+    assert!(!loaded.delete_disabled_by_distribution_default());
+    assert_eq!(loaded.config.storage.root, Path::new("holdfast-data"));
+    assert!(loaded.config.validation.manifests.urls.permits("https://example.com/layer"));
+}
+
+#[test]
+fn deletion_that_is_switched_off_by_name_is_not_called_a_default() {
+    let loaded = load("version: 0.1\nstorage: {delete: {enabled: false}}\n").unwrap();
+    assert!(!loaded.config.storage.delete.enabled);
+    assert!(!loaded.delete_disabled_by_distribution_default());
+}
+
+#[test]
+fn another_version_is_refused() {
+    assert_eq!(
+        messages(load("version: 0.2\n")),
+        [
+            "config.yml:1:10: version: version \"0.2\" is not known: a file of distribution's says 0.1, one of \
+             holdfast's own leaves version out"
+        ]
+    );
+    assert_eq!(messages(load("version: 1\n")).len(), 1);
+    assert_eq!(messages(load("version: [0.1]\n")).len(), 1);
+}
+
+#[test]
+fn loglevel_counts_where_log_level_is_left_out() {
+    let loaded = load("version: 0.1\nloglevel: warn\n").unwrap();
+    assert_eq!(loaded.config.log.level, Level::Warn);
+    assert_eq!(notes(&loaded), ["config.yml:2:1: loglevel: not needed: the older name of log.level"]);
+    let both = load("version: 0.1\nloglevel: warn\nlog: {level: debug}\n").unwrap();
+    assert_eq!(both.config.log.level, Level::Debug);
+}
+
+#[test]
+fn a_section_that_is_not_supported_is_refused_by_name() {
+    for (key, text) in [
+        ("auth.htpasswd", "auth: {htpasswd: {realm: r, path: /p}}"),
+        ("auth.token", "auth: {token: }"),
+        ("auth.silly", "auth: silly"),
+        ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),
+        ("http.tls", "http: {tls: {letsencrypt: {cachefile: /c}}}"),
+        ("proxy", "proxy: {remoteurl: 'https://registry-1.docker.io'}"),
+        ("storage.s3", "storage: {s3: {bucket: b, region: r}}"),
+        ("storage.inmemory", "storage: inmemory"),
+        ("storage.inmemory", "storage: {inmemory: }"),
+        ("storage.gcs", "storage: {gcs: }"),
+        ("storage.maintenance.readonly", "storage: {maintenance: {readonly: {enabled: true}}}"),
+        ("middleware", "middleware: {storage: [{name: cloudfront, options: {baseurl: x}}]}"),
+        ("notifications", "notifications: {endpoints: [{name: a, url: 'http://a'}]}"),
+        ("reporting", "reporting: {bugsnag: {apikey: k}}"),
+        ("health.file", "health: {file: [{file: /f, interval: 10s}]}"),
+        ("health.http", "health: {http: [{uri: 'http://x', headers: {A: [b]}}]}"),
+        ("health.tcp", "health: {tcp: [{addr: 'x:1'}]}"),
+        ("log.hooks", "log: {hooks: [{type: mail, levels: [panic]}]}"),
+        ("policy.repository.classes", "policy: {repository: {classes: [image]}}"),
+    ] {
+        let errors = load(&format!("version: 0.1\n{text}\n")).unwrap_err();
+        let [problem] = errors.problems() else { panic!("{key}: {errors}") };
+        assert_eq!(problem.key, key);
+        assert!(problem.to_string().contains("holdfast does not support this yet; "), "{problem}");
+    }
+}
+
+#[test]
+fn a_section_that_asks_for_nothing_is_no_error() {
+    for text in [
+        "auth:",
+        "auth: {}",
+        "auth: none",
+        "http: {tls: {certificate: '', key: '', clientcas: []}}",
+        "proxy: {remoteurl: ''}",
+        "proxy: {ttl: 168h}",
+        "storage: filesystem",
+        "storage:\n  filesystem:",
+        "storage: {maintenance: {readonly: {enabled: false}}}",
+        "middleware:",
+        "middleware: {registry: []}",
+        "middleware: {storage: [{name: cloudfront, disabled: true, options: {baseurl: x}}]}",
+        "notifications: {events: {includereferences: true}, endpoints: [{name: a, url: b, disabled: true}]}",
+        "reporting: {bugsnag: {apikey: ''}}",
+        "health: {file: [], http: [], tcp: []}",
+        "log: {hooks: [{type: mail, disabled: true, levels: [panic], options: {smtp: {addr: a}}}]}",
+        "policy: {repository: {classes: []}}",
+    ] {
+        let loaded = load(&format!("version: 0.1\n{text}\n"));
+        assert!(loaded.is_ok(), "{text}: {}", loaded.unwrap_err());
+    }
+}
+
+#[test]
+fn what_is_not_needed_is_noted_and_never_passed_over() {
+    for (key, text) in [
+        ("http.secret", "http: {secret: hush}"),
+        ("redis", "redis: {addr: 'r:6379', password: hush, pool: {maxidle: 1}}"),
+        ("redis", "redis: {addrs: ['r:6379'], tls: {rootcas: [/ca]}, poolsize: 3}"),
+        ("storage.cache", "storage: {cache: {layerinfo: redis}}"),
+        ("storage.redirect", "storage: {redirect: {disable: true}}"),
+        ("storage.filesystem.maxthreads", "storage: {filesystem: {maxthreads: 100}}"),
+        (
+            "storage.maintenance.uploadpurging",
+            "storage: {maintenance: {uploadpurging: {enabled: true, age: 168h}}}",
+        ),
+        ("compatibility", "compatibility: {schema1: {enabled: true, signingkeyfile: /k}}"),
+        ("validation.enabled", "validation: {enabled: true}"),
+        ("log.reportcaller", "log: {reportcaller: true}"),
+        ("proxy", "proxy: {ttl: 168h}"),
+    ] {
+        let loaded = load(&format!("version: 0.1\n{text}\n")).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(loaded.notes.iter().map(|note| note.key.as_str()).collect::<Vec<_>>(), [key]);
+        assert!(!loaded.notes[0].to_string().contains("hush"));
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_found_even_where_nothing_has_an_effect() {
+    assert_eq!(
+        messages(load("version: 0.1\nredis: {pool: {maxidel: 1}}\nhttp: {tls: {certficate: /c}}\n")),
+        [
+            "config.yml:2:16: redis.pool.maxidel: there is no such key; did you mean `redis.pool.maxidle`?",
+            "config.yml:3:14: http.tls.certficate: there is no such key; did you mean `http.tls.certificate`?",
+        ]
+    );
+}
+
+#[test]
+fn indexes_are_validated_as_in_distribution() {
+    let all = load("version: 0.1\n").unwrap().config;
+    assert_eq!(all.validation.manifests.indexes.platforms, Platforms::All);
+    let text = "validation: {manifests: {indexes: {platforms: List, platformlist: [{architecture: amd64, os: linux}]}}}";
+    let list = load(text).unwrap().config.validation.manifests.indexes.platforms;
+    let Platforms::List(platforms) = list else { panic!("{list:?}") };
+    assert_eq!((platforms[0].architecture.as_str(), platforms[0].os.as_str()), ("amd64", "linux"));
+}
+
+#[test]
+fn urls_are_permitted_as_in_distribution() {
+    let permits = |text: &str, url: &str| {
+        let text = format!("version: 0.1\nvalidation: {{manifests: {{urls: {text}}}}}\n");
+        load(&text).unwrap().config.validation.manifests.urls.permits(url)
+    };
+    let allow_and_deny =
+        "{allow: ['^https?://([^/]+\\.)*example\\.com/'], deny: ['^https?://www\\.example\\.com/']}";
+    assert!(permits(allow_and_deny, "https://a.example.com/x"));
+    assert!(!permits(allow_and_deny, "https://www.example.com/x"));
+    assert!(!permits(allow_and_deny, "https://example.org/x"));
+    assert!(permits("{deny: ['^http:']}", "https://example.org/x"));
+    assert!(!permits("{deny: ['^http:']}", "http://example.org/x"));
+    assert!(!permits("{}", "https://example.org/x"));
+}
+
+#[test]
+fn validation_that_is_disabled_permits_every_url_and_sparse_indexes() {
+    let text = "version: 0.1\nvalidation: {disabled: true, manifests: {urls: {deny: ['.*']}}}\n";
+    let loaded = load(text).unwrap();
+    assert!(loaded.config.validation.manifests.urls.permits("https://example.com/x"));
+    assert_eq!(loaded.config.validation.manifests.indexes.platforms, Platforms::None);
+    assert_eq!(
+        notes(&loaded),
+        ["config.yml:2:24: validation.disabled: manifests may carry any URL, and indexes may lack children"]
+    );
+}

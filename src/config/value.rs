@@ -1,0 +1,84 @@
+//! A checked value of a setting, and how it is written down again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::pattern::Pattern;
+use super::settings::Platform;
+use super::units::{show_duration, show_size};
+use super::yaml::show_text;
+
+/// A value of one of the kinds that settings have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Switch(bool),
+    Count(usize),
+    Size(u64),
+    Duration(Duration),
+    Mode(u32),
+    Choice(&'static str),
+    Text(String),
+    Fields(BTreeMap<String, String>),
+    Headers(Vec<(String, String)>),
+    Patterns(Vec<Pattern>),
+    Platforms(Vec<Platform>),
+}
+
+/// What is written in the place of a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// Parts of names whose values are not shown.
+const SECRET_NAMES: &[&str] =
+    &["secret", "password", "token", "apikey", "authorization", "cookie", "credential"];
+
+impl Value {
+    /// The value on one line of YAML that reads back the same, secrets hidden.
+    pub(super) fn to_yaml(&self) -> String {
+        match self {
+            Self::Switch(on) => on.to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Size(bytes) => show_size(*bytes),
+            Self::Duration(duration) => show_duration(*duration),
+            Self::Mode(mode) => format!("\"{mode:04o}\""),
+            Self::Choice(choice) => (*choice).to_owned(),
+            Self::Text(text) => show_text(text),
+            Self::Fields(fields) => flow_map(fields.iter().map(|(name, value)| (name, shown(name, value)))),
+            Self::Headers(headers) => flow_map(by_name(headers)),
+            Self::Patterns(patterns) => flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str()))),
+            Self::Platforms(platforms) => flow_list(platforms.iter().map(show_platform)),
+        }
+    }
+}
+
+fn show_platform(platform: &Platform) -> String {
+    format!("{{architecture: {}, os: {}}}", show_text(&platform.architecture), show_text(&platform.os))
+}
+
+fn shown(name: &str, value: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    if SECRET_NAMES.iter().any(|part| name.contains(part)) { HIDDEN.to_owned() } else { show_text(value) }
+}
+
+/// Header names in their order with the list of their values.
+fn by_name(headers: &[(String, String)]) -> Vec<(&String, String)> {
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in headers {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let values = |name: &String| {
+        flow_list(headers.iter().filter(|(other, _)| other == name).map(|(name, value)| shown(name, value)))
+    };
+    names.into_iter().map(|name| (name, values(name))).collect()
+}
+
+fn flow_list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+fn flow_map<'a>(entries: impl IntoIterator<Item = (&'a String, String)>) -> String {
+    let entries: Vec<String> =
+        entries.into_iter().map(|(name, value)| format!("{}: {value}", show_text(name))).collect();
+    format!("{{{}}}", entries.join(", "))
+}

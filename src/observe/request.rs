@@ -1,0 +1,143 @@
+//! What is said of each request: its id in every event about it, one event and one access line when
+//! it is over.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+use time::OffsetDateTime;
+use tracing::Span;
+
+use super::{access, report_lost};
+
+/// Who is at the other end of a connection. Every request carries it as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A client over TCP.
+    Address(IpAddr),
+    /// A client over a unix socket, which has no address.
+    Local,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Address(address) => address.fmt(formatter),
+            Peer::Local => formatter.write_str("@"),
+        }
+    }
+}
+
+/// One request and its response, from the request's headers to the last byte of the response's body.
+/// Dropping it says that they are over.
+#[derive(Debug)]
+pub struct Exchange {
+    peer: Peer,
+    method: Method,
+    target: Uri,
+    version: Version,
+    headers: Mentioned,
+    began: Instant,
+    clock: OffsetDateTime,
+    status: Option<StatusCode>,
+    sent: u64,
+    span: Span,
+}
+
+/// The request's headers that an access line repeats.
+#[derive(Debug)]
+struct Mentioned {
+    referer: String,
+    user_agent: String,
+}
+
+impl Exchange {
+    /// The headers of a request have arrived.
+    pub fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
+        let id = next_id();
+        Exchange {
+            peer,
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            headers: Mentioned {
+                referer: text(request.headers(), &header::REFERER),
+                user_agent: text(request.headers(), &header::USER_AGENT),
+            },
+            began: Instant::now(),
+            clock: OffsetDateTime::now_utc(),
+            status: None,
+            sent: 0,
+            span: tracing::info_span!("request", request = %format_args!("{id:016x}")),
+        }
+    }
+
+    /// The span in which everything about this request happens: events within it carry its id.
+    pub fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// The response's headers are known.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// So many more bytes of the response's body have been handed to the connection.
+    pub fn sent(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
+    fn log(&self, status: u16) {
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (method, path, sent) = (self.method.as_str(), self.target.path(), self.sent);
+        let _entered = self.span.enter();
+        match status {
+            500.. => tracing::error!(method, path, status, sent, milliseconds, "request failed"),
+            _ => tracing::info!(method, path, status, sent, milliseconds, "request served"),
+        }
+    }
+}
+
+/// What proxies write for a client that was gone before there was an answer.
+const CLIENT_GONE: u16 = 499;
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
+        self.log(status);
+        access::write(&access::Line {
+            client: &self.peer,
+            began: self.clock,
+            method: self.method.as_str(),
+            target: self.target.path_and_query().map_or("/", |target| target.as_str()),
+            version: version(self.version),
+            status,
+            sent: self.sent,
+            referer: &self.headers.referer,
+            user_agent: &self.headers.user_agent,
+        });
+        report_lost();
+    }
+}
+
+/// A number that no other request of this process has, nor, in all likelihood, one of another.
+fn next_id() -> u64 {
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0));
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    value.unwrap_or_default().into_owned()
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,11 @@
+//! What operators and clients rely on below the API: listening, stopping, logging, connections.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod client;
+mod connections;
+mod http2;
+mod listening;
+mod logging;
+mod process;
+mod stopping;
