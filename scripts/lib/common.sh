@@ -38,7 +38,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # What `go install` makes is found without asking the user to change the PATH.
 if have go; then
     go_bin=$(go env GOBIN)
-    PATH="$PATH:${go_bin:-$(go env GOPATH)/bin}"
+    go_bin=${go_bin:-$(go env GOPATH)/bin}
+    PATH=$PATH:$go_bin
 fi
 
 # wait_for SECONDS COMMAND…: until COMMAND succeeds.

@@ -13,8 +13,10 @@ mod client;
 mod daemon;
 mod gzip;
 mod layout;
+mod storage;
 mod tap;
 mod tar;
+mod zstd;
 
 mod buildah;
 mod containerd;

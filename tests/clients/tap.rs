@@ -73,7 +73,7 @@ fn pass_both_ways(client: TcpStream, server: TcpStream, heard: &Arc<Mutex<Vec<Ve
             heard.len() - 1
         };
         pass(client, server, |bytes| {
-            heard.lock().unwrap()[place].extend_from_slice(bytes)
+            heard.lock().unwrap()[place].extend_from_slice(bytes);
         });
     });
     thread::spawn(move || pass(server_again, client_again, |_| ()));

@@ -16,7 +16,7 @@ pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 fn header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0; 512];
     let mut field = |start: usize, value: &str| {
-        header[start..start + value.len()].copy_from_slice(value.as_bytes())
+        header[start..start + value.len()].copy_from_slice(value.as_bytes());
     };
     field(0, name);
     field(100, "0000644\0");
