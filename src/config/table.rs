@@ -208,7 +208,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Mode,
         default: "\"0660\"",
         distribution: Theirs::NoSuchKey,
-        meaning: "The permission bits of a unix socket, in octal.",
+        meaning: "Who may connect to a unix socket.",
     },
     Setting {
         key: "http.host",

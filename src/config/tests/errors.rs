@@ -82,7 +82,7 @@ fn a_number_out_of_bounds_is_refused_with_the_bound() {
 fn a_key_that_stands_twice_is_an_error_that_names_both_lines() {
     assert_eq!(
         messages(load("http:\n  addr: :5000\n  net: tcp\n  addr: :5001\n")),
-        ["config.yml:4:3: addr: the key stands here a second time; the first is on line 2"]
+        ["config.yml:4:3: http.addr: the key stands here a second time; the first is on line 2"]
     );
 }
 
@@ -167,6 +167,10 @@ catalog: {maxentries: 5}
         .log;
     assert_eq!(merged.level, crate::config::Level::Debug);
     assert_eq!(merged.formatter, crate::config::Formatter::Json);
+    let text = "log:\n  <<: [{level: warn}, {level: error, formatter: json}]\n";
+    let several = load(text).unwrap().config.log;
+    assert_eq!(several.level, crate::config::Level::Warn);
+    assert_eq!(several.formatter, crate::config::Formatter::Json);
     let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n")
         .unwrap()
         .config
