@@ -23,13 +23,12 @@ pub(super) fn anything(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A path of a folder.
+/// A path of a folder. U+FFFD stands for what was no Unicode: such a path would not be the one that was meant.
 pub(super) fn folder(text: &str) -> Result<String, String> {
-    if text.contains('\0') {
-        Err("a path cannot hold a NUL".to_owned())
-    } else {
-        Ok(text.to_owned())
+    if text.contains(['\0', '\u{fffd}']) {
+        return Err("the path must be UTF-8, without NUL".to_owned());
     }
+    Ok(text.to_owned())
 }
 
 /// `HOST:PORT`, `:PORT` or `[IPv6]:PORT`.
