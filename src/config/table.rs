@@ -187,7 +187,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.addr",
-        kind: text("an address", check::anything),
+        kind: text("an address", check::not_empty),
         default: "127.0.0.1:5000",
         distribution: Theirs::Differs {
             theirs: "a random port of every interface",
@@ -212,7 +212,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.host",
-        kind: text("a URL", check::url),
+        kind: text("a URL, or nothing", check::url_if_any),
         default: "\"\"",
         distribution: Theirs::Same,
         meaning: "The URL under which clients reach the server, such as https://registry.example.com. When it is set, \
@@ -260,7 +260,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.debug.addr",
-        kind: text("an address", check::address),
+        kind: text("an address, or nothing", check::address_if_any),
         default: "\"\"",
         distribution: Theirs::Same,
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",

@@ -215,6 +215,20 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn an_empty_text_where_one_is_needed_is_an_error() {
+    let empty = "an empty text is none: leave the key out for the default";
+    assert_eq!(
+        messages(load(
+            "http: {addr: ''}\nstorage: {filesystem: {rootdirectory: ''}}\n"
+        )),
+        [
+            format!("config.yml:1:14: http.addr: {empty}"),
+            format!("config.yml:2:39: storage.filesystem.rootdirectory: {empty}"),
+        ]
+    );
+}
+
+#[test]
 fn a_unix_socket_needs_a_path() {
     assert_eq!(
         messages(load("http: {net: unix}\n")),
