@@ -26,8 +26,16 @@ pub(super) enum Kind {
     Mode,
     /// One of some words.
     Choice(&'static [&'static str]),
+<<<<<<< HEAD
     /// A text that the function accepts, perhaps in another form. Empty means unset and is not asked.
     Text { what: &'static str, check: fn(&str) -> Result<String, String> },
+=======
+    /// A text that the function accepts, perhaps in another form.
+    Text {
+        what: &'static str,
+        check: fn(&str) -> Result<String, String>,
+    },
+>>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -75,7 +83,6 @@ impl Kind {
                 within(parse_duration(text)?, *least, *most, |time| show_duration(*time)).map(Value::Duration)
             }
             Self::Mode => check::mode(text).map(Value::Mode),
-            Self::Text { .. } if text.is_empty() => Ok(Value::Text(String::new())),
             Self::Text { check, .. } => check(text).map(Value::Text),
             _ => Err(format!("{text:?} is not {self}")),
         }

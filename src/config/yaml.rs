@@ -44,8 +44,19 @@ impl Source {
 /// An empty text is [`Content::Null`].
 pub(super) fn parse(text: &str, source: &Source, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+<<<<<<< HEAD
     let mut reader =
         Reader { events: Parser::new_from_str(text), source, findings, anchors: HashMap::new(), nodes: 0 };
+=======
+    let mut reader = Reader {
+        events: Parser::new_from_str(text),
+        source,
+        findings,
+        anchors: HashMap::new(),
+        path: Vec::new(),
+        nodes: 0,
+    };
+>>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
     match reader.document() {
         Ok(node) => Some(node),
         Err(Broken { origin, message }) => {
@@ -66,6 +77,8 @@ struct Reader<'a> {
     source: &'a Source,
     findings: &'a mut Findings,
     anchors: HashMap<usize, Node>,
+    /// The keys that lead to where reading is.
+    path: Vec<String>,
     nodes: usize,
 }
 
@@ -180,13 +193,15 @@ impl<'a> Reader<'a> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
         loop {
-            let (key, span) = match self.next()? {
+            let (key, style, span) = match self.next()? {
                 (Event::MappingEnd, _) => break,
-                (Event::Scalar(key, style, _, _), span) => ((key, style), span),
+                (Event::Scalar(key, style, ..), span) => (key.into_owned(), style, span),
                 (_, span) => return Err(self.broken(span, "a key must be a text")),
             };
             let (event, value_span) = self.next()?;
+            self.path.push(key.clone());
             let node = self.node(event, value_span, depth + 1)?;
+<<<<<<< HEAD
             match key {
                 (key, ScalarStyle::Plain) if key == "<<" => merged.extend(self.merge(node, span)?),
                 (key, _) => self.insert(
@@ -198,8 +213,18 @@ impl<'a> Reader<'a> {
         for entry in merged {
             if !entries.iter().any(|known| known.key == entry.key) {
                 entries.push(entry);
+=======
+            if style == ScalarStyle::Plain && key == "<<" {
+                merged.extend(self.merge(node, span)?);
+            } else {
+                let origin = self.source.at(span);
+                self.insert(&mut entries, Entry { key, origin, node });
+>>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             }
+            self.path.pop();
         }
+        merged.retain(|entry: &Entry| !entries.iter().any(|known| known.key == entry.key));
+        entries.append(&mut merged);
         Ok(Content::Map(entries))
     }
 
@@ -208,7 +233,13 @@ impl<'a> Reader<'a> {
             None => entries.push(entry),
             Some(known) => {
                 let first = known.origin.line().unwrap_or(1);
+<<<<<<< HEAD
                 self.findings.problem(&entry.origin, &entry.key, Fault::Duplicate { first });
+=======
+                let key = self.path.join(".");
+                self.findings
+                    .problem(&entry.origin, &key, Fault::Duplicate { first });
+>>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             }
         }
     }
@@ -218,9 +249,17 @@ impl<'a> Reader<'a> {
         match node.content {
             Content::Map(entries) => Ok(entries),
             Content::List(nodes) => {
+<<<<<<< HEAD
                 let parts: Result<Vec<_>, _> =
                     nodes.into_iter().map(|node| self.merge_one(node, span)).collect();
                 Ok(parts?.into_iter().flatten().collect())
+=======
+                let parts: Result<Vec<_>, _> = nodes
+                    .into_iter()
+                    .map(|node| self.merge_one(node, span))
+                    .collect();
+                Ok(first_of_each(parts?.into_iter().flatten()))
+>>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             }
             _ => Err(self.broken(span, "a merge key takes a mapping")),
         }
@@ -232,6 +271,17 @@ impl<'a> Reader<'a> {
             _ => Err(self.broken(span, "a merge key takes a mapping, or a list of mappings")),
         }
     }
+}
+
+/// The entries without those whose key came before.
+fn first_of_each(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+    let mut firsts: Vec<Entry> = Vec::new();
+    for entry in entries {
+        if !firsts.iter().any(|known| known.key == entry.key) {
+            firsts.push(entry);
+        }
+    }
+    firsts
 }
 
 fn scalar(text: &str, plain: bool) -> Content {
