@@ -20,19 +20,9 @@ const OWN_HEADERS: &[&str] = &[
 
 const EMPTY: &str = "an empty text is none: leave the key out for the default";
 
-<<<<<<< HEAD
-/// A path of a folder.
-pub(super) fn folder(text: &str) -> Result<String, String> {
-    if text.contains('\0') { Err("a path cannot hold a NUL".to_owned()) } else { Ok(text.to_owned()) }
-=======
 /// Any text but an empty one.
 pub(super) fn not_empty(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        Err(EMPTY.to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
+    if text.is_empty() { Err(EMPTY.to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// A path of a folder. U+FFFD stands for what was no Unicode: such a path would not be the one that was meant.
@@ -45,20 +35,12 @@ pub(super) fn folder(text: &str) -> Result<String, String> {
 
 /// An address, or nothing.
 pub(super) fn address_if_any(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        Ok(String::new())
-    } else {
-        address(text)
-    }
+    if text.is_empty() { Ok(String::new()) } else { address(text) }
 }
 
 /// An absolute URL, or nothing.
 pub(super) fn url_if_any(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        Ok(String::new())
-    } else {
-        url(text)
-    }
+    if text.is_empty() { Ok(String::new()) } else { url(text) }
 }
 
 /// `HOST:PORT`, `:PORT` or `[IPv6]:PORT`.

@@ -57,22 +57,10 @@ impl InForce {
             if let Err(message) = check::address(self.text(key)) {
                 findings.problem(origin, key, Fault::Value(message));
             }
-<<<<<<< HEAD
-            ("unix", _) => return,
-            (_, address) => match check::address(address) {
-                Ok(_) => return,
-                Err(message) => message,
-            },
-        };
-        // What is missing is reported where it became necessary.
-        let origin = if origin.is_set() { origin } else { self.origin_of("http.net") };
-        findings.problem(origin, key, Fault::Value(fault));
-=======
         } else if !origin.is_set() {
             let message = "with http.net: unix this must be the path of the socket".to_owned();
             findings.problem(self.origin_of("http.net"), key, Fault::Value(message));
         }
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
     }
 
     fn check_platforms(&self, findings: &mut Findings) {
@@ -171,11 +159,7 @@ impl InForce {
                 other => mistyped("http.socketmode", other),
             },
             host: self.text_if_set("http.host"),
-<<<<<<< HEAD
-            prefix: self.text_if_set("http.prefix").unwrap_or_else(|| "/".to_owned()),
-=======
             prefix: self.text("http.prefix").to_owned(),
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             relativeurls: self.switch("http.relativeurls"),
             headers: match self.value("http.headers") {
                 Value::Headers(headers) => headers.clone(),

@@ -26,16 +26,8 @@ pub(super) enum Kind {
     Mode,
     /// One of some words.
     Choice(&'static [&'static str]),
-<<<<<<< HEAD
-    /// A text that the function accepts, perhaps in another form. Empty means unset and is not asked.
-    Text { what: &'static str, check: fn(&str) -> Result<String, String> },
-=======
     /// A text that the function accepts, perhaps in another form.
-    Text {
-        what: &'static str,
-        check: fn(&str) -> Result<String, String>,
-    },
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
+    Text { what: &'static str, check: fn(&str) -> Result<String, String> },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.

@@ -52,22 +52,10 @@ impl Loaded {
         self.in_force.origin(key)
     }
 
-<<<<<<< HEAD
-    /// The keys whose values are others than in `other`, in the order of the table.
-    pub fn changed_keys(&self, other: &Loaded) -> Vec<&'static str> {
-        let values = self.in_force.iter().zip(other.in_force.iter());
-        values
-            .filter(|((_, ours, _), (_, theirs, _))| ours != theirs)
-            .map(|((setting, ..), _)| setting.key)
-=======
     /// The keys whose values differ from those of another configuration, in the order of the example file.
     pub fn changed_from(&self, other: &Self) -> Vec<&'static str> {
         let pairs = self.in_force.iter().zip(other.in_force.iter());
-        pairs
-            .filter(|(new, old)| new.1 != old.1)
-            .map(|(new, _)| new.0.key)
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
-            .collect()
+        pairs.filter(|(new, old)| new.1 != old.1).map(|(new, _)| new.0.key).collect()
     }
 
     /// Whether deletion is off only because that is distribution's default: worth saying at the start.
@@ -94,9 +82,7 @@ impl Config {
         let (variables, named) = environment::gather(sources.environment);
         let file = sources.file.or(named.map(PathBuf::from));
         let mut findings = Findings::default();
-        let tree = file
-            .as_deref()
-            .and_then(|path| read_file(path, &mut findings));
+        let tree = file.as_deref().and_then(|path| read_file(path, &mut findings));
         resolve(tree, file, &variables, &sources.flags, findings)
     }
 }
@@ -116,11 +102,7 @@ fn resolve(
     flags: &Flags,
     mut findings: Findings,
 ) -> Result<Loaded, Errors> {
-<<<<<<< HEAD
-    let mut tree = tree.flatten().unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
-=======
     let mut tree = tree.unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
     let dialect = take_version(&mut tree, &mut findings);
     environment::overlay(&mut tree, variables, &mut findings);
     overlay_flags(&mut tree, flags, &mut findings);

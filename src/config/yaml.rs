@@ -44,10 +44,6 @@ impl Source {
 /// An empty text is [`Content::Null`].
 pub(super) fn parse(text: &str, source: &Source, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-<<<<<<< HEAD
-    let mut reader =
-        Reader { events: Parser::new_from_str(text), source, findings, anchors: HashMap::new(), nodes: 0 };
-=======
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         source,
@@ -56,7 +52,6 @@ pub(super) fn parse(text: &str, source: &Source, findings: &mut Findings) -> Opt
         path: Vec::new(),
         nodes: 0,
     };
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
     match reader.document() {
         Ok(node) => Some(node),
         Err(Broken { origin, message }) => {
@@ -201,25 +196,11 @@ impl<'a> Reader<'a> {
             let (event, value_span) = self.next()?;
             self.path.push(key.clone());
             let node = self.node(event, value_span, depth + 1)?;
-<<<<<<< HEAD
-            match key {
-                (key, ScalarStyle::Plain) if key == "<<" => merged.extend(self.merge(node, span)?),
-                (key, _) => self.insert(
-                    &mut entries,
-                    Entry { key: key.into_owned(), origin: self.source.at(span), node },
-                ),
-            }
-        }
-        for entry in merged {
-            if !entries.iter().any(|known| known.key == entry.key) {
-                entries.push(entry);
-=======
             if style == ScalarStyle::Plain && key == "<<" {
                 merged.extend(self.merge(node, span)?);
             } else {
                 let origin = self.source.at(span);
                 self.insert(&mut entries, Entry { key, origin, node });
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             }
             self.path.pop();
         }
@@ -233,13 +214,8 @@ impl<'a> Reader<'a> {
             None => entries.push(entry),
             Some(known) => {
                 let first = known.origin.line().unwrap_or(1);
-<<<<<<< HEAD
-                self.findings.problem(&entry.origin, &entry.key, Fault::Duplicate { first });
-=======
                 let key = self.path.join(".");
-                self.findings
-                    .problem(&entry.origin, &key, Fault::Duplicate { first });
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
+                self.findings.problem(&entry.origin, &key, Fault::Duplicate { first });
             }
         }
     }
@@ -249,17 +225,9 @@ impl<'a> Reader<'a> {
         match node.content {
             Content::Map(entries) => Ok(entries),
             Content::List(nodes) => {
-<<<<<<< HEAD
                 let parts: Result<Vec<_>, _> =
                     nodes.into_iter().map(|node| self.merge_one(node, span)).collect();
-                Ok(parts?.into_iter().flatten().collect())
-=======
-                let parts: Result<Vec<_>, _> = nodes
-                    .into_iter()
-                    .map(|node| self.merge_one(node, span))
-                    .collect();
                 Ok(first_of_each(parts?.into_iter().flatten()))
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
             }
             _ => Err(self.broken(span, "a merge key takes a mapping")),
         }

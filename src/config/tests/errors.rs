@@ -129,19 +129,11 @@ catalog: {maxentries: 5}
     let merged = load("log:\n  <<: {level: warn, formatter: json}\n  level: debug\n").unwrap().config.log;
     assert_eq!(merged.level, crate::config::Level::Debug);
     assert_eq!(merged.formatter, crate::config::Formatter::Json);
-<<<<<<< HEAD
-    let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n").unwrap().config.http.headers;
-=======
     let text = "log:\n  <<: [{level: warn}, {level: error, formatter: json}]\n";
     let several = load(text).unwrap().config.log;
     assert_eq!(several.level, crate::config::Level::Warn);
     assert_eq!(several.formatter, crate::config::Formatter::Json);
-    let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n")
-        .unwrap()
-        .config
-        .http
-        .headers;
->>>>>>> f8ac04d158f70468ddc222118890c13eaa96bf42
+    let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n").unwrap().config.http.headers;
     assert_eq!(alias.len(), 2);
 }
 
@@ -173,9 +165,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn an_empty_text_where_one_is_needed_is_an_error() {
     let empty = "an empty text is none: leave the key out for the default";
     assert_eq!(
-        messages(load(
-            "http: {addr: ''}\nstorage: {filesystem: {rootdirectory: ''}}\n"
-        )),
+        messages(load("http: {addr: ''}\nstorage: {filesystem: {rootdirectory: ''}}\n")),
         [
             format!("config.yml:1:14: http.addr: {empty}"),
             format!("config.yml:2:39: storage.filesystem.rootdirectory: {empty}"),
