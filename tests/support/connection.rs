@@ -28,16 +28,38 @@ struct Head {
 impl Connection {
     /// Connects; `configured_headers` are those that every response has to carry.
     pub fn open(address: SocketAddr, configured_headers: Vec<(String, String)>) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        let connection =
+            Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"));
+        Self {
+            configured_headers,
+            ..connection
+        }
+    }
+
+    /// Connects to a server that may be gone.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self {
+        let host = address.to_string();
+        Some(Self {
             stream,
             buffer: Vec::new(),
-            host: address.to_string(),
-            configured_headers,
+            host,
+            configured_headers: Vec::new(),
+        })
+    }
+
+    /// Sends the whole request to a server that may end meanwhile; the status of the answer when a whole head came.
+    pub fn try_status(mut self, request: &Request) -> Option<u16> {
+        self.write_request(request);
+        while !self.buffer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+            if !self.fill() {
+                return None;
+            }
         }
+        Some(self.read_head().status)
     }
 
     /// Sends the whole request and reads its answer.

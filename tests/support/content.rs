@@ -2,6 +2,28 @@
 
 use sha2::Digest as _;
 
+/// A digest algorithm that the registry knows.
+#[derive(Clone, Copy)]
+pub struct Algorithm {
+    pub name: &'static str,
+    pub digest: fn(&[u8]) -> String,
+}
+
+pub const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm {
+        name: "sha256",
+        digest: |bytes| sha256(bytes),
+    },
+    Algorithm {
+        name: "sha512",
+        digest: |bytes| sha512(bytes),
+    },
+    Algorithm {
+        name: "blake3",
+        digest: |bytes| blake3(bytes),
+    },
+];
+
 /// `sha256:…` of the bytes.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     format!("sha256:{}", hex(&sha2::Sha256::digest(bytes.as_ref())))

@@ -22,7 +22,7 @@ mod server;
 mod upload;
 
 pub use connection::Connection;
-pub use content::{blake3, bytes_of, sha256, sha512};
+pub use content::{ALGORITHMS, Algorithm, blake3, bytes_of, sha256, sha512};
 pub use manifests::{
     DOCKER_IMAGE, DOCKER_LIST, Image, OCI_IMAGE, OCI_INDEX, artifact, descriptor, docker_image,
     docker_list, empty_config, image, index, manifest_descriptor, to_bytes,

@@ -31,6 +31,11 @@ impl Registry {
         response
     }
 
+    /// Sends a request to a registry that may end meanwhile: the status of the answer, or `None` when none came.
+    pub fn try_send(&self, request: &Request) -> Option<u16> {
+        Connection::try_open(self.address)?.try_status(request)
+    }
+
     #[track_caller]
     pub fn get(&self, target: &str) -> Response {
         self.send(Request::get(target))

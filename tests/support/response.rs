@@ -111,6 +111,38 @@ impl Response {
         location.to_owned()
     }
 
+    /// The target of the only link, which must be relative and lead to the next page.
+    #[track_caller]
+    pub fn next_link(&self) -> String {
+        let link = self.header("Link");
+        let parts = link.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        let (target, relation) =
+            parts.unwrap_or_else(|| panic!("a malformed link in the answer to {self}"));
+        assert!(
+            relation == "; rel=\"next\"",
+            "a link of another relation in the answer to {self}"
+        );
+        assert!(
+            target.starts_with("/v2/"),
+            "a link that is not relative in the answer to {self}"
+        );
+        target.to_owned()
+    }
+
+    /// How many bytes an upload session holds by its `Range: 0-<last>`. The protocol has one text, `0-0`, for none and for
+    /// one byte: it is taken for none.
+    #[track_caller]
+    pub fn held_bytes(&self) -> usize {
+        let last = self
+            .header("Range")
+            .strip_prefix("0-")
+            .and_then(|last| last.parse::<usize>().ok());
+        match last.unwrap_or_else(|| panic!("a malformed range in the answer to {self}")) {
+            0 => 0,
+            last => last + 1,
+        }
+    }
+
     /// `Content-Length` as a number.
     #[track_caller]
     pub fn content_length(&self) -> u64 {
