@@ -49,7 +49,7 @@ impl Builder {
 
     /// Starts it over an empty folder.
     pub fn start(self) -> Holdfast {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = temporary_folder();
         let process = Process::start(&self, folder.path());
         let registry = Registry { address: process.address, configured_headers: self.headers.clone() };
         Holdfast { registry, process: Some(process), folder, builder: self }
@@ -217,6 +217,18 @@ fn serve(builder: &Builder, folder: &Path) -> Command {
     command.envs(builder.environment.iter().cloned());
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
+}
+
+/// A folder that goes away with the test: in memory where there is room, because hundreds of stores are made and synced by
+/// a run of the suite; where `TMPDIR` says, if it is set.
+fn temporary_folder() -> TempDir {
+    const ROOM: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(memory).is_ok_and(|fs| fs.f_bavail * fs.f_frsize >= ROOM);
+    match tempfile::tempdir_in(memory) {
+        Ok(folder) if has_room && std::env::var_os("TMPDIR").is_none() => folder,
+        _ => tempfile::tempdir().unwrap(),
+    }
 }
 
 fn root_in(folder: &Path) -> PathBuf {
