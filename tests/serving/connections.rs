@@ -52,16 +52,6 @@ fn an_http_1_0_proxy_that_asks_for_it_keeps_its_connection() {
 }
 
 #[test]
-fn a_client_that_ends_its_side_after_the_request_gets_its_answer() {
-    let mut registry = serve().start();
-    let mut client = connect(&registry);
-    client.send("GET /v2/ HTTP/1.0\r\n\r\n");
-    client.end_writing();
-    assert_eq!(client.response().status(), 200);
-    registry.stop();
-}
-
-#[test]
 fn a_tls_hello_on_the_plain_port_is_answered_with_http_1_1_400_at_once_and_logged_once() {
     let mut registry = serve().start();
     let mut client = connect(&registry);
