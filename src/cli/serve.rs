@@ -111,7 +111,13 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         registry = Pieces::build(config) => registry,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = Servers::bind(&address, &config.http).await?;
+    let servers = match Servers::bind(&address, &config.http).await {
+        Ok(servers) => servers,
+        Err(error) => {
+            registry.close().await;
+            return Err(error);
+        }
+    };
     announce(&servers.main, &loaded);
     supervisor::ready();
 

@@ -106,7 +106,7 @@ fn headers_beyond_the_limit_are_answered_431() {
 
 #[test]
 fn a_slow_upload_that_keeps_sending_is_never_cut_off() {
-    let mut registry = with_http("  idletimeout: 1s\n  headertimeout: 1s\n").start();
+    let mut registry = with_http("  idletimeout: 2s\n  headertimeout: 1s\n").start();
     let location = open_upload(registry.address());
     let mut client = connect(&registry);
     client.send(patch(&location, 10));
