@@ -1,6 +1,23 @@
-//! holdfast: a container registry.
+//! holdfast: a container registry in one program.
+//!
+//! The house, from the door inwards; imports run one way, downward:
+//!
+//! - [`cli`] reads the command line, a file a subcommand, and builds the pieces;
+//! - [`server`] has the sockets, the connections and their limits;
+//! - [`api`] is HTTP and nothing else;
+//! - [`auth`] says who is asking and what they may do;
+//! - [`registry`] does what a registry does, with no HTTP in it;
+//! - [`store`] keeps metadata in redb and payloads in files, durably;
+//! - [`oci`] is the vocabulary of the specifications, and knows nobody.
+//!
+//! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs; both know none of the above.
 
+pub mod api;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod observe;
+pub mod oci;
+pub mod registry;
 pub mod server;
+pub mod store;

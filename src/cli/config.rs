@@ -28,15 +28,8 @@ pub fn run(args: ConfigArgs) -> ExitCode {
     if args.example {
         return print(&example());
     }
-    let flags = Flags {
-        addr: args.addr,
-        root: args.root,
-    };
-    match Config::load(Sources {
-        file: args.config,
-        environment: process_environment(),
-        flags,
-    }) {
+    let flags = Flags { addr: args.addr, root: args.root };
+    match Config::load(Sources { file: args.config, environment: process_environment(), flags }) {
         Ok(loaded) => {
             print_notes(&loaded);
             print(&loaded.to_yaml())
@@ -50,11 +43,7 @@ pub fn run(args: ConfigArgs) -> ExitCode {
 
 fn print_notes(loaded: &Loaded) {
     for note in &loaded.notes {
-        let kind = if note.level == Level::Warn {
-            "warning"
-        } else {
-            "note"
-        };
+        let kind = if note.level == Level::Warn { "warning" } else { "note" };
         eprintln!("{kind}: {note}");
     }
 }

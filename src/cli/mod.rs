@@ -3,10 +3,11 @@
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
 //! command line was wrong.
 
+mod check;
 pub mod config;
+mod pieces;
 mod reload;
 mod serve;
-mod stub;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ struct CommandLine {
 enum Command {
     /// Run the registry
     Serve(serve::Serve),
+    /// Prove that a store holds together
+    Check(check::Check),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
 }
@@ -32,6 +35,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
     }
 }

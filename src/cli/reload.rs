@@ -23,9 +23,6 @@ pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
     let mut waiting = read.changed_keys(started_with);
     waiting.retain(|key| *key != AT_ONCE);
     if !waiting.is_empty() {
-        tracing::warn!(
-            keys = waiting.join(" "),
-            "these settings changed and need a restart"
-        );
+        tracing::warn!(keys = waiting.join(" "), "these settings changed and need a restart");
     }
 }

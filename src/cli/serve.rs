@@ -8,14 +8,15 @@ use axum::Router;
 use clap::Args;
 use tokio::sync::oneshot;
 
+use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::config::{
-    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources,
-    process_environment,
+    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
 };
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::{Address, AddressError, BindError, Server, Settings, open_files, supervisor};
+use crate::store::OpenError;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -39,23 +40,28 @@ impl Serve {
         Config::load(Sources {
             file: self.config.clone().or_else(|| self.file.clone()),
             environment: process_environment(),
-            flags: Flags {
-                addr: self.addr.clone(),
-                root: self.root.clone(),
-            },
+            flags: Flags { addr: self.addr.clone(), root: self.root.clone() },
         })
     }
 }
 
 /// Why the registry cannot be served. The messages say what to do.
 #[derive(Debug, thiserror::Error)]
-enum ServeError {
+pub(super) enum ServeError {
     #[error(transparent)]
     Configuration(#[from] config::Errors),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error(
+        "the store cannot be written any more; what was acknowledged is safe: see the error before this one, then start again"
+    )]
+    StoreFailed,
     #[error("signals cannot be handled: {0}; the system is short of something: try again")]
     Signals(#[source] std::io::Error),
     #[error("threads cannot be started: {0}; the system is short of something: try again")]
@@ -89,9 +95,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 }
 
 fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
-    let threads = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.map_err(ServeError::Threads)?;
     let end = threads.block_on(serve(arguments));
     // A thread that still waits for something (the lock of the data folder, say) is not waited for.
@@ -107,8 +111,8 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
-    let registry = tokio::select! {
-        registry = Pieces::build(config) => registry,
+    let pieces = tokio::select! {
+        pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
     let servers = match Servers::bind(&address, &config.http).await {
@@ -122,17 +126,16 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
-    let last_call = || registry.interrupt_uploads();
+    let last_call = || pieces.registry.interrupt_uploads();
     let to_the_end = async {
-        servers
-            .run(registry.router.clone(), stopped, last_call)
-            .await;
-        registry.close().await;
+        servers.run(pieces.router.clone(), stopped, last_call).await;
+        pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained
     };
     tokio::select! {
         end = to_the_end => Ok(end),
+        () = pieces.registry.failed() => Err(ServeError::StoreFailed),
         signal = attend(&mut signals, stop, arguments, &loaded) => Ok(End::AtOnce(signal)),
     }
 }
@@ -152,23 +155,6 @@ async fn attend(
     // The receiver is gone only if serving has ended already.
     let _ = stop.send(());
     signals.stop().await
-}
-
-/// The registry and the router in front of it.
-struct Pieces {
-    router: Router,
-}
-
-impl Pieces {
-    async fn build(_config: &Config) -> Self {
-        Pieces {
-            router: super::stub::router(),
-        }
-    }
-
-    fn interrupt_uploads(&self) {}
-
-    async fn close(&self) {}
 }
 
 /// The server that clients talk to, and the one for probes where `http.debug.addr` is set.
@@ -201,9 +187,7 @@ impl Servers {
         };
         let debug = async {
             if let Some(debug) = self.debug {
-                debug
-                    .run(readiness.debug_router(), ended(main_ended), || ())
-                    .await;
+                debug.run(readiness.debug_router(), ended(main_ended), || ()).await;
             }
         };
         tokio::join!(main, debug);
@@ -246,10 +230,7 @@ fn announce(server: &Server, loaded: &Loaded) {
 fn address(http: &Http) -> Result<Address, AddressError> {
     match http.net {
         Net::Tcp => Address::parse(&http.addr),
-        Net::Unix => Ok(Address::Unix {
-            path: Path::new(&http.addr).to_owned(),
-            mode: http.socketmode,
-        }),
+        Net::Unix => Ok(Address::Unix { path: Path::new(&http.addr).to_owned(), mode: http.socketmode }),
     }
 }
 
@@ -270,12 +251,7 @@ fn settings(http: &Http) -> Settings {
 
 /// Probes are short, and say nothing that a log needs.
 fn debug_settings(http: &Http) -> Settings {
-    Settings {
-        drain_timeout: Duration::ZERO,
-        max_connections: 64,
-        logged: false,
-        ..settings(http)
-    }
+    Settings { drain_timeout: Duration::ZERO, max_connections: 64, logged: false, ..settings(http) }
 }
 
 fn log_settings(log: &Log) -> observe::Settings {

@@ -25,36 +25,25 @@ pub(super) fn anything(text: &str) -> Result<String, String> {
 
 /// A path of a folder.
 pub(super) fn folder(text: &str) -> Result<String, String> {
-    if text.contains('\0') {
-        Err("a path cannot hold a NUL".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
+    if text.contains('\0') { Err("a path cannot hold a NUL".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// `HOST:PORT`, `:PORT` or `[IPv6]:PORT`.
 pub(super) fn address(text: &str) -> Result<String, String> {
     let malformed = |why: &str| format!("{text:?} is not an address: {why}");
     if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-        return Err(malformed(
-            "write HOST:PORT, [IPv6]:PORT or :PORT, without http:// before it",
-        ));
+        return Err(malformed("write HOST:PORT, [IPv6]:PORT or :PORT, without http:// before it"));
     }
-    let (host, port) = text
-        .rsplit_once(':')
-        .ok_or_else(|| malformed("the port is missing, as in :5000"))?;
-    if port.is_empty()
-        || !port.bytes().all(|byte| byte.is_ascii_digit())
-        || port.parse::<u16>().is_err()
-    {
+    let (host, port) = text.rsplit_once(':').ok_or_else(|| malformed("the port is missing, as in :5000"))?;
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().is_err() {
         return Err(malformed("the port must be a number from 0 to 65535"));
     }
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
         Some(Some(ip)) if is_ipv6(ip) => Ok(text.to_owned()),
         Some(_) => Err(malformed("between [ and ] stands no IPv6 address")),
-        None if host.contains([':', ']']) => Err(malformed(
-            "an IPv6 address is written in [ ], as in [::1]:5000",
-        )),
+        None if host.contains([':', ']']) => {
+            Err(malformed("an IPv6 address is written in [ ], as in [::1]:5000"))
+        }
         None => Ok(text.to_owned()),
     }
 }
@@ -68,18 +57,14 @@ fn is_ipv6(text: &str) -> bool {
 /// An absolute URL; the `/` at its end is dropped.
 pub(super) fn url(text: &str) -> Result<String, String> {
     let malformed = |why: &str| format!("{why}: write it like https://registry.example.com");
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let rest = rest.ok_or_else(|| malformed("a URL begins with https:// or http://"))?;
     let host = rest.split('/').next().unwrap_or_default();
     if host.is_empty() {
         return Err(malformed("the URL names no host"));
     }
     if rest.contains(['?', '#', '@', '\\']) || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(malformed(
-            "the URL may hold a host, a port and a path, and nothing else",
-        ));
+        return Err(malformed("the URL may hold a host, a port and a path, and nothing else"));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -88,16 +73,14 @@ pub(super) fn url(text: &str) -> Result<String, String> {
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     if !text.bytes().all(allowed) {
-        return Err(format!(
-            "{text:?} is not a prefix: letters, digits and -._~ between slashes make one"
-        ));
+        return Err(format!("{text:?} is not a prefix: letters, digits and -._~ between slashes make one"));
     }
     let parts: Vec<&str> = text.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         [""] => Ok("/".to_owned()),
-        parts if parts.iter().any(|part| matches!(*part, "" | "." | "..")) => Err(format!(
-            "{text:?} is not a prefix: //, /./ and /../ cannot stand in it"
-        )),
+        parts if parts.iter().any(|part| matches!(*part, "" | "." | "..")) => {
+            Err(format!("{text:?} is not a prefix: //, /./ and /../ cannot stand in it"))
+        }
         parts => Ok(format!("/{}/", parts.join("/"))),
     }
 }
@@ -105,14 +88,11 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
 /// Permission bits in octal, such as `0660`.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
-    let octal = !digits.is_empty()
-        && digits.len() <= 5
-        && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let octal =
+        !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     match u32::from_str_radix(digits, 8) {
         Ok(mode) if octal && mode <= 0o777 => Ok(mode),
-        _ => Err(format!(
-            "{text:?} is not a mode: write it in octal, as in \"0660\""
-        )),
+        _ => Err(format!("{text:?} is not a mode: write it in octal, as in \"0660\"")),
     }
 }
 
@@ -127,8 +107,7 @@ pub(super) fn header_name(name: &str, again: bool) -> Result<(), String> {
     }
     if again {
         return Err(
-            "the header was given before, spelt with other capitals: list its values in one place"
-                .to_owned(),
+            "the header was given before, spelt with other capitals: list its values in one place".to_owned()
         );
     }
     Ok(())
@@ -140,10 +119,7 @@ pub(super) fn header_value(value: &str) -> Result<(), String> {
     if value.bytes().all(allowed) && value.trim() == value {
         return Ok(());
     }
-    Err(
-        "a header's value is visible ASCII, without line breaks, and without blanks at its ends"
-            .to_owned(),
-    )
+    Err("a header's value is visible ASCII, without line breaks, and without blanks at its ends".to_owned())
 }
 
 #[cfg(test)]
@@ -153,14 +129,9 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
-        for text in [
-            ":5000",
-            "127.0.0.1:0",
-            "localhost:5000",
-            "[::1]:5000",
-            "[fe80::1%eth0]:5000",
-            "0.0.0.0:65535",
-        ] {
+        for text in
+            [":5000", "127.0.0.1:0", "localhost:5000", "[::1]:5000", "[fe80::1%eth0]:5000", "0.0.0.0:65535"]
+        {
             assert_eq!(address(text), Ok(text.to_owned()));
         }
         for (text, reason) in [
@@ -183,10 +154,7 @@ mod tests {
 
     #[test]
     fn a_host_is_an_absolute_url_without_a_slash_at_its_end() {
-        assert_eq!(
-            url("https://r.example.com/"),
-            Ok("https://r.example.com".to_owned())
-        );
+        assert_eq!(url("https://r.example.com/"), Ok("https://r.example.com".to_owned()));
         assert_eq!(
             url("http://r.example.com:5000/images"),
             Ok("http://r.example.com:5000/images".to_owned())
@@ -206,13 +174,7 @@ mod tests {
 
     #[test]
     fn a_prefix_begins_and_ends_with_a_slash() {
-        for (text, normal) in [
-            ("/", "/"),
-            ("//", "/"),
-            ("a", "/a/"),
-            ("/a/b", "/a/b/"),
-            ("/a/b/", "/a/b/"),
-        ] {
+        for (text, normal) in [("/", "/"), ("//", "/"), ("a", "/a/"), ("/a/b", "/a/b/"), ("/a/b/", "/a/b/")] {
             assert_eq!(prefix(text), Ok(normal.to_owned()), "{text}");
         }
         for text in ["/a//b", "/../a", "/a/.", "/a b", "/a?b", "/ä", "/%41"] {
@@ -233,15 +195,7 @@ mod tests {
     #[test]
     fn headers_that_would_break_a_response_are_refused() {
         assert_eq!(header_name("X-Content-Type-Options", false), Ok(()));
-        for name in [
-            "",
-            "X Y",
-            "X:Y",
-            "X\n",
-            "Content-Length",
-            "transfer-encoding",
-            "É",
-        ] {
+        for name in ["", "X Y", "X:Y", "X\n", "Content-Length", "transfer-encoding", "É"] {
             assert!(header_name(name, false).is_err(), "{name:?}");
         }
         assert!(header_name("X-Y", true).is_err());

@@ -17,22 +17,12 @@ fn the_example_file_holds_every_setting_with_its_default_and_its_meaning() {
 #[test]
 fn the_example_file_is_the_default_configuration_and_leaves_no_key_out() {
     let file = Some(project().join("config/holdfast.yml"));
-    let loaded = Config::load(Sources {
-        file,
-        environment: [],
-        flags: Flags::default(),
-    });
+    let loaded = Config::load(Sources { file, environment: [], flags: Flags::default() });
     let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(loaded.config, Config::default());
     assert_eq!(loaded.notes, []);
     for setting in SETTINGS {
-        assert!(
-            loaded
-                .origin(setting.key)
-                .is_some_and(|origin| origin.is_set()),
-            "{}",
-            setting.key
-        );
+        assert!(loaded.origin(setting.key).is_some_and(|origin| origin.is_set()), "{}", setting.key);
     }
 }
 
@@ -40,11 +30,7 @@ fn the_example_file_is_the_default_configuration_and_leaves_no_key_out() {
 fn the_documentation_has_every_key() {
     let path = "docs/CONFIGURATION.md";
     let mut text = read(path);
-    for (name, table) in [
-        ("settings", settings()),
-        ("exceptions", exceptions()),
-        ("others", others()),
-    ] {
+    for (name, table) in [("settings", settings()), ("exceptions", exceptions()), ("others", others())] {
         text = replace_block(&text, name, &table);
     }
     expect(path, &text);
@@ -60,8 +46,7 @@ fn read(path: impl AsRef<Path>) -> String {
 
 fn expect(path: &str, text: &str) {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(project().join(path), text)
-            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        std::fs::write(project().join(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
     assert_eq!(
         read(path),
@@ -71,15 +56,9 @@ fn expect(path: &str, text: &str) {
 }
 
 fn replace_block(text: &str, name: &str, block: &str) -> String {
-    let (begin, end) = (
-        format!("<!-- {name}: written by a test -->\n"),
-        format!("<!-- end of {name} -->"),
-    );
-    let parts = text
-        .split_once(&begin)
-        .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) =
-        parts.unwrap_or_else(|| panic!("the documentation has no place for {name}"));
+    let (begin, end) = (format!("<!-- {name}: written by a test -->\n"), format!("<!-- end of {name} -->"));
+    let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = parts.unwrap_or_else(|| panic!("the documentation has no place for {name}"));
     format!("{before}{begin}\n{block}\n{end}{after}")
 }
 
@@ -90,7 +69,9 @@ fn settings() -> String {
         let section = setting.key.split('.').next().unwrap_or_default();
         if section != before {
             before = section;
-            table.push_str(&format!("\n### `{section}`\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n"));
+            table.push_str(&format!(
+                "\n### `{section}`\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+            ));
         }
         let default = match setting.distribution {
             Theirs::Holds(theirs) => {
@@ -137,24 +118,13 @@ fn treatment_of(foreign: &Foreign) -> (String, &'static str) {
     match &foreign.treatment {
         Treatment::Needless(why) => ("accepts it; it is not needed".to_owned(), why),
         Treatment::Without(why) => ("accepts it, with a warning".to_owned(), why),
-        Treatment::Unsupported {
-            asked: Asked::Named,
-            instead,
-        } => ("refuses it".to_owned(), instead),
-        Treatment::Unsupported {
-            asked: Asked::Valued,
-            instead,
-        } => (
-            "refuses it, unless it is empty or disabled".to_owned(),
-            instead,
-        ),
-        Treatment::Unsupported {
-            asked: Asked::Keyed(keys),
-            instead,
-        } => (
-            format!("refuses it when it sets `{}`", keys.join("` or `")),
-            instead,
-        ),
+        Treatment::Unsupported { asked: Asked::Named, instead } => ("refuses it".to_owned(), instead),
+        Treatment::Unsupported { asked: Asked::Valued, instead } => {
+            ("refuses it, unless it is empty or disabled".to_owned(), instead)
+        }
+        Treatment::Unsupported { asked: Asked::Keyed(keys), instead } => {
+            (format!("refuses it when it sets `{}`", keys.join("` or `")), instead)
+        }
     }
 }
 

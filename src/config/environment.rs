@@ -34,10 +34,7 @@ pub(super) fn gather(
         if name == FILE {
             file = Some(value).filter(|path| !path.is_empty());
         } else if name.starts_with(PREFIX) && !is_kubernetes(&name, &value) {
-            variables.push(Variable {
-                name: name.into(),
-                value,
-            });
+            variables.push(Variable { name: name.into(), value });
         }
     }
     // Shorter first: a section before what is in it, and index 9 before index 10.
@@ -59,9 +56,7 @@ fn is_kubernetes(name: &str, value: &str) -> bool {
         ["PORT", number, protocol] => is_number(number) && PROTOCOLS.contains(protocol),
         _ => false,
     };
-    parts
-        .windows(2)
-        .any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
+    parts.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
         || (parts.last() == Some(&"PORT") && is_link(value))
         || parts.windows(3).any(is_port_of_protocol)
 }
@@ -79,10 +74,8 @@ pub(super) fn overlay(tree: &mut Node, variables: &[Variable], findings: &mut Fi
         match resolve(&variable.name) {
             None => {
                 let nearest = nearest_variable(&variable.name);
-                let message = format!(
-                    "no setting has this variable; it is ignored{}",
-                    did_you_mean(&nearest)
-                );
+                let message =
+                    format!("no setting has this variable; it is ignored{}", did_you_mean(&nearest));
                 findings.note(Level::Warn, &origin, "", message);
             }
             Some(target) => {
@@ -99,18 +92,9 @@ fn read(variable: &Variable, scalar: bool, findings: &mut Findings) -> Option<No
     let source = Source::Variable(Arc::clone(&variable.name));
     let mut attempt = Findings::default();
     let node = yaml::parse(&variable.value, &source, &mut attempt);
-    let is_scalar = matches!(
-        &node,
-        Some(Node {
-            content: Content::Scalar { .. } | Content::Null,
-            ..
-        })
-    );
+    let is_scalar = matches!(&node, Some(Node { content: Content::Scalar { .. } | Content::Null, .. }));
     if scalar && !is_scalar {
-        return Some(Node::text(
-            Origin::Variable(Arc::clone(&variable.name)),
-            &variable.value,
-        ));
+        return Some(Node::text(Origin::Variable(Arc::clone(&variable.name)), &variable.value));
     }
     findings.problems.append(&mut attempt.problems);
     node
@@ -156,10 +140,9 @@ fn beneath_setting(kind: &Kind, rest: &[&str]) -> Option<(Vec<Step>, bool)> {
         (Kind::Fields, name) => Some((vec![key(name)], true)),
         (Kind::Patterns, [number]) => Some((vec![index(number)?], true)),
         (Kind::Platforms, [number]) => Some((vec![index(number)?], false)),
-        (Kind::Platforms, [number, name]) => Some((
-            vec![index(number)?, Step::Key(name.to_ascii_lowercase())],
-            true,
-        )),
+        (Kind::Platforms, [number, name]) => {
+            Some((vec![index(number)?, Step::Key(name.to_ascii_lowercase())], true))
+        }
         _ => None,
     }
 }
@@ -178,17 +161,14 @@ fn beneath_foreign(foreign: &Foreign, rest: &[&str]) -> Option<(Vec<Step>, bool)
     let name = named.join(".");
     let known = foreign.keys.is_empty()
         || name.is_empty()
-        || foreign.keys.iter().any(|key| {
-            *key == name || schema::is_beneath(key, &name) || schema::is_beneath(&name, key)
-        });
+        || foreign
+            .keys
+            .iter()
+            .any(|key| *key == name || schema::is_beneath(key, &name) || schema::is_beneath(&name, key));
     known.then(|| (rest.iter().map(step).collect(), false))
 }
 
 fn nearest_variable(name: &str) -> Option<String> {
-    let key = name
-        .strip_prefix(PREFIX)?
-        .to_ascii_lowercase()
-        .replace('_', ".");
-    schema::nearest(&key)
-        .map(|key| format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_")))
+    let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace('_', ".");
+    schema::nearest(&key).map(|key| format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_")))
 }

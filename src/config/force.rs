@@ -8,9 +8,8 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log,
-    Manifests, Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation,
-    Writer,
+    AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log, Manifests,
+    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -22,10 +21,7 @@ pub(super) struct InForce(BTreeMap<&'static str, (Value, Origin)>);
 
 impl InForce {
     /// Adds the defaults of what is not given.
-    pub(super) fn complete(
-        mut given: BTreeMap<&'static str, (Value, Origin)>,
-        dialect: Dialect,
-    ) -> Self {
+    pub(super) fn complete(mut given: BTreeMap<&'static str, (Value, Origin)>, dialect: Dialect) -> Self {
         for setting in SETTINGS {
             given.entry(setting.key).or_insert_with(|| {
                 let (text, whose) = setting.default_in(dialect);
@@ -68,29 +64,17 @@ impl InForce {
             },
         };
         // What is missing is reported where it became necessary.
-        let origin = if origin.is_set() {
-            origin
-        } else {
-            self.origin_of("http.net")
-        };
+        let origin = if origin.is_set() { origin } else { self.origin_of("http.net") };
         findings.problem(origin, key, Fault::Value(fault));
     }
 
     fn check_platforms(&self, findings: &mut Findings) {
-        let (platforms, list) = (
-            "validation.manifests.indexes.platforms",
-            "validation.manifests.indexes.platformlist",
-        );
-        let is_empty =
-            matches!(self.value(list), Value::Platforms(platforms) if platforms.is_empty());
+        let (platforms, list) =
+            ("validation.manifests.indexes.platforms", "validation.manifests.indexes.platformlist");
+        let is_empty = matches!(self.value(list), Value::Platforms(platforms) if platforms.is_empty());
         if !is_empty && self.choice(platforms) != "list" {
             let origin = self.origin_of(list);
-            findings.note(
-                Level::Warn,
-                origin,
-                list,
-                format!("has no effect unless {platforms} is list"),
-            );
+            findings.note(Level::Warn, origin, list, format!("has no effect unless {platforms} is list"));
         }
     }
 
@@ -115,10 +99,7 @@ impl InForce {
         );
         for setting in SETTINGS {
             if let Some((_, off)) = OFF.iter().find(|(key, _)| *key == setting.key) {
-                self.0.insert(
-                    setting.key,
-                    (read(setting, off, Dialect::Holdfast), origin.clone()),
-                );
+                self.0.insert(setting.key, (read(setting, off, Dialect::Holdfast), origin.clone()));
             }
         }
     }
@@ -129,12 +110,8 @@ impl InForce {
             log: self.log(),
             storage: self.storage(),
             http: self.http(),
-            catalog: Catalog {
-                maxentries: self.count("catalog.maxentries"),
-            },
-            tags: Tags {
-                maxentries: self.count("tags.maxtags"),
-            },
+            catalog: Catalog { maxentries: self.count("catalog.maxentries") },
+            tags: Tags { maxentries: self.count("tags.maxtags") },
             validation: self.validation(),
         }
     }
@@ -148,18 +125,12 @@ impl InForce {
                 "trace" => Level::Trace,
                 _ => Level::Info,
             },
-            formatter: if self.choice("log.formatter") == "json" {
-                Formatter::Json
-            } else {
-                Formatter::Text
-            },
+            formatter: if self.choice("log.formatter") == "json" { Formatter::Json } else { Formatter::Text },
             fields: match self.value("log.fields") {
                 Value::Fields(fields) => fields.clone(),
                 other => mistyped("log.fields", other),
             },
-            accesslog: AccessLog {
-                disabled: self.switch("log.accesslog.disabled"),
-            },
+            accesslog: AccessLog { disabled: self.switch("log.accesslog.disabled") },
         }
     }
 
@@ -169,16 +140,10 @@ impl InForce {
             root: PathBuf::from(self.text("storage.filesystem.rootdirectory")),
             delete: Delete {
                 enabled: self.switch("storage.delete.enabled"),
-                referenced: if allow {
-                    Referenced::Allow
-                } else {
-                    Referenced::Refuse
-                },
+                referenced: if allow { Referenced::Allow } else { Referenced::Refuse },
             },
             lockwait: self.duration("storage.lockwait"),
-            metadata: Metadata {
-                cachesize: self.size("storage.metadata.cachesize"),
-            },
+            metadata: Metadata { cachesize: self.size("storage.metadata.cachesize") },
             uploads: Uploads {
                 markinterval: self.size("storage.uploads.markinterval"),
                 maxconcurrent: self.count("storage.uploads.maxconcurrent"),
@@ -193,34 +158,22 @@ impl InForce {
     fn http(&self) -> Http {
         Http {
             addr: self.text("http.addr").to_owned(),
-            net: if self.choice("http.net") == "unix" {
-                Net::Unix
-            } else {
-                Net::Tcp
-            },
+            net: if self.choice("http.net") == "unix" { Net::Unix } else { Net::Tcp },
             socketmode: match self.value("http.socketmode") {
                 Value::Mode(mode) => *mode,
                 other => mistyped("http.socketmode", other),
             },
             host: self.text_if_set("http.host"),
-            prefix: self
-                .text_if_set("http.prefix")
-                .unwrap_or_else(|| "/".to_owned()),
+            prefix: self.text_if_set("http.prefix").unwrap_or_else(|| "/".to_owned()),
             relativeurls: self.switch("http.relativeurls"),
             headers: match self.value("http.headers") {
                 Value::Headers(headers) => headers.clone(),
                 other => mistyped("http.headers", other),
             },
             draintimeout: self.duration("http.draintimeout"),
-            debug: Debug {
-                addr: self.text_if_set("http.debug.addr"),
-            },
-            http2: Http2 {
-                disabled: self.switch("http.http2.disabled"),
-            },
-            h2c: H2c {
-                enabled: self.switch("http.h2c.enabled"),
-            },
+            debug: Debug { addr: self.text_if_set("http.debug.addr") },
+            http2: Http2 { disabled: self.switch("http.http2.disabled") },
+            h2c: H2c { enabled: self.switch("http.h2c.enabled") },
             idletimeout: self.duration("http.idletimeout"),
             headertimeout: self.duration("http.headertimeout"),
             keepalivetimeout: self.duration("http.keepalivetimeout"),
@@ -239,19 +192,14 @@ impl InForce {
                     allow: self.patterns("validation.manifests.urls.allow"),
                     deny: self.patterns("validation.manifests.urls.deny"),
                 },
-                indexes: Indexes {
-                    platforms: self.platforms(),
-                },
+                indexes: Indexes { platforms: self.platforms() },
             },
         }
     }
 
     fn platforms(&self) -> Platforms {
         let list = "validation.manifests.indexes.platformlist";
-        match (
-            self.choice("validation.manifests.indexes.platforms"),
-            self.value(list),
-        ) {
+        match (self.choice("validation.manifests.indexes.platforms"), self.value(list)) {
             ("none", _) => Platforms::None,
             ("list", Value::Platforms(platforms)) => Platforms::List(platforms.clone()),
             ("list", other) => mistyped(list, other),
@@ -260,19 +208,11 @@ impl InForce {
     }
 
     fn value(&self, key: &str) -> &Value {
-        &self
-            .0
-            .get(key)
-            .expect("every setting has a value, and the keys asked for here are settings")
-            .0
+        &self.0.get(key).expect("every setting has a value, and the keys asked for here are settings").0
     }
 
     fn origin_of(&self, key: &str) -> &Origin {
-        &self
-            .0
-            .get(key)
-            .expect("every setting has an origin, and the keys asked for here are settings")
-            .1
+        &self.0.get(key).expect("every setting has an origin, and the keys asked for here are settings").1
     }
 
     fn switch(&self, key: &str) -> bool {

@@ -38,41 +38,19 @@ pub(super) enum Asked {
 }
 
 const fn needless(key: &'static str, keys: &'static [&'static str], why: &'static str) -> Foreign {
-    Foreign {
-        key,
-        keys,
-        treatment: Treatment::Needless(why),
-    }
+    Foreign { key, keys, treatment: Treatment::Needless(why) }
 }
 
 const fn without(key: &'static str, keys: &'static [&'static str], why: &'static str) -> Foreign {
-    Foreign {
-        key,
-        keys,
-        treatment: Treatment::Without(why),
-    }
+    Foreign { key, keys, treatment: Treatment::Without(why) }
 }
 
 const fn unsupported(key: &'static str, instead: &'static str) -> Foreign {
-    Foreign {
-        key,
-        keys: &[],
-        treatment: Treatment::Unsupported {
-            asked: Asked::Valued,
-            instead,
-        },
-    }
+    Foreign { key, keys: &[], treatment: Treatment::Unsupported { asked: Asked::Valued, instead } }
 }
 
 const fn unsupported_by_name(key: &'static str, instead: &'static str) -> Foreign {
-    Foreign {
-        key,
-        keys: &[],
-        treatment: Treatment::Unsupported {
-            asked: Asked::Named,
-            instead,
-        },
-    }
+    Foreign { key, keys: &[], treatment: Treatment::Unsupported { asked: Asked::Named, instead } }
 }
 
 const fn unsupported_if(
@@ -81,14 +59,7 @@ const fn unsupported_if(
     asked_by: &'static [&'static str],
     instead: &'static str,
 ) -> Foreign {
-    Foreign {
-        key,
-        keys,
-        treatment: Treatment::Unsupported {
-            asked: Asked::Keyed(asked_by),
-            instead,
-        },
-    }
+    Foreign { key, keys, treatment: Treatment::Unsupported { asked: Asked::Keyed(asked_by), instead } }
 }
 
 const FOLDER: &str = "payloads lie in a folder: use storage.filesystem";
@@ -97,15 +68,8 @@ const LOGINS: &str = "put a proxy that asks for logins in front, and remove the 
 /// Every such key.
 pub(super) const FOREIGN: &[Foreign] = &[
     needless("loglevel", &[], "the older name of log.level"),
-    without(
-        "log.reportcaller",
-        &[],
-        "log lines do not name the place in the source",
-    ),
-    unsupported(
-        "log.hooks",
-        "have the log's reader send mail, and remove the hooks",
-    ),
+    without("log.reportcaller", &[], "log lines do not name the place in the source"),
+    unsupported("log.hooks", "have the log's reader send mail, and remove the hooks"),
     needless(
         "storage.filesystem.maxthreads",
         &[],
@@ -116,16 +80,8 @@ pub(super) const FOREIGN: &[Foreign] = &[
         &["blobdescriptor", "blobdescriptorsize", "layerinfo"],
         "the metadata is in the store itself, one look-up away",
     ),
-    needless(
-        "storage.tag",
-        &["concurrencylimit"],
-        "which tags point at a manifest is one look-up",
-    ),
-    needless(
-        "storage.redirect",
-        &["disable"],
-        "payloads are always sent by the server itself",
-    ),
+    needless("storage.tag", &["concurrencylimit"], "which tags point at a manifest is one look-up"),
+    needless("storage.redirect", &["disable"], "payloads are always sent by the server itself"),
     without(
         "storage.maintenance.uploadpurging",
         &["enabled", "age", "interval", "dryrun"],
@@ -155,11 +111,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported_by_name("auth.htpasswd", LOGINS),
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
-    needless(
-        "http.secret",
-        &[],
-        "uploads are kept by the server, so no secret has to sign their state",
-    ),
+    needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
     unsupported_if(
         "http.tls",
         &[
@@ -177,22 +129,14 @@ pub(super) const FOREIGN: &[Foreign] = &[
         &["certificate", "letsencrypt"],
         "put a proxy that speaks TLS in front, and remove the section",
     ),
-    without(
-        "http.debug.prometheus",
-        &["enabled", "path"],
-        "there are no metrics yet",
-    ),
+    without("http.debug.prometheus", &["enabled", "path"], "there are no metrics yet"),
     unsupported_if(
         "notifications",
         &["events.includereferences", "endpoints"],
         &["endpoints"],
         "remove the endpoints, or give them disabled: true",
     ),
-    needless(
-        "redis",
-        REDIS,
-        "the metadata is in the store itself, one look-up away",
-    ),
+    needless("redis", REDIS, "the metadata is in the store itself, one look-up away"),
     needless(
         "health.storagedriver",
         &["enabled", "interval", "threshold"],
@@ -203,36 +147,17 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("health.tcp", "remove the checks, and check from outside"),
     unsupported_if(
         "proxy",
-        &[
-            "remoteurl",
-            "username",
-            "password",
-            "exec.command",
-            "exec.lifetime",
-            "ttl",
-            "cachewritetimeout",
-        ],
+        &["remoteurl", "username", "password", "exec.command", "exec.lifetime", "ttl", "cachewritetimeout"],
         &["remoteurl"],
         "remove the section: this registry is no pull-through cache",
     ),
     without(
         "compatibility",
-        &[
-            "schema1.enabled",
-            "schema1.signingkeyfile",
-            "schema1.disablesignaturestore",
-        ],
+        &["schema1.enabled", "schema1.signingkeyfile", "schema1.disablesignaturestore"],
         "manifests of Docker schema 1 are refused, as distribution refuses them since 3.0",
     ),
-    needless(
-        "validation.enabled",
-        &[],
-        "it is deprecated and decides nothing; validation.disabled does",
-    ),
-    unsupported(
-        "policy.repository.classes",
-        "remove the list: every kind of image is accepted",
-    ),
+    needless("validation.enabled", &[], "it is deprecated and decides nothing; validation.disabled does"),
+    unsupported("policy.repository.classes", "remove the list: every kind of image is accepted"),
 ];
 
 /// Of 2.x (`addr`, `pool`) and of 3.x (the rest).

@@ -27,10 +27,7 @@ pub(super) enum Kind {
     /// One of some words.
     Choice(&'static [&'static str]),
     /// A text that the function accepts, perhaps in another form. Empty means unset and is not asked.
-    Text {
-        what: &'static str,
-        check: fn(&str) -> Result<String, String>,
-    },
+    Text { what: &'static str, check: fn(&str) -> Result<String, String> },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -44,10 +41,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether a value is one scalar.
     pub(super) fn is_scalar(&self) -> bool {
-        !matches!(
-            self,
-            Self::Fields | Self::Headers | Self::Patterns | Self::Platforms
-        )
+        !matches!(self, Self::Fields | Self::Headers | Self::Patterns | Self::Platforms)
     }
 
     /// Reads a value that is not null. Everything that is wrong with it becomes a finding.
@@ -63,30 +57,22 @@ impl Kind {
             | Self::Size { .. }
             | Self::Duration { .. }
             | Self::Mode
-            | Self::Text { .. } => self
-                .scalar(node)
-                .and_then(|text| self.parse(text).map_err(Fault::Value)),
+            | Self::Text { .. } => self.scalar(node).and_then(|text| self.parse(text).map_err(Fault::Value)),
         };
-        read.map_err(|fault| findings.problem(&node.origin, key, fault))
-            .ok()
+        read.map_err(|fault| findings.problem(&node.origin, key, fault)).ok()
     }
 
     fn parse(&self, text: &str) -> Result<Value, String> {
         match self {
             Self::Count { least, most } => {
-                let count = text
-                    .parse()
-                    .map_err(|_| format!("{text:?} is not a whole number"))?;
+                let count = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
                 within(count, *least, *most, usize::to_string).map(Value::Count)
             }
             Self::Size { least, most } => {
                 within(parse_size(text)?, *least, *most, |bytes| show_size(*bytes)).map(Value::Size)
             }
             Self::Duration { least, most } => {
-                within(parse_duration(text)?, *least, *most, |time| {
-                    show_duration(*time)
-                })
-                .map(Value::Duration)
+                within(parse_duration(text)?, *least, *most, |time| show_duration(*time)).map(Value::Duration)
             }
             Self::Mode => check::mode(text).map(Value::Mode),
             Self::Text { .. } if text.is_empty() => Ok(Value::Text(String::new())),
@@ -109,9 +95,9 @@ impl Kind {
         };
         match (switch_of(text), plain) {
             (Some(on), true) => Ok(Value::Switch(on)),
-            (Some(_), false) => Err(Fault::Value(format!(
-                "{text:?} in quotes is a text: leave the quotes out"
-            ))),
+            (Some(_), false) => {
+                Err(Fault::Value(format!("{text:?} in quotes is a text: leave the quotes out")))
+            }
             _ => Err(node.mismatch(&self.to_string())),
         }
     }
@@ -119,8 +105,7 @@ impl Kind {
     fn read_choice(&self, words: &[&'static str], node: &Node) -> Result<Value, Fault> {
         let text = self.scalar(node)?;
         let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
-        word.map(|word| Value::Choice(word))
-            .ok_or_else(|| node.mismatch(&self.to_string()))
+        word.map(|word| Value::Choice(word)).ok_or_else(|| node.mismatch(&self.to_string()))
     }
 }
 
@@ -129,19 +114,11 @@ impl fmt::Display for Kind {
         match self {
             Self::Switch => f.write_str("true or false"),
             Self::Count { least, most } => write!(f, "a number from {least} to {most}"),
-            Self::Size { least, most } => write!(
-                f,
-                "a size from {} to {}",
-                show_size(*least),
-                show_size(*most)
-            ),
+            Self::Size { least, most } => {
+                write!(f, "a size from {} to {}", show_size(*least), show_size(*most))
+            }
             Self::Duration { least, most } => {
-                write!(
-                    f,
-                    "a duration from {} to {}",
-                    show_duration(*least),
-                    show_duration(*most)
-                )
+                write!(f, "a duration from {} to {}", show_duration(*least), show_duration(*most))
             }
             Self::Mode => f.write_str("permission bits in octal"),
             Self::Choice(words) => match words {
@@ -173,28 +150,15 @@ fn within<T: Copy + PartialOrd>(
     show: impl Fn(&T) -> String,
 ) -> Result<T, String> {
     if value < least {
-        Err(format!(
-            "{} is too small: the least is {}",
-            show(&value),
-            show(&least)
-        ))
+        Err(format!("{} is too small: the least is {}", show(&value), show(&least)))
     } else if value > most {
-        Err(format!(
-            "{} is too large: the most is {}",
-            show(&value),
-            show(&most)
-        ))
+        Err(format!("{} is too large: the most is {}", show(&value), show(&most)))
     } else {
         Ok(value)
     }
 }
 
-fn entries<'a>(
-    kind: &Kind,
-    key: &str,
-    node: &'a Node,
-    findings: &mut Findings,
-) -> Option<&'a [Entry]> {
+fn entries<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a [Entry]> {
     match &node.content {
         Content::Map(entries) => Some(entries),
         _ => {
@@ -204,12 +168,7 @@ fn entries<'a>(
     }
 }
 
-fn items<'a>(
-    kind: &Kind,
-    key: &str,
-    node: &'a Node,
-    findings: &mut Findings,
-) -> Option<&'a [Node]> {
+fn items<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a [Node]> {
     match &node.content {
         Content::List(nodes) => Some(nodes),
         _ => {
@@ -243,9 +202,7 @@ fn read_headers(key: &str, node: &Node, findings: &mut Findings) -> Option<Value
     let mut headers: Vec<(String, String)> = Vec::new();
     for entry in entries(&Kind::Headers, key, node, findings)? {
         let key = format!("{key}.{}", entry.key);
-        let again = headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
+        let again = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
         if let Err(message) = check::header_name(&entry.key, again) {
             findings.problem(&entry.origin, &key, Fault::Value(message));
         }
@@ -296,17 +253,15 @@ fn read_platform(key: &str, node: &Node, findings: &mut Findings) -> Option<Plat
             "architecture" => architecture = text(&key, &entry.node, findings),
             "os" => os = text(&key, &entry.node, findings),
             _ => {
-                let message =
-                    "there is no such key; a platform has `architecture` and `os`".to_owned();
+                let message = "there is no such key; a platform has `architecture` and `os`".to_owned();
                 findings.problem(&entry.origin, &key, Fault::Value(message));
             }
         }
     }
     match (architecture, os) {
-        (Some(architecture), Some(os)) => Some(Platform {
-            architecture: architecture.to_owned(),
-            os: os.to_owned(),
-        }),
+        (Some(architecture), Some(os)) => {
+            Some(Platform { architecture: architecture.to_owned(), os: os.to_owned() })
+        }
         _ => {
             let message = "a platform needs both architecture and os".to_owned();
             findings.problem(&node.origin, key, Fault::Value(message));

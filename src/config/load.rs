@@ -105,9 +105,7 @@ fn resolve(
     flags: &Flags,
     mut findings: Findings,
 ) -> Result<Loaded, Errors> {
-    let mut tree = tree
-        .flatten()
-        .unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
+    let mut tree = tree.flatten().unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
     let dialect = take_version(&mut tree, &mut findings);
     environment::overlay(&mut tree, variables, &mut findings);
     overlay_flags(&mut tree, flags, &mut findings);
@@ -118,13 +116,7 @@ fn resolve(
     if !findings.problems.is_empty() {
         return Err(Errors::new(findings.problems));
     }
-    Ok(Loaded {
-        config: in_force.to_config(),
-        notes: findings.notes,
-        file,
-        dialect,
-        in_force,
-    })
+    Ok(Loaded { config: in_force.to_config(), notes: findings.notes, file, dialect, in_force })
 }
 
 fn read_file(path: &Path, findings: &mut Findings) -> Option<Node> {
@@ -139,11 +131,7 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Node> {
             None
         }
         Err(message) => {
-            let origin = Origin::File {
-                path: name,
-                line: None,
-                column: None,
-            };
+            let origin = Origin::File { path: name, line: None, column: None };
             findings.problem(&origin, "", Fault::Unreadable(message));
             None
         }
@@ -154,18 +142,12 @@ fn read_text(path: &Path) -> Result<String, String> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err("it is larger than 1 MiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        format!(
-            "it is not UTF-8 from byte {} on",
-            error.utf8_error().valid_up_to()
-        )
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
 }
 
 /// Takes `version` out of the tree: it says whose file this is.
@@ -191,29 +173,18 @@ fn overlay_flags(tree: &mut Node, flags: &Flags, findings: &mut Findings) {
     let root = flags.root.as_deref().map(Path::to_string_lossy);
     let given = [
         ("--addr", "http.addr", flags.addr.as_deref()),
-        (
-            "--root",
-            "storage.filesystem.rootdirectory",
-            root.as_deref(),
-        ),
+        ("--root", "storage.filesystem.rootdirectory", root.as_deref()),
     ];
     for (flag, key, value) in given {
         if let Some(value) = value {
-            tree.set(
-                &Step::all(key),
-                Node::text(Origin::Flag(flag), value),
-                findings,
-            );
+            tree.set(&Step::all(key), Node::text(Origin::Flag(flag), value), findings);
         }
     }
 }
 
 /// `loglevel` counts as `log.level` where that is not given.
 fn overlay_older_names(tree: &mut Node, findings: &mut Findings) {
-    let given = |node: Option<&Node>| {
-        node.filter(|node| !matches!(node.content, Content::Null))
-            .cloned()
-    };
+    let given = |node: Option<&Node>| node.filter(|node| !matches!(node.content, Content::Null)).cloned();
     let older = given(tree.get(&["loglevel"]));
     if let (Some(older), None) = (older, given(tree.get(&["log", "level"]))) {
         tree.set(&Step::all("log.level"), older, findings);

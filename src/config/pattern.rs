@@ -9,9 +9,7 @@ pub struct Pattern(Regex);
 impl Pattern {
     /// Compiles a pattern; the error says where it is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Regex::new(text)
-            .map(Self)
-            .map_err(|error| error.to_string())
+        Regex::new(text).map(Self).map_err(|error| error.to_string())
     }
 
     /// Whether some part of `text` matches.

@@ -87,11 +87,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: &Origin, key: &str, fault: Fault) -> Self {
-        Self {
-            origin: origin.clone(),
-            key: key.to_owned(),
-            fault,
-        }
+        Self { origin: origin.clone(), key: key.to_owned(), fault }
     }
 }
 
@@ -149,9 +145,7 @@ pub enum Fault {
 
 /// The end of a message about something misspelt.
 pub(super) fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |nearest| {
-        format!("; did you mean `{nearest}`?")
-    })
+    nearest.as_ref().map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 /// Everything that is wrong with a configuration, in the order of the places.
@@ -225,11 +219,6 @@ impl Findings {
     }
 
     pub(super) fn note(&mut self, level: Level, origin: &Origin, key: &str, message: String) {
-        self.notes.push(Note {
-            level,
-            origin: origin.clone(),
-            key: key.to_owned(),
-            message,
-        });
+        self.notes.push(Note { level, origin: origin.clone(), key: key.to_owned(), message });
     }
 }

@@ -24,22 +24,16 @@ pub(super) fn find(key: &str) -> Option<Known> {
     if let Some(foreign) = FOREIGN.iter().find(|foreign| foreign.key == key) {
         return Some(Known::Foreign(foreign));
     }
-    all_keys()
-        .any(|known| is_beneath(known, key))
-        .then_some(Known::Section)
+    all_keys().any(|known| is_beneath(known, key)).then_some(Known::Section)
 }
 
 /// Whether a key stands beneath another.
 pub(super) fn is_beneath(key: &str, section: &str) -> bool {
-    key.strip_prefix(section)
-        .is_some_and(|rest| rest.starts_with('.'))
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn all_keys() -> impl Iterator<Item = &'static str> {
-    SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .chain(FOREIGN.iter().map(|foreign| foreign.key))
+    SETTINGS.iter().map(|setting| setting.key).chain(FOREIGN.iter().map(|foreign| foreign.key))
 }
 
 /// Every key and every section.
@@ -57,10 +51,7 @@ pub(super) fn nearest(unknown: &str) -> Option<String> {
     if unknown.len() > LONGEST {
         return None;
     }
-    if let Some(foreign) = FOREIGN
-        .iter()
-        .find(|foreign| is_beneath(unknown, foreign.key))
-    {
+    if let Some(foreign) = FOREIGN.iter().find(|foreign| is_beneath(unknown, foreign.key)) {
         return nearest_beneath(foreign, unknown);
     }
     let (section, name) = split(unknown);
@@ -75,12 +66,7 @@ pub(super) fn nearest(unknown: &str) -> Option<String> {
 /// The setting with this last part that has the fewest others, if there is but one such.
 fn namesake(name: &str) -> Option<&'static str> {
     let depth = |key: &str| key.matches('.').count();
-    let named = || {
-        SETTINGS
-            .iter()
-            .map(|setting| setting.key)
-            .filter(|key| split(key).1 == name)
-    };
+    let named = || SETTINGS.iter().map(|setting| setting.key).filter(|key| split(key).1 == name);
     let least = named().map(depth).min()?;
     let mut shallowest = named().filter(|key| depth(key) == least);
     shallowest.next().filter(|_| shallowest.next().is_none())
@@ -114,10 +100,7 @@ mod tests {
         let keys: Vec<&str> = all_keys().collect();
         assert_eq!(keys.len(), keys.iter().collect::<BTreeSet<_>>().len());
         for key in &keys {
-            assert!(
-                !keys.iter().any(|other| is_beneath(other, key)),
-                "{key} is both a key and a section"
-            );
+            assert!(!keys.iter().any(|other| is_beneath(other, key)), "{key} is both a key and a section");
         }
     }
 
@@ -128,15 +111,10 @@ mod tests {
 
     #[test]
     fn the_settings_of_a_section_stand_together() {
-        let mut sections: Vec<&str> = SETTINGS
-            .iter()
-            .map(|setting| split(setting.key).0)
-            .collect();
+        let mut sections: Vec<&str> = SETTINGS.iter().map(|setting| split(setting.key).0).collect();
         sections.dedup_by_key(|section| section.split('.').next());
-        let distinct: BTreeSet<&str> = sections
-            .iter()
-            .filter_map(|section| section.split('.').next())
-            .collect();
+        let distinct: BTreeSet<&str> =
+            sections.iter().filter_map(|section| section.split('.').next()).collect();
         assert_eq!(sections.len(), distinct.len());
     }
 
@@ -146,10 +124,7 @@ mod tests {
             ("http.adr", "http.addr"),
             ("htpp", "http"),
             ("http.headres", "http.headers"),
-            (
-                "storage.filesystem.rootdir",
-                "storage.filesystem.rootdirectory",
-            ),
+            ("storage.filesystem.rootdir", "storage.filesystem.rootdirectory"),
             ("storage.rootdirectory", "storage.filesystem.rootdirectory"),
             ("addr", "http.addr"),
             ("log.levle", "log.level"),

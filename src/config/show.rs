@@ -24,10 +24,7 @@ impl Loaded {
         let mut outline = Outline::default();
         for (setting, value, origin) in self.in_force.iter() {
             let line = outline.line(setting.key, &value.to_yaml(), &mut yaml);
-            yaml.push_str(&format!(
-                "{line:<COMMENTS$} # {}\n",
-                one_line(&self.origin_of(setting, origin))
-            ));
+            yaml.push_str(&format!("{line:<COMMENTS$} # {}\n", one_line(&self.origin_of(setting, origin))));
         }
         for note in &self.notes {
             yaml.push_str(&format!("# {}\n", one_line(&note.to_string())));
@@ -38,9 +35,7 @@ impl Loaded {
     /// An origin, with distribution's default where one of its users would expect that.
     fn origin_of(&self, setting: &Setting, origin: &Origin) -> String {
         match &setting.distribution {
-            Theirs::Differs { theirs, .. }
-                if self.dialect == Dialect::Distribution && !origin.is_set() =>
-            {
+            Theirs::Differs { theirs, .. } if self.dialect == Dialect::Distribution && !origin.is_set() => {
                 format!("{origin} (distribution: {theirs})")
             }
             _ => origin.to_string(),
@@ -70,10 +65,7 @@ pub fn example() -> String {
         let line = outline.line(setting.key, setting.default, &mut yaml);
         let indent = line.len() - line.trim_start().len();
         let takes = format!("Takes {}.", setting.kind);
-        for comment in wrap(setting.meaning, 110 - indent)
-            .into_iter()
-            .chain([takes])
-        {
+        for comment in wrap(setting.meaning, 110 - indent).into_iter().chain([takes]) {
             yaml.push_str(&format!("{:indent$}# {comment}\n", ""));
         }
         yaml.push_str(&line);
@@ -99,13 +91,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 /// Makes a text fit for a comment.
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| {
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-                '?'
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '?' } else { c })
         .collect()
 }
 
@@ -120,11 +106,7 @@ impl Outline {
     fn line(&mut self, key: &'static str, value: &str, yaml: &mut String) -> String {
         let mut sections: Vec<&str> = key.split('.').collect();
         let name = sections.pop().unwrap_or_default();
-        let shared = sections
-            .iter()
-            .zip(&self.sections)
-            .take_while(|(new, old)| new == old)
-            .count();
+        let shared = sections.iter().zip(&self.sections).take_while(|(new, old)| new == old).count();
         for (depth, section) in sections.iter().enumerate().skip(shared) {
             yaml.push_str(&format!("{:indent$}{section}:\n", "", indent = 2 * depth));
         }

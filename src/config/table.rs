@@ -34,10 +34,7 @@ pub(super) enum Theirs {
     /// It is something else, and holdfast's holds all the same.
     Differs {
         theirs: &'static str,
-        #[cfg_attr(
-            not(test),
-            expect(dead_code, reason = "for the test that writes the documentation")
-        )]
+        #[cfg_attr(not(test), expect(dead_code, reason = "for the test that writes the documentation"))]
         why: &'static str,
     },
 }
@@ -63,10 +60,7 @@ const fn size(least: u64, most: u64) -> Kind {
 
 /// Bounds in seconds.
 const fn duration(least: u64, most: u64) -> Kind {
-    Kind::Duration {
-        least: Duration::from_secs(least),
-        most: Duration::from_secs(most),
-    }
+    Kind::Duration { least: Duration::from_secs(least), most: Duration::from_secs(most) }
 }
 
 const fn text(what: &'static str, check: fn(&str) -> Result<String, String>) -> Kind {

@@ -32,20 +32,11 @@ pub(super) struct Entry {
 
 impl Node {
     pub(super) fn empty_map(origin: Origin) -> Self {
-        Self {
-            origin,
-            content: Content::Map(Vec::new()),
-        }
+        Self { origin, content: Content::Map(Vec::new()) }
     }
 
     pub(super) fn text(origin: Origin, text: &str) -> Self {
-        Self {
-            origin,
-            content: Content::Scalar {
-                text: text.to_owned(),
-                plain: false,
-            },
-        }
+        Self { origin, content: Content::Scalar { text: text.to_owned(), plain: false } }
     }
 
     /// What is here, for a message. Scalars that are short are shown.
@@ -62,10 +53,7 @@ impl Node {
 
     /// That this is not what belongs here.
     pub(super) fn mismatch(&self, expected: &str) -> Fault {
-        Fault::Type {
-            expected: expected.to_owned(),
-            found: self.describe(),
-        }
+        Fault::Type { expected: expected.to_owned(), found: self.describe() }
     }
 
     /// How many values this is, those within included.
@@ -73,9 +61,7 @@ impl Node {
         match &self.content {
             Content::Null | Content::Scalar { .. } => 1,
             Content::List(nodes) => 1 + nodes.iter().map(Self::size).sum::<usize>(),
-            Content::Map(entries) => {
-                1 + entries.iter().map(|entry| entry.node.size()).sum::<usize>()
-            }
+            Content::Map(entries) => 1 + entries.iter().map(|entry| entry.node.size()).sum::<usize>(),
         }
     }
 
@@ -87,11 +73,7 @@ impl Node {
         let Content::Map(entries) = &self.content else {
             return None;
         };
-        entries
-            .iter()
-            .find(|entry| entry.key == *key)?
-            .node
-            .get(rest)
+        entries.iter().find(|entry| entry.key == *key)?.node.get(rest)
     }
 
     /// Puts a node at the end of a way, making what is missing on it. Where the way leads through something that is
@@ -121,17 +103,12 @@ impl Node {
         let Content::Map(entries) = &mut self.content else {
             return Err("there is no mapping".to_owned());
         };
-        let known = entries
-            .iter()
-            .position(|entry| entry.key.eq_ignore_ascii_case(key));
+        let known = entries.iter().position(|entry| entry.key.eq_ignore_ascii_case(key));
         let index = known.unwrap_or(entries.len());
         if known.is_none() {
             entries.push(Entry::named(key, origin));
         }
-        entries
-            .get_mut(index)
-            .map(|entry| &mut entry.node)
-            .ok_or_else(|| "there is no entry".to_owned())
+        entries.get_mut(index).map(|entry| &mut entry.node).ok_or_else(|| "there is no entry".to_owned())
     }
 
     fn become_map(&mut self) -> Result<(), String> {
@@ -153,21 +130,15 @@ impl Node {
             self.content = Content::List(Vec::new());
         }
         let Content::List(nodes) = &mut self.content else {
-            return Err(format!(
-                "{} has no list where this sets item {index}",
-                self.origin
-            ));
+            return Err(format!("{} has no list where this sets item {index}", self.origin));
         };
         let length = nodes.len();
         if index == length {
-            nodes.push(Self {
-                origin: origin.clone(),
-                content: Content::Null,
-            });
+            nodes.push(Self { origin: origin.clone(), content: Content::Null });
         }
-        nodes.get_mut(index).ok_or_else(|| {
-            format!("the list has {length} items, so the next is {length}, not {index}")
-        })
+        nodes
+            .get_mut(index)
+            .ok_or_else(|| format!("the list has {length} items, so the next is {length}, not {index}"))
     }
 
     /// What a scalar in the place of a section says: the name of one key in it.
@@ -182,15 +153,8 @@ impl Node {
 impl Entry {
     /// A key without a value.
     fn named(key: &str, origin: &Origin) -> Self {
-        let node = Node {
-            origin: origin.clone(),
-            content: Content::Null,
-        };
-        Self {
-            key: key.to_owned(),
-            origin: origin.clone(),
-            node,
-        }
+        let node = Node { origin: origin.clone(), content: Content::Null };
+        Self { key: key.to_owned(), origin: origin.clone(), node }
     }
 }
 
@@ -204,8 +168,6 @@ pub(super) enum Step {
 impl Step {
     /// The steps of a key in full.
     pub(super) fn all(key: &str) -> Vec<Self> {
-        key.split('.')
-            .map(|part| Self::Key(part.to_owned()))
-            .collect()
+        key.split('.').map(|part| Self::Key(part.to_owned())).collect()
     }
 }

@@ -19,13 +19,8 @@ const TIMES: &[(&str, u128)] = &[
 ];
 
 /// Units of a size with their bytes, largest first.
-const SIZES: &[(&str, u64)] = &[
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const SIZES: &[(&str, u64)] =
+    &[("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Reads `8s`, `1h30m`, `1.5s`, `0`. A number without a unit is refused: Go would take it for nanoseconds.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -33,9 +28,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!(
-            "{text} has no unit: write {text}s for seconds, {text}m for minutes"
-        ));
+        return Err(format!("{text} has no unit: write {text}s for seconds, {text}m for minutes"));
     }
     let malformed = || format!("{text:?} is not a duration: write it like 500ms, 8s, 15m or 1h30m");
     let mut nanoseconds: u128 = 0;
@@ -57,29 +50,18 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 fn parse_part(text: &str) -> Option<(u128, &str)> {
     let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, rest) = text.split_at(number_end);
-    let unit_end = rest
-        .find(|c: char| c.is_ascii_digit() || c == '.')
-        .unwrap_or(rest.len());
+    let unit_end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
     let (unit, tail) = rest.split_at(unit_end);
     let (_, scale) = TIMES.iter().find(|(name, _)| *name == unit)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    Some((
-        parse_digits(whole)?
-            .checked_mul(*scale)?
-            .checked_add(parse_fraction(fraction, *scale)?)?,
-        tail,
-    ))
+    Some((parse_digits(whole)?.checked_mul(*scale)?.checked_add(parse_fraction(fraction, *scale)?)?, tail))
 }
 
 fn parse_digits(digits: &str) -> Option<u128> {
-    if digits.is_empty() {
-        Some(0)
-    } else {
-        digits.parse().ok()
-    }
+    if digits.is_empty() { Some(0) } else { digits.parse().ok() }
 }
 
 /// The nanoseconds of the digits behind the point; what is finer than a nanosecond is cut off.
@@ -102,30 +84,17 @@ pub(super) fn show_duration(duration: Duration) -> String {
             rest %= scale;
         }
     }
-    if text.is_empty() {
-        "0s".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// Reads a number of bytes, or a number with `KiB`, `MiB`, `GiB` or `TiB`.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
-    let malformed =
-        || format!("{text:?} is not a size: write bytes, or a number with KiB, MiB, GiB or TiB");
+    let malformed = || format!("{text:?} is not a size: write bytes, or a number with KiB, MiB, GiB or TiB");
     let scale = match unit.trim_start() {
         "" => 1,
-        name => {
-            SIZES
-                .iter()
-                .find(|(known, _)| *known == name)
-                .ok_or_else(malformed)?
-                .1
-        }
+        name => SIZES.iter().find(|(known, _)| *known == name).ok_or_else(malformed)?.1,
     };
     let number: u64 = digits.parse().map_err(|_| malformed())?;
     number.checked_mul(scale).ok_or_else(malformed)
@@ -133,10 +102,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 
 /// Writes a size in the largest unit that divides it.
 pub(super) fn show_size(bytes: u64) -> String {
-    match SIZES
-        .iter()
-        .find(|(_, scale)| *scale > 1 && bytes > 0 && bytes.is_multiple_of(*scale))
-    {
+    match SIZES.iter().find(|(_, scale)| *scale > 1 && bytes > 0 && bytes.is_multiple_of(*scale)) {
         Some((unit, scale)) => format!("{}{unit}", bytes / scale),
         None => bytes.to_string(),
     }
@@ -165,11 +131,7 @@ mod tests {
             ("3µs", 3_000),
             ("7ns", 7),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_nanos(nanoseconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
     }
 
@@ -209,16 +171,7 @@ mod tests {
         assert_eq!(parse_size("4096"), Ok(4096));
         assert_eq!(parse_size("64KiB"), Ok(65_536));
         assert_eq!(parse_size("64 MiB"), Ok(67_108_864));
-        for text in [
-            "",
-            "KiB",
-            "-1",
-            "1.5MiB",
-            "64MB",
-            "64K",
-            "64 mib",
-            "99999999TiB",
-        ] {
+        for text in ["", "KiB", "-1", "1.5MiB", "64MB", "64K", "64 mib", "99999999TiB"] {
             assert!(parse_size(text).is_err(), "{text:?}");
         }
     }

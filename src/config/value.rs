@@ -28,15 +28,8 @@ pub(super) enum Value {
 const HIDDEN: &str = "(hidden)";
 
 /// Parts of names whose values are not shown.
-const SECRET_NAMES: &[&str] = &[
-    "secret",
-    "password",
-    "token",
-    "apikey",
-    "authorization",
-    "cookie",
-    "credential",
-];
+const SECRET_NAMES: &[&str] =
+    &["secret", "password", "token", "apikey", "authorization", "cookie", "credential"];
 
 impl Value {
     /// The value on one line of YAML that reads back the same, secrets hidden.
@@ -49,35 +42,21 @@ impl Value {
             Self::Mode(mode) => format!("\"{mode:04o}\""),
             Self::Choice(choice) => (*choice).to_owned(),
             Self::Text(text) => show_text(text),
-            Self::Fields(fields) => flow_map(
-                fields
-                    .iter()
-                    .map(|(name, value)| (name, shown(name, value))),
-            ),
+            Self::Fields(fields) => flow_map(fields.iter().map(|(name, value)| (name, shown(name, value)))),
             Self::Headers(headers) => flow_map(by_name(headers)),
-            Self::Patterns(patterns) => {
-                flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str())))
-            }
+            Self::Patterns(patterns) => flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str()))),
             Self::Platforms(platforms) => flow_list(platforms.iter().map(show_platform)),
         }
     }
 }
 
 fn show_platform(platform: &Platform) -> String {
-    format!(
-        "{{architecture: {}, os: {}}}",
-        show_text(&platform.architecture),
-        show_text(&platform.os)
-    )
+    format!("{{architecture: {}, os: {}}}", show_text(&platform.architecture), show_text(&platform.os))
 }
 
 fn shown(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
-    if SECRET_NAMES.iter().any(|part| name.contains(part)) {
-        HIDDEN.to_owned()
-    } else {
-        show_text(value)
-    }
+    if SECRET_NAMES.iter().any(|part| name.contains(part)) { HIDDEN.to_owned() } else { show_text(value) }
 }
 
 /// Header names in their order with the list of their values.
@@ -89,12 +68,7 @@ fn by_name(headers: &[(String, String)]) -> Vec<(&String, String)> {
         }
     }
     let values = |name: &String| {
-        flow_list(
-            headers
-                .iter()
-                .filter(|(other, _)| other == name)
-                .map(|(name, value)| shown(name, value)),
-        )
+        flow_list(headers.iter().filter(|(other, _)| other == name).map(|(name, value)| shown(name, value)))
     };
     names.into_iter().map(|name| (name, values(name))).collect()
 }
@@ -104,9 +78,7 @@ fn flow_list(items: impl Iterator<Item = String>) -> String {
 }
 
 fn flow_map<'a>(entries: impl IntoIterator<Item = (&'a String, String)>) -> String {
-    let entries: Vec<String> = entries
-        .into_iter()
-        .map(|(name, value)| format!("{}: {value}", show_text(name)))
-        .collect();
+    let entries: Vec<String> =
+        entries.into_iter().map(|(name, value)| format!("{}: {value}", show_text(name))).collect();
     format!("{{{}}}", entries.join(", "))
 }

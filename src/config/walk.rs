@@ -19,10 +19,7 @@ const MOST_SUGGESTIONS: usize = 50;
 
 /// Reads every setting in the tree. What is wrong, and what deserves a note, becomes a finding.
 pub(super) fn settings_of(tree: &Node, findings: &mut Findings) -> Given {
-    let mut walk = Walk {
-        given: Given::new(),
-        findings,
-    };
+    let mut walk = Walk { given: Given::new(), findings };
     walk.section("", tree);
     walk.given
 }
@@ -34,27 +31,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn section(&mut self, section: &str, node: &Node) {
-        let named = node
-            .named_alone()
-            .filter(|_| schema::NAMED.contains(&section));
+        let named = node.named_alone().filter(|_| schema::NAMED.contains(&section));
         match (&node.content, named) {
             (Content::Null, _) => {}
             (Content::Map(entries), _) => {
                 entries.iter().for_each(|entry| self.entry(section, entry));
             }
             (_, Some(entry)) => self.entry(section, &entry),
-            _ => self
-                .findings
-                .problem(&node.origin, section, node.mismatch("a mapping of keys")),
+            _ => self.findings.problem(&node.origin, section, node.mismatch("a mapping of keys")),
         }
     }
 
     fn entry(&mut self, section: &str, entry: &Entry) {
-        let key = if section.is_empty() {
-            entry.key.clone()
-        } else {
-            format!("{section}.{}", entry.key)
-        };
+        let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
         match schema::find(&key) {
             Some(Known::Section) => self.section(&key, &entry.node),
             Some(Known::Foreign(foreign)) => self.foreign(foreign, entry),
@@ -75,15 +64,13 @@ impl Walk<'_> {
     fn unknown(&mut self, key: &str, origin: &Origin, nearest: impl Fn(&str) -> Option<String>) {
         let few = self.findings.problems.len() < MOST_SUGGESTIONS;
         let nearest = if few { nearest(key) } else { None };
-        self.findings
-            .problem(origin, key, Fault::Unknown { nearest });
+        self.findings.problem(origin, key, Fault::Unknown { nearest });
     }
 
     fn foreign(&mut self, foreign: &Foreign, entry: &Entry) {
         let has_effect = has_effect(&entry.node);
         let mut note = |level, message| {
-            self.findings
-                .note(level, &entry.origin, foreign.key, message);
+            self.findings.note(level, &entry.origin, foreign.key, message);
         };
         match &foreign.treatment {
             Treatment::Needless(why) => note(Level::Info, format!("not needed: {why}")),
@@ -91,17 +78,10 @@ impl Walk<'_> {
                 note(Level::Warn, format!("has no effect: {why}"));
             }
             Treatment::Unsupported { asked, instead } if asks(asked, &entry.node) => {
-                self.findings
-                    .problem(&entry.origin, foreign.key, Fault::Unsupported(instead));
+                self.findings.problem(&entry.origin, foreign.key, Fault::Unsupported(instead));
             }
-            Treatment::Unsupported {
-                asked: Asked::Keyed(keys),
-                ..
-            } if has_effect => {
-                note(
-                    Level::Info,
-                    format!("has no effect without {}", keys.join(" or ")),
-                );
+            Treatment::Unsupported { asked: Asked::Keyed(keys), .. } if has_effect => {
+                note(Level::Info, format!("has no effect without {}", keys.join(" or ")));
             }
             Treatment::Without(_) | Treatment::Unsupported { .. } => {}
         }
@@ -116,23 +96,11 @@ impl Walk<'_> {
             return;
         };
         for entry in entries {
-            let key = if section.is_empty() {
-                entry.key.clone()
-            } else {
-                format!("{section}.{}", entry.key)
-            };
-            if foreign
-                .keys
-                .iter()
-                .any(|known| schema::is_beneath(known, &key))
-            {
+            let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
+            if foreign.keys.iter().any(|known| schema::is_beneath(known, &key)) {
                 self.keys_beneath(foreign, &key, &entry.node);
             } else if !foreign.keys.contains(&key.as_str()) {
-                self.unknown(
-                    &format!("{}.{key}", foreign.key),
-                    &entry.origin,
-                    schema::nearest,
-                );
+                self.unknown(&format!("{}.{key}", foreign.key), &entry.origin, schema::nearest);
             }
         }
     }
@@ -143,9 +111,7 @@ fn asks(asked: &Asked, node: &Node) -> bool {
     match asked {
         Asked::Named => true,
         Asked::Valued => has_effect(node),
-        Asked::Keyed(keys) => keys
-            .iter()
-            .any(|key| node.get(&[key]).is_some_and(has_effect)),
+        Asked::Keyed(keys) => keys.iter().any(|key| node.get(&[key]).is_some_and(has_effect)),
     }
 }
 
@@ -159,9 +125,7 @@ fn has_effect(node: &Node) -> bool {
         Content::Null => false,
         Content::Scalar { text, .. } => !text.is_empty() && switch_of(text) != Some(false),
         Content::List(nodes) => nodes.iter().any(has_effect),
-        Content::Map(_) if switch("disabled") == Some(true) || switch("enabled") == Some(false) => {
-            false
-        }
+        Content::Map(_) if switch("disabled") == Some(true) || switch("enabled") == Some(false) => false,
         Content::Map(entries) => entries.iter().any(|entry| has_effect(&entry.node)),
     }
 }

@@ -44,13 +44,8 @@ impl Source {
 /// An empty text is [`Content::Null`].
 pub(super) fn parse(text: &str, source: &Source, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader {
-        events: Parser::new_from_str(text),
-        source,
-        findings,
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
+    let mut reader =
+        Reader { events: Parser::new_from_str(text), source, findings, anchors: HashMap::new(), nodes: 0 };
     match reader.document() {
         Ok(node) => Some(node),
         Err(Broken { origin, message }) => {
@@ -82,19 +77,14 @@ impl<'a> Reader<'a> {
             match event {
                 Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
                 Event::DocumentStart(_) if root.is_some() => {
-                    return Err(
-                        self.broken(span, "a second document begins; a configuration is one")
-                    );
+                    return Err(self.broken(span, "a second document begins; a configuration is one"));
                 }
                 Event::DocumentStart(_) => {
                     let (event, span) = self.next()?;
                     root = Some(self.node(event, span, 0)?);
                 }
                 Event::StreamEnd => {
-                    let empty = Node {
-                        origin: self.source.at(span),
-                        content: Content::Null,
-                    };
+                    let empty = Node { origin: self.source.at(span), content: Content::Null };
                     return Ok(root.unwrap_or(empty));
                 }
                 _ => return Err(self.broken(span, "a value stands outside of the document")),
@@ -120,10 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     fn broken(&self, span: Span, message: &str) -> Broken {
-        Broken {
-            origin: self.source.at(span),
-            message: message.to_owned(),
-        }
+        Broken { origin: self.source.at(span), message: message.to_owned() }
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Broken> {
@@ -135,10 +122,7 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => return self.alias(anchor, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let tagged_text = self.is_text_by_tag(tag.as_deref(), span)?;
-                (
-                    scalar(&text, style == ScalarStyle::Plain && !tagged_text),
-                    anchor,
-                )
+                (scalar(&text, style == ScalarStyle::Plain && !tagged_text), anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.is_text_by_tag(tag.as_deref(), span)?;
@@ -150,10 +134,7 @@ impl<'a> Reader<'a> {
             }
             _ => return Err(self.broken(span, "a value is missing")),
         };
-        let node = Node {
-            origin: self.source.at(span),
-            content,
-        };
+        let node = Node { origin: self.source.at(span), content };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -163,10 +144,7 @@ impl<'a> Reader<'a> {
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Broken> {
         self.nodes += nodes;
         if self.nodes > MOST_NODES {
-            return Err(self.broken(
-                span,
-                &format!("more than {MOST_NODES} values, aliases unfolded"),
-            ));
+            return Err(self.broken(span, &format!("more than {MOST_NODES} values, aliases unfolded")));
         }
         Ok(())
     }
@@ -183,9 +161,7 @@ impl<'a> Reader<'a> {
     fn is_text_by_tag(&self, tag: Option<&Tag>, span: Span) -> Result<bool, Broken> {
         match tag {
             None => Ok(false),
-            Some(tag) if !tag.is_yaml_core_schema() => {
-                Err(self.broken(span, "tags have no meaning here"))
-            }
+            Some(tag) if !tag.is_yaml_core_schema() => Err(self.broken(span, "tags have no meaning here")),
             Some(tag) => Ok(tag.suffix == "str"),
         }
     }
@@ -215,11 +191,7 @@ impl<'a> Reader<'a> {
                 (key, ScalarStyle::Plain) if key == "<<" => merged.extend(self.merge(node, span)?),
                 (key, _) => self.insert(
                     &mut entries,
-                    Entry {
-                        key: key.into_owned(),
-                        origin: self.source.at(span),
-                        node,
-                    },
+                    Entry { key: key.into_owned(), origin: self.source.at(span), node },
                 ),
             }
         }
@@ -236,8 +208,7 @@ impl<'a> Reader<'a> {
             None => entries.push(entry),
             Some(known) => {
                 let first = known.origin.line().unwrap_or(1);
-                self.findings
-                    .problem(&entry.origin, &entry.key, Fault::Duplicate { first });
+                self.findings.problem(&entry.origin, &entry.key, Fault::Duplicate { first });
             }
         }
     }
@@ -247,10 +218,8 @@ impl<'a> Reader<'a> {
         match node.content {
             Content::Map(entries) => Ok(entries),
             Content::List(nodes) => {
-                let parts: Result<Vec<_>, _> = nodes
-                    .into_iter()
-                    .map(|node| self.merge_one(node, span))
-                    .collect();
+                let parts: Result<Vec<_>, _> =
+                    nodes.into_iter().map(|node| self.merge_one(node, span)).collect();
                 Ok(parts?.into_iter().flatten().collect())
             }
             _ => Err(self.broken(span, "a merge key takes a mapping")),
@@ -269,10 +238,7 @@ fn scalar(text: &str, plain: bool) -> Content {
     if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
         return Content::Null;
     }
-    Content::Scalar {
-        text: text.to_owned(),
-        plain,
-    }
+    Content::Scalar { text: text.to_owned(), plain }
 }
 
 /// Writes a text as a YAML scalar: plain where that is the same text, else in double quotes.

@@ -134,11 +134,7 @@ impl Form {
             object.insert((*name).to_owned(), value.clone());
         }
         let level = level.as_str().to_ascii_lowercase();
-        let level = if level == "warn" {
-            "warning".to_owned()
-        } else {
-            level
-        };
+        let level = if level == "warn" { "warning".to_owned() } else { level };
         object.insert("level".to_owned(), Value::from(level));
         object.insert("msg".to_owned(), Value::from(fields.message.as_str()));
         object.insert("time".to_owned(), Value::from(now()));
@@ -171,8 +167,7 @@ struct Quoted<'value>(&'value str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain =
-            |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\' | '=');
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\' | '=');
         match !self.0.is_empty() && self.0.chars().all(plain) {
             true => formatter.write_str(self.0),
             false => write!(formatter, "{:?}", self.0),
@@ -214,20 +209,13 @@ mod tests {
     use super::*;
 
     fn form(json: bool) -> Form {
-        Form {
-            json,
-            colour: false,
-            fields: BTreeMap::from([("service".to_owned(), "registry".to_owned())]),
-        }
+        Form { json, colour: false, fields: BTreeMap::from([("service".to_owned(), "registry".to_owned())]) }
     }
 
     fn fields() -> Fields {
         Fields {
             message: "pushed\nForged line".to_owned(),
-            values: vec![
-                ("status", Value::from(201)),
-                ("path", Value::from("/v2/a b")),
-            ],
+            values: vec![("status", Value::from(201)), ("path", Value::from("/v2/a b"))],
         }
     }
 
@@ -235,10 +223,7 @@ mod tests {
     fn a_text_line_is_one_line_whatever_it_quotes() {
         let line = form(false).line(Level::WARN, &fields());
         let (_, said) = line.split_once(' ').unwrap_or_default();
-        assert_eq!(
-            said,
-            " WARN pushed\\nForged line status=201 path=\"/v2/a b\" service=registry\n"
-        );
+        assert_eq!(said, " WARN pushed\\nForged line status=201 path=\"/v2/a b\" service=registry\n");
     }
 
     #[test]
@@ -249,10 +234,6 @@ mod tests {
         assert_eq!(value["msg"], "pushed\nForged line");
         assert_eq!(value["service"], "registry");
         assert_eq!(value["status"], 201);
-        assert!(
-            value["time"]
-                .as_str()
-                .is_some_and(|time| time.ends_with('Z'))
-        );
+        assert!(value["time"].as_str().is_some_and(|time| time.ends_with('Z')));
     }
 }

@@ -34,10 +34,7 @@ impl Lines {
         let (queue, items) = sync_channel(CAPACITY);
         let thread = std::thread::Builder::new().name("log".to_owned());
         thread.spawn(move || write_all(&items, output))?;
-        Ok(Lines {
-            queue,
-            lost: AtomicUsize::new(0),
-        })
+        Ok(Lines { queue, lost: AtomicUsize::new(0) })
     }
 
     /// Adds a line, which ends with its line feed. Never waits: a line for which there is no room is
@@ -86,9 +83,7 @@ fn write_all(items: &Receiver<Item>, mut output: impl Write) {
             let more = flushed.is_none() && batch.len() < BATCH;
             next = more.then(|| items.try_recv().ok()).flatten();
         }
-        let _ = output
-            .write_all(batch.as_bytes())
-            .and_then(|()| output.flush());
+        let _ = output.write_all(batch.as_bytes()).and_then(|()| output.flush());
         batch.clear();
         if let Some(done) = flushed {
             let _ = done.try_send(());

@@ -122,9 +122,7 @@ fn report_lost() {
 /// The libraries underneath talk a lot below warnings, and about nothing that an operator can act on.
 fn targets(level: tracing::Level) -> Targets {
     let level = LevelFilter::from_level(level);
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_PKG_NAME"), level)
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_PKG_NAME"), level)
 }
 
 /// <https://no-color.org>: any value but the empty one turns colours off.

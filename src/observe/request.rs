@@ -112,10 +112,7 @@ impl Drop for Exchange {
             client: &self.peer,
             began: self.clock,
             method: self.method.as_str(),
-            target: self
-                .target
-                .path_and_query()
-                .map_or("/", |target| target.as_str()),
+            target: self.target.path_and_query().map_or("/", |target| target.as_str()),
             version: version(self.version),
             status,
             sent: self.sent,
@@ -128,15 +125,12 @@ impl Drop for Exchange {
 
 /// A number that no other request of this process has, nor, in all likelihood, one of another.
 fn next_id() -> u64 {
-    static NEXT: LazyLock<AtomicU64> =
-        LazyLock::new(|| AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0));
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0));
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> String {
-    let value = headers
-        .get(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.unwrap_or_default().into_owned()
 }
 

@@ -35,19 +35,11 @@ pub(super) async fn run(listener: Listener, house: Arc<House>) {
 }
 
 /// The next connection, once there is a place for one, as the task that serves it.
-async fn next(
-    listener: &Listener,
-    house: &Arc<House>,
-) -> io::Result<impl Future<Output = ()> + use<>> {
+async fn next(listener: &Listener, house: &Arc<House>) -> io::Result<impl Future<Output = ()> + use<>> {
     let place = house.places.next().await;
     let (socket, peer) = listener.accept().await?;
     let connection = Connection::new(socket, Progress::new());
-    Ok(conversation::serve(
-        connection,
-        peer,
-        Arc::clone(house),
-        place,
-    ))
+    Ok(conversation::serve(connection, peer, Arc::clone(house), place))
 }
 
 /// Takes in who stood at the door already when it was closed: the system has accepted them on our
@@ -87,10 +79,7 @@ impl Trouble {
             tracing::debug!(%error, "a connection was gone before it was accepted");
             return tokio::task::yield_now().await;
         }
-        if self
-            .logged
-            .is_none_or(|logged| logged.elapsed() >= LOG_EVERY)
-        {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
             tracing::error!(%error, "connections cannot be accepted for now; raise the limit on open files, or lower http.maxconnections");
         }

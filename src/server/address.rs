@@ -39,9 +39,7 @@ pub enum AddressError {
         "`{0}` is no address to listen on: `{1}` is no port; a port is a number from 0 to 65535, 0 for any free one"
     )]
     BadPort(String, String),
-    #[error(
-        "`{0}` is no address to listen on: an IPv6 address stands in brackets, like `[::1]:5000`"
-    )]
+    #[error("`{0}` is no address to listen on: an IPv6 address stands in brackets, like `[::1]:5000`")]
     NoBrackets(String),
 }
 
@@ -55,18 +53,13 @@ impl Address {
         }
         let bad_port = |_| AddressError::BadPort(text.to_owned(), port.to_owned());
         let port = port.parse::<u16>().map_err(bad_port)?;
-        let bracketed = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         if bracketed.is_none() && host.contains(':') {
             return Err(AddressError::NoBrackets(text.to_owned()));
         }
         Ok(match bracketed.unwrap_or(host) {
             "" | "::" => Address::Everywhere { port },
-            host => Address::Host {
-                host: host.to_owned(),
-                port,
-            },
+            host => Address::Host { host: host.to_owned(), port },
         })
     }
 }
@@ -76,22 +69,13 @@ mod tests {
     use super::*;
 
     fn host(host: &str, port: u16) -> Result<Address, AddressError> {
-        Ok(Address::Host {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Address::Host { host: host.to_owned(), port })
     }
 
     #[test]
     fn a_port_alone_means_every_address() {
-        assert_eq!(
-            Address::parse(":5000"),
-            Ok(Address::Everywhere { port: 5000 })
-        );
-        assert_eq!(
-            Address::parse("[::]:0"),
-            Ok(Address::Everywhere { port: 0 })
-        );
+        assert_eq!(Address::parse(":5000"), Ok(Address::Everywhere { port: 5000 }));
+        assert_eq!(Address::parse("[::]:0"), Ok(Address::Everywhere { port: 0 }));
     }
 
     #[test]
@@ -99,10 +83,7 @@ mod tests {
         assert_eq!(Address::parse("127.0.0.1:5000"), host("127.0.0.1", 5000));
         assert_eq!(Address::parse("0.0.0.0:80"), host("0.0.0.0", 80));
         assert_eq!(Address::parse("[::1]:5000"), host("::1", 5000));
-        assert_eq!(
-            Address::parse("registry.example.com:443"),
-            host("registry.example.com", 443)
-        );
+        assert_eq!(Address::parse("registry.example.com:443"), host("registry.example.com", 443));
     }
 
     #[test]

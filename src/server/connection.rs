@@ -45,12 +45,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(socket: Socket, progress: Arc<Progress>) -> Self {
-        Connection {
-            socket,
-            progress,
-            ahead: Vec::new(),
-            linger: None,
-        }
+        Connection { socket, progress, ahead: Vec::new(), linger: None }
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {

@@ -52,28 +52,19 @@ async fn converse(mut connection: Connection, peer: Peer, house: &House, mut pha
         }
         Ok(Greeting::Http2) if house.limits.http2 => {
             progress.is_multiplexed();
-            let http = house
-                .http2
-                .serve_connection(TokioIo::new(connection), requests);
+            let http = house.http2.serve_connection(TokioIo::new(connection), requests);
             drive(http, peer, progress, timeouts, phase).await;
         }
         Ok(Greeting::Http1 | Greeting::Http2) => {
-            let http = house
-                .http1
-                .serve_connection(TokioIo::new(connection), requests);
+            let http = house.http1.serve_connection(TokioIo::new(connection), requests);
             drive(http, peer, progress, timeouts, phase).await;
         }
     }
 }
 
 /// Lets hyper do its work until the connection ends.
-async fn drive<C>(
-    http: C,
-    peer: Peer,
-    progress: Arc<Progress>,
-    timeouts: Timeouts,
-    phase: PhaseWatch,
-) where
+async fn drive<C>(http: C, peer: Peer, progress: Arc<Progress>, timeouts: Timeouts, phase: PhaseWatch)
+where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut http = pin!(http);

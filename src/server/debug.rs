@@ -13,10 +13,7 @@ pub(super) fn router(readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(move || async move { ready(&readiness) }))
-        .route(
-            "/debug/health",
-            get(move || async move { healthy(&health) }),
-        )
+        .route("/debug/health", get(move || async move { healthy(&health) }))
 }
 
 fn ready(readiness: &Readiness) -> Response {

@@ -48,9 +48,7 @@ impl Endpoint {
 /// The host and port of a URL.
 fn authority(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
-    rest.split('/')
-        .next()
-        .filter(|authority| !authority.is_empty())
+    rest.split('/').next().filter(|authority| !authority.is_empty())
 }
 
 /// How docker on this machine names the registry. Over `localhost` it needs no TLS.
@@ -74,12 +72,8 @@ mod tests {
 
     #[test]
     fn the_first_push_goes_where_the_registry_really_listens() {
-        let localhost =
-            "docker tag alpine localhost:5000/alpine && docker push localhost:5000/alpine";
-        assert_eq!(
-            first_push("127.0.0.1:5000", None).as_deref(),
-            Some(localhost)
-        );
+        let localhost = "docker tag alpine localhost:5000/alpine && docker push localhost:5000/alpine";
+        assert_eq!(first_push("127.0.0.1:5000", None).as_deref(), Some(localhost));
         assert_eq!(first_push("[::]:5000", None).as_deref(), Some(localhost));
         assert_eq!(
             first_push("192.0.2.1:80", None).as_deref(),
@@ -87,19 +81,14 @@ mod tests {
         );
         assert_eq!(
             first_push("[::]:5000", Some("https://registry.example.com/")).as_deref(),
-            Some(
-                "docker tag alpine registry.example.com/alpine && docker push registry.example.com/alpine"
-            )
+            Some("docker tag alpine registry.example.com/alpine && docker push registry.example.com/alpine")
         );
     }
 
     #[test]
     fn only_loopback_and_unix_sockets_are_out_of_others_reach() {
-        let outside = |text: &str| {
-            text.parse()
-                .ok()
-                .map(|address| Endpoint::Tcp(address).is_reachable_from_outside())
-        };
+        let outside =
+            |text: &str| text.parse().ok().map(|address| Endpoint::Tcp(address).is_reachable_from_outside());
         assert_eq!(outside("127.0.0.1:5000"), Some(false));
         assert_eq!(outside("[::1]:5000"), Some(false));
         assert_eq!(outside("[::]:5000"), Some(true));

@@ -22,10 +22,7 @@ pub(super) struct Linger {
 
 impl Linger {
     pub(super) fn new() -> Self {
-        Linger {
-            time: Box::pin(tokio::time::sleep(TIME)),
-            bytes_left: BYTES,
-        }
+        Linger { time: Box::pin(tokio::time::sleep(TIME)), bytes_left: BYTES }
     }
 
     /// Ready when the client has closed, or a bound is reached.

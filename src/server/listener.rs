@@ -19,32 +19,20 @@ use crate::observe::Peer;
 pub(super) const BACKLOG: i32 = 4096;
 
 /// A peer that vanished without a word is noticed after about a minute and a half.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(60))
-    .with_interval(Duration::from_secs(10));
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
 
 /// Why nothing can be listened on. The message names the address.
 #[derive(Debug, Error)]
 pub enum BindError {
     #[error("cannot listen on {address}: {source}; {advice}")]
-    Tcp {
-        address: String,
-        source: io::Error,
-        advice: &'static str,
-    },
+    Tcp { address: String, source: io::Error, advice: &'static str },
     #[error(
         "cannot listen on {address}: the name `{host}` cannot be resolved: {source}; write an address instead, or `:PORT` for every address of this machine"
     )]
-    Resolve {
-        address: String,
-        host: String,
-        source: io::Error,
-    },
+    Resolve { address: String, host: String, source: io::Error },
     #[error("cannot listen on the unix socket {}: {source}", path.display())]
-    Unix {
-        path: PathBuf,
-        source: socket_file::SocketFileError,
-    },
+    Unix { path: PathBuf, source: socket_file::SocketFileError },
     #[error("the system does not say what is listened on: {0}")]
     Lost(#[source] io::Error),
 }
@@ -65,10 +53,7 @@ impl Listener {
             Address::Host { host, port } => host_and_port(host, *port).await.map(Listener::Tcp),
             Address::Unix { path, mode } => match socket_file::listen(path, *mode) {
                 Ok((listener, file)) => Ok(Listener::Unix(listener, file)),
-                Err(source) => Err(BindError::Unix {
-                    path: path.clone(),
-                    source,
-                }),
+                Err(source) => Err(BindError::Unix { path: path.clone(), source }),
             },
         }
     }
@@ -110,9 +95,7 @@ fn everywhere<L>(port: u16, listen: impl Fn(SocketAddr) -> io::Result<L>) -> io:
 }
 
 fn no_ipv6(error: &io::Error) -> bool {
-    let number = error
-        .raw_os_error()
-        .map(rustix::io::Errno::from_raw_os_error);
+    let number = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
     matches!(
         number,
         Some(
@@ -129,15 +112,9 @@ async fn host_and_port(host: &str, port: u16) -> Result<TcpListener, BindError> 
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     };
-    let unresolved = |source| BindError::Resolve {
-        address: name.clone(),
-        host: host.to_owned(),
-        source,
-    };
-    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(unresolved)?
-        .collect();
+    let unresolved = |source| BindError::Resolve { address: name.clone(), host: host.to_owned(), source };
+    let mut addresses: Vec<SocketAddr> =
+        tokio::net::lookup_host((host, port)).await.map_err(unresolved)?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
@@ -151,9 +128,7 @@ async fn host_and_port(host: &str, port: u16) -> Result<TcpListener, BindError> 
 
 fn failed(address: String, source: io::Error) -> BindError {
     let advice = match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            "stop what listens there, or choose another address with --addr"
-        }
+        io::ErrorKind::AddrInUse => "stop what listens there, or choose another address with --addr",
         io::ErrorKind::AddrNotAvailable => {
             "this machine has no such address: choose another with --addr, or `:PORT` for every one"
         }
@@ -162,19 +137,11 @@ fn failed(address: String, source: io::Error) -> BindError {
         }
         _ => "choose another address with --addr",
     };
-    BindError::Tcp {
-        address,
-        source,
-        advice,
-    }
+    BindError::Tcp { address, source, advice }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = RawSocket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
@@ -196,10 +163,7 @@ mod tests {
             false => Err(rustix::io::Errno::AFNOSUPPORT.into()),
         };
         let address = everywhere(5000, ipv4_only).ok();
-        assert_eq!(
-            address,
-            Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5000)))
-        );
+        assert_eq!(address, Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5000))));
     }
 
     #[test]

@@ -130,12 +130,7 @@ impl Server {
     pub async fn bind(address: &Address, settings: Settings) -> Result<Self, BindError> {
         let listener = Listener::bind(address).await?;
         let endpoint = listener.endpoint().map_err(BindError::Lost)?;
-        Ok(Server {
-            listener,
-            endpoint,
-            settings,
-            lifecycle: Lifecycle::new(),
-        })
+        Ok(Server { listener, endpoint, settings, lifecycle: Lifecycle::new() })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -151,12 +146,7 @@ impl Server {
     /// Serves until `stop` completes, then drains: no more connections, those idle are closed, requests
     /// under way are finished. Shortly before `http.draintimeout` is over `last_call` is called, which
     /// is to make whatever is still under way end; at its end what is left is dropped.
-    pub async fn run(
-        self,
-        router: Router,
-        stop: impl Future<Output = ()>,
-        last_call: impl FnOnce(),
-    ) {
+    pub async fn run(self, router: Router, stop: impl Future<Output = ()>, last_call: impl FnOnce()) {
         let drain_timeout = self.settings.drain_timeout;
         let (listener, house) = self.open(router);
         let accepting = accept::run(listener, Arc::clone(&house));
@@ -186,10 +176,7 @@ impl Server {
                 http2: settings.http2,
             },
             places: Places::new(settings.max_connections),
-            answers: Answers {
-                busy: refusal::busy(&header_lines),
-                no_tls: refusal::no_tls(&header_lines),
-            },
+            answers: Answers { busy: refusal::busy(&header_lines), no_tls: refusal::no_tls(&header_lines) },
             lifecycle: self.lifecycle,
             logged: settings.logged,
         };
@@ -202,27 +189,15 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 
 async fn drain(house: &House, began: Instant, timeout: Duration, last_call: impl FnOnce()) {
     let last_call_at = began + timeout.saturating_sub(LAST_CALL.min(timeout / 4));
-    if tokio::time::timeout_at(last_call_at, house.places.empty())
-        .await
-        .is_ok()
-    {
+    if tokio::time::timeout_at(last_call_at, house.places.empty()).await.is_ok() {
         return;
     }
-    tracing::info!(
-        connections = house.places.taken(),
-        "still busy: uploads are parked now"
-    );
+    tracing::info!(connections = house.places.taken(), "still busy: uploads are parked now");
     last_call();
-    if tokio::time::timeout_at(began + timeout, house.places.empty())
-        .await
-        .is_ok()
-    {
+    if tokio::time::timeout_at(began + timeout, house.places.empty()).await.is_ok() {
         return;
     }
-    tracing::warn!(
-        connections = house.places.taken(),
-        "http.draintimeout is over: what is left is dropped"
-    );
+    tracing::warn!(connections = house.places.taken(), "http.draintimeout is over: what is left is dropped");
     house.lifecycle.enter(Phase::Closing);
     // Dropping takes no time to speak of; a moment's patience lets each task see the word.
     let _ = tokio::time::timeout(Duration::from_millis(500), house.places.empty()).await;

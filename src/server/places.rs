@@ -40,9 +40,7 @@ pub(super) struct Full(
 
 impl Places {
     pub(super) fn new(max_connections: usize) -> Self {
-        let seats = u32::try_from(max_connections)
-            .unwrap_or(u32::MAX)
-            .clamp(1, u32::MAX / 8);
+        let seats = u32::try_from(max_connections).unwrap_or(u32::MAX).clamp(1, u32::MAX / 8);
         let all = seats + ANTEROOM;
         Places {
             doors: Arc::new(Semaphore::new(all as usize)),
@@ -54,10 +52,7 @@ impl Places {
     /// Waits until one more connection may be accepted.
     pub(super) async fn next(&self) -> Place {
         let door = Arc::clone(&self.doors).acquire_owned().await;
-        Place {
-            door: door.expect("the semaphore is never closed"),
-            seats: Arc::clone(&self.seats),
-        }
+        Place { door: door.expect("the semaphore is never closed"), seats: Arc::clone(&self.seats) }
     }
 
     /// Returns when the last connection has ended.
@@ -76,10 +71,7 @@ impl Place {
     /// Waits for a seat, no longer than `patience`.
     pub(super) async fn seated(self, patience: Duration) -> Result<Seat, Full> {
         match tokio::time::timeout(patience, self.seats.acquire_owned()).await {
-            Ok(seat) => Ok(Seat {
-                _door: self.door,
-                _seat: seat.expect("the semaphore is never closed"),
-            }),
+            Ok(seat) => Ok(Seat { _door: self.door, _seat: seat.expect("the semaphore is never closed") }),
             Err(_) => Err(Full(self.door)),
         }
     }

@@ -118,23 +118,18 @@ impl Progress {
     /// What is waited for, and until when.
     fn deadline(&self, timeouts: &Timeouts) -> (Stage, Instant) {
         let headers_since = self.headers_since.load(Ordering::Relaxed);
-        let busy =
-            self.requests.load(Ordering::Relaxed) > 0 || self.write_blocked.load(Ordering::Relaxed);
+        let busy = self.requests.load(Ordering::Relaxed) > 0 || self.write_blocked.load(Ordering::Relaxed);
         let last_byte = self.last_byte.load(Ordering::Relaxed);
         let (stage, since, timeout) = match (busy, headers_since) {
             (true, _) => (Stage::Request, last_byte, timeouts.idle),
             (false, 0) => (Stage::NextRequest, last_byte, timeouts.keep_alive),
             (false, since) => (Stage::Headers, since, timeouts.headers),
         };
-        (
-            stage,
-            self.began + Duration::from_millis(since - 1) + timeout,
-        )
+        (stage, self.began + Duration::from_millis(since - 1) + timeout)
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis())
-            .map_or(u64::MAX, |now| now.saturating_add(1))
+        u64::try_from(self.began.elapsed().as_millis()).map_or(u64::MAX, |now| now.saturating_add(1))
     }
 }
 
@@ -160,11 +155,7 @@ pub(super) struct Watchdog {
 impl Watchdog {
     pub(super) fn new(progress: Arc<Progress>, timeouts: Timeouts) -> Self {
         let (_, deadline) = progress.deadline(&timeouts);
-        Watchdog {
-            progress,
-            timeouts,
-            sleep: Box::pin(tokio::time::sleep_until(deadline)),
-        }
+        Watchdog { progress, timeouts, sleep: Box::pin(tokio::time::sleep_until(deadline)) }
     }
 }
 

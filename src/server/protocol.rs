@@ -35,9 +35,7 @@ pub(super) fn http1(max_header_bytes: usize) -> http1::Builder {
 }
 
 pub(super) fn http2(max_header_bytes: usize) -> http2::Builder<TokioExecutor> {
-    let head = max_header_bytes
-        .saturating_add(REQUEST_LINE)
-        .saturating_add(HEADERS * HTTP2_HEADER_OVERHEAD);
+    let head = max_header_bytes.saturating_add(REQUEST_LINE).saturating_add(HEADERS * HTTP2_HEADER_OVERHEAD);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

@@ -22,12 +22,7 @@ pub(super) fn header_lines(headers: &[(String, String)]) -> String {
 pub(super) fn no_tls(header_lines: &str) -> String {
     let body = "This port speaks plain HTTP, and a TLS handshake came in. \
                 Use http://, or tell the client that this registry is insecure.\n";
-    answer(
-        "400 Bad Request",
-        "text/plain; charset=utf-8",
-        header_lines,
-        body,
-    )
+    answer("400 Bad Request", "text/plain; charset=utf-8", header_lines, body)
 }
 
 /// To a connection for which no place became free.
@@ -37,12 +32,7 @@ pub(super) fn busy(header_lines: &str) -> String {
         "Retry-After: {}\r\nDocker-Distribution-Api-Version: registry/2.0\r\n{header_lines}",
         RETRY_AFTER.as_secs()
     );
-    answer(
-        "503 Service Unavailable",
-        "application/json",
-        &header_lines,
-        body,
-    )
+    answer("503 Service Unavailable", "application/json", &header_lines, body)
 }
 
 /// When a client that found no place may come again.

@@ -39,11 +39,7 @@ impl Service<Request<Incoming>> for Requests {
         let exchange = self.logged.then(|| Exchange::begin(&request, self.peer));
         let under_way = self.progress.begin_request();
         let progress = Arc::clone(&self.progress);
-        let mut request = request.map(|incoming| Received {
-            incoming,
-            ended: false,
-            progress,
-        });
+        let mut request = request.map(|incoming| Received { incoming, ended: false, progress });
         request.extensions_mut().insert(self.peer);
         let response = TowerToHyperService::new(self.router.clone()).call(request);
         Box::pin(answer(response, exchange, under_way))
@@ -55,18 +51,12 @@ async fn answer(
     mut exchange: Option<Exchange>,
     under_way: UnderWay,
 ) -> Result<Response<Answer>, Infallible> {
-    let span = exchange
-        .as_ref()
-        .map_or_else(tracing::Span::none, Exchange::span);
+    let span = exchange.as_ref().map_or_else(tracing::Span::none, Exchange::span);
     let response = response.instrument(span).await?;
     if let Some(exchange) = &mut exchange {
         exchange.answered(response.status());
     }
-    Ok(response.map(|body| Answer {
-        body,
-        exchange,
-        _under_way: under_way,
-    }))
+    Ok(response.map(|body| Answer { body, exchange, _under_way: under_way }))
 }
 
 /// A request's body as it comes in. Notes when it was not read to its end.
@@ -122,9 +112,7 @@ impl HttpBody for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let data = frame
-            .as_ref()
-            .and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let (Some(data), Some(exchange)) = (data, &mut self.exchange) {
             exchange.sent(data.len() as u64);
         }

@@ -21,17 +21,13 @@ pub enum SocketFileError {
     #[error("another process listens on it; stop that one, or choose another path with --addr")]
     InUse,
     /// It is not removed: it may be somebody's file.
-    #[error(
-        "something that is no socket is in its place; move it away, or choose another path with --addr"
-    )]
+    #[error("something that is no socket is in its place; move it away, or choose another path with --addr")]
     NotASocket,
     /// The system takes 107 bytes, and the detour through an open folder did not help.
     #[error("the path is too long for a socket; choose a shorter one with --addr")]
     TooLong,
     /// Anything else that the system says.
-    #[error(
-        "{0}; check that its folder exists and can be written to, or choose another path with --addr"
-    )]
+    #[error("{0}; check that its folder exists and can be written to, or choose another path with --addr")]
     Io(#[from] io::Error),
 }
 
@@ -59,10 +55,7 @@ impl Drop for SocketFile {
 }
 
 /// Listens on the path. Connections are possible only once the file has its mode.
-pub(super) fn listen(
-    path: &Path,
-    mode: u32,
-) -> Result<(UnixListener, SocketFile), SocketFileError> {
+pub(super) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), SocketFileError> {
     let address = Name::of(path)?;
     remove_stale(path, &address)?;
     let socket = stream_socket()?;
@@ -71,10 +64,7 @@ pub(super) fn listen(
     socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
     let inode = fs::symlink_metadata(path)?.ino();
-    let file = SocketFile {
-        path: path.to_owned(),
-        inode,
-    };
+    let file = SocketFile { path: path.to_owned(), inode };
     Ok((UnixListener::from_std(socket.into())?, file))
 }
 
@@ -87,9 +77,7 @@ fn remove_stale(path: &Path, address: &Name) -> Result<(), SocketFileError> {
         Ok(_) => {}
     }
     match stream_socket()?.connect(&address.name) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Ok(fs::remove_file(path)?)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error.into()),
         _ => Err(SocketFileError::InUse),
     }
@@ -109,23 +97,15 @@ struct Name {
 impl Name {
     fn of(path: &Path) -> Result<Self, SocketFileError> {
         if let Ok(name) = SockAddr::unix(path) {
-            return Ok(Name {
-                name,
-                _folder: None,
-            });
+            return Ok(Name { name, _folder: None });
         }
         let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else {
             return Err(SocketFileError::TooLong);
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(parent, flags, Mode::empty()).map_err(io::Error::from)?;
-        let short = Path::new("/proc/self/fd")
-            .join(folder.as_raw_fd().to_string())
-            .join(file);
+        let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(file);
         let name = SockAddr::unix(short).map_err(|_| SocketFileError::TooLong)?;
-        Ok(Name {
-            name,
-            _folder: Some(folder),
-        })
+        Ok(Name { name, _folder: Some(folder) })
     }
 }

@@ -80,25 +80,13 @@ impl Client {
 
     pub(crate) fn response(&mut self) -> Response {
         let head = loop {
-            if let Some(end) = self
-                .unread
-                .windows(4)
-                .position(|bytes| bytes == b"\r\n\r\n")
-            {
+            if let Some(end) = self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break self.take(end + 4);
             }
-            assert!(
-                self.read_more(),
-                "the connection ended before a response did"
-            );
+            assert!(self.read_more(), "the connection ended before a response did");
         };
-        let mut response = Response {
-            head,
-            body: String::new(),
-        };
-        let length = response
-            .header("content-length")
-            .map_or(0, |length| length.parse().unwrap());
+        let mut response = Response { head, body: String::new() };
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
         while self.unread.len() < length {
             assert!(self.read_more(), "the connection ended before the body did");
         }
@@ -132,8 +120,7 @@ impl Client {
 
 /// Opens an upload session and gives its location.
 pub(crate) fn open_upload(address: SocketAddr) -> String {
-    let request =
-        "POST /v2/test/blobs/uploads/ HTTP/1.1\r\nHost: registry\r\nContent-Length: 0\r\n\r\n";
+    let request = "POST /v2/test/blobs/uploads/ HTTP/1.1\r\nHost: registry\r\nContent-Length: 0\r\n\r\n";
     let response = Client::connect(address).ask(request);
     assert_eq!(response.status(), 202, "{}", response.head);
     response.header("location").unwrap().to_owned()

@@ -53,18 +53,9 @@ fn port_0_picks_a_free_port_and_the_first_line_says_which_and_how_to_push() {
     assert_ne!(port, 0);
     assert!(answers((Ipv4Addr::LOCALHOST, port)));
     let log = registry.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("listening on"))
-        .unwrap();
-    assert!(
-        line.contains(registry.folder().join("data").to_str().unwrap()),
-        "{line}"
-    );
-    assert!(
-        line.contains(&format!("docker push localhost:{port}/")),
-        "{line}"
-    );
+    let line = log.lines().find(|line| line.contains("listening on")).unwrap();
+    assert!(line.contains(registry.folder().join("data").to_str().unwrap()), "{line}");
+    assert!(line.contains(&format!("docker push localhost:{port}/")), "{line}");
     registry.stop();
 }
 
@@ -74,25 +65,15 @@ fn an_address_that_others_can_reach_is_warned_about_and_loopback_is_not() {
     open.wait_for_log("may push and delete");
     let closed = serve().at("127.0.0.1:0").start();
     assert!(answers(closed.address()));
-    assert!(
-        !closed.log().contains("may push and delete"),
-        "{}",
-        closed.log()
-    );
+    assert!(!closed.log().contains("may push and delete"), "{}", closed.log());
 }
 
 #[test]
 fn a_failed_bind_names_the_address_and_what_to_do() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_fails(
-        serve().at(&address).spawn(),
-        &[&address, "in use", "--addr"],
-    );
-    assert_fails(
-        serve().at("host.invalid:5000").spawn(),
-        &["host.invalid:5000", "cannot be resolved"],
-    );
+    assert_fails(serve().at(&address).spawn(), &[&address, "in use", "--addr"]);
+    assert_fails(serve().at("host.invalid:5000").spawn(), &["host.invalid:5000", "cannot be resolved"]);
 }
 
 fn assert_fails(mut process: Process, words: &[&str]) {
@@ -103,10 +84,7 @@ fn assert_fails(mut process: Process, words: &[&str]) {
 }
 
 fn unix_configuration(path: &Path) -> String {
-    format!(
-        "http:\n  net: unix\n  addr: {}\n  socketmode: \"0600\"\n",
-        path.display()
-    )
+    format!("http:\n  net: unix\n  addr: {}\n  socketmode: \"0600\"\n", path.display())
 }
 
 #[test]
@@ -137,10 +115,7 @@ fn a_live_unix_socket_is_refused_and_left_alone() {
     let path = folder.path().join("holdfast.sock");
     let mut first = serve().configured(&unix_configuration(&path)).start();
     let second = serve().configured(&unix_configuration(&path)).spawn();
-    assert_fails(
-        second,
-        &[path.to_str().unwrap(), "another process listens on it"],
-    );
+    assert_fails(second, &[path.to_str().unwrap(), "another process listens on it"]);
     assert_eq!(Client::connect_unix(&path).ask(PING).status(), 200);
     first.stop();
 }
@@ -150,10 +125,7 @@ fn a_file_in_the_place_of_a_unix_socket_is_never_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("precious");
     std::fs::write(&path, "data").unwrap();
-    assert_fails(
-        serve().configured(&unix_configuration(&path)).spawn(),
-        &["no socket"],
-    );
+    assert_fails(serve().configured(&unix_configuration(&path)).spawn(), &["no socket"]);
     assert_eq!(std::fs::read(&path).unwrap(), b"data");
 }
 
@@ -166,12 +138,7 @@ fn a_unix_socket_may_have_a_path_longer_than_107_bytes() {
     let mut registry = serve().configured(&unix_configuration(&path)).start();
     let short = folder.path().join("short");
     symlink(&deep, &short).unwrap();
-    assert_eq!(
-        Client::connect_unix(&short.join("holdfast.sock"))
-            .ask(PING)
-            .status(),
-        200
-    );
+    assert_eq!(Client::connect_unix(&short.join("holdfast.sock")).ask(PING).status(), 200);
     registry.stop();
     assert!(!path.exists());
 }

@@ -8,8 +8,7 @@ use crate::process::serve;
 #[test]
 fn events_go_to_standard_error_and_access_lines_to_standard_output_without_colour() {
     let mut registry = serve().start();
-    let request =
-        "GET /v2/?a=b HTTP/1.1\r\nHost: r\r\nUser-Agent: test/1 \"x\"\r\nReferer: there\r\n\r\n";
+    let request = "GET /v2/?a=b HTTP/1.1\r\nHost: r\r\nUser-Agent: test/1 \"x\"\r\nReferer: there\r\n\r\n";
     let response = Client::connect(registry.address()).ask(request);
     assert_eq!(response.status(), 200);
     registry.stop();
@@ -21,15 +20,8 @@ fn events_go_to_standard_error_and_access_lines_to_standard_output_without_colou
     let (_, said) = rest.split_once("] ").unwrap();
     assert_eq!(client, "127.0.0.1");
     let length = response.body.len();
-    assert_eq!(
-        said,
-        format!("\"GET /v2/?a=b HTTP/1.1\" 200 {length} \"there\" \"test/1 \\\"x\\\"\"\n")
-    );
-    assert!(
-        registry
-            .log()
-            .contains("request served method=GET path=/v2/ status=200")
-    );
+    assert_eq!(said, format!("\"GET /v2/?a=b HTTP/1.1\" 200 {length} \"there\" \"test/1 \\\"x\\\"\"\n"));
+    assert!(registry.log().contains("request served method=GET path=/v2/ status=200"));
     assert!(!registry.log().contains('\u{1b}'));
 }
 
@@ -42,13 +34,8 @@ fn with_the_json_formatter_every_event_is_an_object_with_the_configured_fields()
     let log = registry.log();
     for line in log.lines() {
         let event: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(
-            (&event["service"], &event["site"]),
-            (&"registry".into(), &"one".into())
-        );
-        assert!(
-            event["level"].is_string() && event["msg"].is_string() && event["time"].is_string()
-        );
+        assert_eq!((&event["service"], &event["site"]), (&"registry".into(), &"one".into()));
+        assert!(event["level"].is_string() && event["msg"].is_string() && event["time"].is_string());
     }
     assert!(log.lines().count() >= 3, "{log}");
 }

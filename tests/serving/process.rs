@@ -43,8 +43,7 @@ impl Start {
     }
 
     pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
-        self.arguments
-            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
@@ -84,16 +83,8 @@ impl Start {
         let mut child = self.command().spawn().unwrap();
         let lines = if self.unread { 1 } else { usize::MAX };
         let log = follow(child.stderr.take().unwrap(), lines);
-        let output = follow(
-            child.stdout.take().unwrap(),
-            if self.unread { 0 } else { lines },
-        );
-        Process {
-            child,
-            log,
-            output,
-            folder: self.folder,
-        }
+        let output = follow(child.stdout.take().unwrap(), if self.unread { 0 } else { lines });
+        Process { child, log, output, folder: self.folder }
     }
 
     fn command(&self) -> Command {
@@ -101,11 +92,7 @@ impl Start {
         words.push(env!("CARGO_BIN_EXE_holdfast").to_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("serve").args(&self.arguments);
-        if !self
-            .arguments
-            .iter()
-            .any(|argument| argument == "--addr" || argument == "--config")
-        {
+        if !self.arguments.iter().any(|argument| argument == "--addr" || argument == "--config") {
             command.args(["--addr", "127.0.0.1:0"]);
         }
         command.arg("--root").arg(self.folder.path().join("data"));
@@ -164,10 +151,7 @@ impl Process {
     }
 
     pub(crate) fn wait_for_log(&self, words: &str) {
-        wait_until(
-            || self.log().contains(words),
-            || format!("{words:?} in the log:\n{}", self.log()),
-        );
+        wait_until(|| self.log().contains(words), || format!("{words:?} in the log:\n{}", self.log()));
     }
 
     pub(crate) fn wait_for_output(&self, words: &str) {

@@ -55,20 +55,14 @@ fn idle_connections_are_closed_at_once_when_the_registry_stops() {
     std::thread::sleep(Duration::from_millis(100));
     let began = Instant::now();
     registry.stop();
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(used.rest(), "");
     assert_eq!(unused.rest(), "");
 }
 
 #[test]
 fn what_does_not_end_within_the_drain_timeout_is_cut_off_and_the_store_closed_well() {
-    let mut registry = serve()
-        .configured(&configuration("  draintimeout: 1s\n"))
-        .start();
+    let mut registry = serve().configured(&configuration("  draintimeout: 1s\n")).start();
     let client = upload_under_way(&registry);
     let began = Instant::now();
     registry.signal(Signal::TERM);
@@ -89,11 +83,7 @@ fn a_second_signal_stops_at_once() {
         let began = Instant::now();
         registry.signal(signal);
         assert_eq!(registry.wait().code(), Some(code));
-        assert!(
-            began.elapsed() < Duration::from_secs(3),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         drop(client);
     }
 }
@@ -104,23 +94,14 @@ fn while_it_drains_readiness_is_503_life_is_200_and_nobody_new_is_served() {
     let mut registry = registry.start();
     let debug = registry.address_after("answering probes on http://");
     let status = |path: &str| probe(debug, path);
-    assert_eq!(
-        [status("/readyz"), status("/livez"), status("/debug/health")],
-        [200, 200, 200]
-    );
+    assert_eq!([status("/readyz"), status("/livez"), status("/debug/health")], [200, 200, 200]);
 
     let mut client = upload_under_way(&registry);
     registry.signal(Signal::TERM);
     registry.wait_for_log("stopping");
-    wait_until(
-        || status("/readyz") == 503,
-        || "readiness to end".to_owned(),
-    );
+    wait_until(|| status("/readyz") == 503, || "readiness to end".to_owned());
     assert_eq!([status("/livez"), status("/debug/health")], [200, 503]);
-    wait_until(
-        || TcpStream::connect(registry.address()).is_err(),
-        || "the door to close".to_owned(),
-    );
+    wait_until(|| TcpStream::connect(registry.address()).is_err(), || "the door to close".to_owned());
 
     client.send("56789");
     assert_eq!(client.response().status(), 202);
@@ -128,9 +109,7 @@ fn while_it_drains_readiness_is_503_life_is_200_and_nobody_new_is_served() {
 }
 
 fn probe(address: SocketAddr, path: &str) -> u16 {
-    Client::connect(address)
-        .ask(format!("GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n"))
-        .status()
+    Client::connect(address).ask(format!("GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n")).status()
 }
 
 #[test]
@@ -156,9 +135,7 @@ fn a_supervisor_is_told_when_the_registry_is_ready_and_when_it_stops() {
     let start = serve();
     let path = start.folder().join("notify");
     let supervisor = UnixDatagram::bind(&path).unwrap();
-    supervisor
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
+    supervisor.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut registry = start.environment("NOTIFY_SOCKET", &path).start();
     assert_eq!(told(&supervisor), "READY=1");
     registry.stop();
@@ -168,19 +145,13 @@ fn a_supervisor_is_told_when_the_registry_is_ready_and_when_it_stops() {
 fn told(supervisor: &UnixDatagram) -> String {
     let mut message = [0; 128];
     let length = supervisor.recv(&mut message).unwrap();
-    String::from_utf8(message[..length].to_vec())
-        .unwrap()
-        .trim()
-        .to_owned()
+    String::from_utf8(message[..length].to_vec()).unwrap().trim().to_owned()
 }
 
 #[test]
 fn as_process_1_of_a_container_it_stops_on_sigterm_and_survives_sighup() {
     let inside = ["unshare", "--fork", "--pid", "--kill-child"];
-    let possible = std::process::Command::new(inside[0])
-        .args(&inside[1..])
-        .arg("true")
-        .status();
+    let possible = std::process::Command::new(inside[0]).args(&inside[1..]).arg("true").status();
     if !possible.is_ok_and(|status| status.success()) {
         return eprintln!("skipped: no process namespaces here");
     }
@@ -194,8 +165,7 @@ fn as_process_1_of_a_container_it_stops_on_sigterm_and_survives_sighup() {
 }
 
 fn first_child(parent: i32) -> Pid {
-    let children =
-        std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
     let child = children.split_whitespace().next().unwrap().parse().unwrap();
     Pid::from_raw(child).unwrap()
 }

@@ -69,10 +69,7 @@ fn the_file_of_the_registry_2_image_starts() {
     assert_eq!(loaded.config.log.fields["service"], "registry");
     assert_eq!(loaded.config.storage.root, Path::new("/var/lib/registry"));
     assert_eq!(loaded.config.http.addr, ":5000");
-    assert_eq!(
-        loaded.config.http.headers,
-        [("X-Content-Type-Options".to_owned(), "nosniff".to_owned())]
-    );
+    assert_eq!(loaded.config.http.headers, [("X-Content-Type-Options".to_owned(), "nosniff".to_owned())]);
     assert!(!loaded.config.storage.delete.enabled);
     assert!(loaded.delete_disabled_by_distribution_default());
     assert_eq!(
@@ -92,11 +89,7 @@ fn the_file_of_the_registry_3_image_starts() {
     assert_eq!(loaded.config.http.debug.addr.as_deref(), Some(":5001"));
     assert!(loaded.config.storage.delete.enabled);
     assert!(!loaded.delete_disabled_by_distribution_default());
-    let keys: Vec<(Level, &str)> = loaded
-        .notes
-        .iter()
-        .map(|note| (note.level, note.key.as_str()))
-        .collect();
+    let keys: Vec<(Level, &str)> = loaded.notes.iter().map(|note| (note.level, note.key.as_str())).collect();
     assert_eq!(
         keys,
         [
@@ -113,13 +106,7 @@ fn a_file_of_distributions_keeps_its_defaults() {
     let config = load("version: 0.1\n").unwrap().config;
     assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
     assert!(!config.storage.delete.enabled);
-    assert!(
-        !config
-            .validation
-            .manifests
-            .urls
-            .permits("https://example.com/layer")
-    );
+    assert!(!config.validation.manifests.urls.permits("https://example.com/layer"));
     // The exceptions:
     assert_eq!(config.http.addr, "127.0.0.1:5000");
     assert_eq!(config.http.draintimeout, Duration::from_secs(8));
@@ -133,14 +120,7 @@ fn a_file_without_a_version_is_holdfasts_own() {
     assert!(loaded.config.storage.delete.enabled);
     assert!(!loaded.delete_disabled_by_distribution_default());
     assert_eq!(loaded.config.storage.root, Path::new("holdfast-data"));
-    assert!(
-        loaded
-            .config
-            .validation
-            .manifests
-            .urls
-            .permits("https://example.com/layer")
-    );
+    assert!(loaded.config.validation.manifests.urls.permits("https://example.com/layer"));
 }
 
 #[test]
@@ -167,10 +147,7 @@ fn another_version_is_refused() {
 fn loglevel_counts_where_log_level_is_left_out() {
     let loaded = load("version: 0.1\nloglevel: warn\n").unwrap();
     assert_eq!(loaded.config.log.level, Level::Warn);
-    assert_eq!(
-        notes(&loaded),
-        ["config.yml:2:1: loglevel: not needed: the older name of log.level"]
-    );
+    assert_eq!(notes(&loaded), ["config.yml:2:1: loglevel: not needed: the older name of log.level"]);
     let both = load("version: 0.1\nloglevel: warn\nlog: {level: debug}\n").unwrap();
     assert_eq!(both.config.log.level, Level::Debug);
 }
@@ -183,50 +160,25 @@ fn a_section_that_is_not_supported_is_refused_by_name() {
         ("auth.silly", "auth: silly"),
         ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),
         ("http.tls", "http: {tls: {letsencrypt: {cachefile: /c}}}"),
-        (
-            "proxy",
-            "proxy: {remoteurl: 'https://registry-1.docker.io'}",
-        ),
+        ("proxy", "proxy: {remoteurl: 'https://registry-1.docker.io'}"),
         ("storage.s3", "storage: {s3: {bucket: b, region: r}}"),
         ("storage.inmemory", "storage: inmemory"),
         ("storage.inmemory", "storage: {inmemory: }"),
         ("storage.gcs", "storage: {gcs: }"),
-        (
-            "storage.maintenance.readonly",
-            "storage: {maintenance: {readonly: {enabled: true}}}",
-        ),
-        (
-            "middleware",
-            "middleware: {storage: [{name: cloudfront, options: {baseurl: x}}]}",
-        ),
-        (
-            "notifications",
-            "notifications: {endpoints: [{name: a, url: 'http://a'}]}",
-        ),
+        ("storage.maintenance.readonly", "storage: {maintenance: {readonly: {enabled: true}}}"),
+        ("middleware", "middleware: {storage: [{name: cloudfront, options: {baseurl: x}}]}"),
+        ("notifications", "notifications: {endpoints: [{name: a, url: 'http://a'}]}"),
         ("reporting", "reporting: {bugsnag: {apikey: k}}"),
         ("health.file", "health: {file: [{file: /f, interval: 10s}]}"),
-        (
-            "health.http",
-            "health: {http: [{uri: 'http://x', headers: {A: [b]}}]}",
-        ),
+        ("health.http", "health: {http: [{uri: 'http://x', headers: {A: [b]}}]}"),
         ("health.tcp", "health: {tcp: [{addr: 'x:1'}]}"),
         ("log.hooks", "log: {hooks: [{type: mail, levels: [panic]}]}"),
-        (
-            "policy.repository.classes",
-            "policy: {repository: {classes: [image]}}",
-        ),
+        ("policy.repository.classes", "policy: {repository: {classes: [image]}}"),
     ] {
         let errors = load(&format!("version: 0.1\n{text}\n")).unwrap_err();
-        let [problem] = errors.problems() else {
-            panic!("{key}: {errors}")
-        };
+        let [problem] = errors.problems() else { panic!("{key}: {errors}") };
         assert_eq!(problem.key, key);
-        assert!(
-            problem
-                .to_string()
-                .contains("holdfast does not support this yet; "),
-            "{problem}"
-        );
+        assert!(problem.to_string().contains("holdfast does not support this yet; "), "{problem}");
     }
 }
 
@@ -260,42 +212,22 @@ fn a_section_that_asks_for_nothing_is_no_error() {
 fn what_is_not_needed_is_noted_and_never_passed_over() {
     for (key, text) in [
         ("http.secret", "http: {secret: hush}"),
-        (
-            "redis",
-            "redis: {addr: 'r:6379', password: hush, pool: {maxidle: 1}}",
-        ),
-        (
-            "redis",
-            "redis: {addrs: ['r:6379'], tls: {rootcas: [/ca]}, poolsize: 3}",
-        ),
+        ("redis", "redis: {addr: 'r:6379', password: hush, pool: {maxidle: 1}}"),
+        ("redis", "redis: {addrs: ['r:6379'], tls: {rootcas: [/ca]}, poolsize: 3}"),
         ("storage.cache", "storage: {cache: {layerinfo: redis}}"),
         ("storage.redirect", "storage: {redirect: {disable: true}}"),
-        (
-            "storage.filesystem.maxthreads",
-            "storage: {filesystem: {maxthreads: 100}}",
-        ),
+        ("storage.filesystem.maxthreads", "storage: {filesystem: {maxthreads: 100}}"),
         (
             "storage.maintenance.uploadpurging",
             "storage: {maintenance: {uploadpurging: {enabled: true, age: 168h}}}",
         ),
-        (
-            "compatibility",
-            "compatibility: {schema1: {enabled: true, signingkeyfile: /k}}",
-        ),
+        ("compatibility", "compatibility: {schema1: {enabled: true, signingkeyfile: /k}}"),
         ("validation.enabled", "validation: {enabled: true}"),
         ("log.reportcaller", "log: {reportcaller: true}"),
         ("proxy", "proxy: {ttl: 168h}"),
     ] {
-        let loaded =
-            load(&format!("version: 0.1\n{text}\n")).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(
-            loaded
-                .notes
-                .iter()
-                .map(|note| note.key.as_str())
-                .collect::<Vec<_>>(),
-            [key]
-        );
+        let loaded = load(&format!("version: 0.1\n{text}\n")).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(loaded.notes.iter().map(|note| note.key.as_str()).collect::<Vec<_>>(), [key]);
         assert!(!loaded.notes[0].to_string().contains("hush"));
     }
 }
@@ -303,9 +235,7 @@ fn what_is_not_needed_is_noted_and_never_passed_over() {
 #[test]
 fn a_misspelt_key_is_found_even_where_nothing_has_an_effect() {
     assert_eq!(
-        messages(load(
-            "version: 0.1\nredis: {pool: {maxidel: 1}}\nhttp: {tls: {certficate: /c}}\n"
-        )),
+        messages(load("version: 0.1\nredis: {pool: {maxidel: 1}}\nhttp: {tls: {certficate: /c}}\n")),
         [
             "config.yml:2:16: redis.pool.maxidel: there is no such key; did you mean `redis.pool.maxidle`?",
             "config.yml:3:14: http.tls.certficate: there is no such key; did you mean `http.tls.certificate`?",
@@ -318,35 +248,19 @@ fn indexes_are_validated_as_in_distribution() {
     let all = load("version: 0.1\n").unwrap().config;
     assert_eq!(all.validation.manifests.indexes.platforms, Platforms::All);
     let text = "validation: {manifests: {indexes: {platforms: List, platformlist: [{architecture: amd64, os: linux}]}}}";
-    let list = load(text)
-        .unwrap()
-        .config
-        .validation
-        .manifests
-        .indexes
-        .platforms;
-    let Platforms::List(platforms) = list else {
-        panic!("{list:?}")
-    };
-    assert_eq!(
-        (platforms[0].architecture.as_str(), platforms[0].os.as_str()),
-        ("amd64", "linux")
-    );
+    let list = load(text).unwrap().config.validation.manifests.indexes.platforms;
+    let Platforms::List(platforms) = list else { panic!("{list:?}") };
+    assert_eq!((platforms[0].architecture.as_str(), platforms[0].os.as_str()), ("amd64", "linux"));
 }
 
 #[test]
 fn urls_are_permitted_as_in_distribution() {
     let permits = |text: &str, url: &str| {
         let text = format!("version: 0.1\nvalidation: {{manifests: {{urls: {text}}}}}\n");
-        load(&text)
-            .unwrap()
-            .config
-            .validation
-            .manifests
-            .urls
-            .permits(url)
+        load(&text).unwrap().config.validation.manifests.urls.permits(url)
     };
-    let allow_and_deny = "{allow: ['^https?://([^/]+\\.)*example\\.com/'], deny: ['^https?://www\\.example\\.com/']}";
+    let allow_and_deny =
+        "{allow: ['^https?://([^/]+\\.)*example\\.com/'], deny: ['^https?://www\\.example\\.com/']}";
     assert!(permits(allow_and_deny, "https://a.example.com/x"));
     assert!(!permits(allow_and_deny, "https://www.example.com/x"));
     assert!(!permits(allow_and_deny, "https://example.org/x"));
@@ -359,22 +273,10 @@ fn urls_are_permitted_as_in_distribution() {
 fn validation_that_is_disabled_permits_every_url_and_sparse_indexes() {
     let text = "version: 0.1\nvalidation: {disabled: true, manifests: {urls: {deny: ['.*']}}}\n";
     let loaded = load(text).unwrap();
-    assert!(
-        loaded
-            .config
-            .validation
-            .manifests
-            .urls
-            .permits("https://example.com/x")
-    );
-    assert_eq!(
-        loaded.config.validation.manifests.indexes.platforms,
-        Platforms::None
-    );
+    assert!(loaded.config.validation.manifests.urls.permits("https://example.com/x"));
+    assert_eq!(loaded.config.validation.manifests.indexes.platforms, Platforms::None);
     assert_eq!(
         notes(&loaded),
-        [
-            "config.yml:2:24: validation.disabled: manifests may carry any URL, and indexes may lack children"
-        ]
+        ["config.yml:2:24: validation.disabled: manifests may carry any URL, and indexes may lack children"]
     );
 }

@@ -48,27 +48,17 @@ htpp:
 #[test]
 fn the_report_counts_the_errors_and_lists_one_a_line() {
     let one = load("x: 1\n").unwrap_err().to_string();
-    assert!(
-        one.starts_with("the configuration has an error:\n  /"),
-        "{one}"
-    );
-    let many: String = (0..60)
-        .map(|number| format!("zzzzzzz{number}: 1\n"))
-        .collect();
+    assert!(one.starts_with("the configuration has an error:\n  /"), "{one}");
+    let many: String = (0..60).map(|number| format!("zzzzzzz{number}: 1\n")).collect();
     let many = load(&many).unwrap_err().to_string();
-    assert!(
-        many.starts_with("the configuration has 60 errors:\n  /"),
-        "{many}"
-    );
+    assert!(many.starts_with("the configuration has 60 errors:\n  /"), "{many}");
     assert!(many.ends_with("\n  and 10 more"), "{many}");
 }
 
 #[test]
 fn a_number_out_of_bounds_is_refused_with_the_bound() {
     assert_eq!(
-        messages(load(
-            "http: {maxconnections: 0, maxheaderbytes: 1GiB, waittimeout: 2h, idletimeout: 0}\n"
-        )),
+        messages(load("http: {maxconnections: 0, maxheaderbytes: 1GiB, waittimeout: 2h, idletimeout: 0}\n")),
         [
             "config.yml:1:24: http.maxconnections: 0 is too small: the least is 1",
             "config.yml:1:43: http.maxheaderbytes: 1GiB is too large: the most is 16MiB",
@@ -98,28 +88,16 @@ fn a_tab_is_an_error_at_its_line() {
 fn yaml_that_a_configuration_has_no_use_for_is_refused() {
     for (text, reason) in [
         ("a: [1\n", "config.yml:2:"),
-        (
-            "- a\n",
-            "config.yml:1:1: expected a mapping of keys, found a list",
-        ),
-        (
-            "hello\n",
-            "config.yml:1:1: expected a mapping of keys, found `hello`",
-        ),
+        ("- a\n", "config.yml:1:1: expected a mapping of keys, found a list"),
+        ("hello\n", "config.yml:1:1: expected a mapping of keys, found `hello`"),
         ("log: {}\n---\nlog: {}\n", "a second document begins"),
         ("? [a]\n: b\n", "a key must be a text"),
         ("log: !custom {}\n", "tags have no meaning here"),
-        (
-            "log: &a {fields: *a}\n",
-            "an alias stands inside of what it names",
-        ),
+        ("log: &a {fields: *a}\n", "an alias stands inside of what it names"),
         ("log: *nowhere\n", "config.yml:1:"),
     ] {
         let messages = messages(load(text));
-        assert!(
-            messages.len() == 1 && messages[0].contains(reason),
-            "{text:?}: {messages:?}"
-        );
+        assert!(messages.len() == 1 && messages[0].contains(reason), "{text:?}: {messages:?}");
     }
 }
 
@@ -131,26 +109,13 @@ fn aliases_cannot_unfold_without_bound() {
         text.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
     }
     let messages = messages(load(&text));
-    assert!(
-        messages[0].contains("more than 10000 values, aliases unfolded"),
-        "{messages:?}"
-    );
+    assert!(messages[0].contains("more than 10000 values, aliases unfolded"), "{messages:?}");
 }
 
 #[test]
 fn values_cannot_be_nested_without_bound() {
-    let nested = |depth: usize| {
-        messages(load(&format!(
-            "a: {}{}\n",
-            "[".repeat(depth),
-            "]".repeat(depth)
-        )))
-    };
-    assert!(
-        nested(40)[0].contains("more than 32 levels"),
-        "{:?}",
-        nested(40)
-    );
+    let nested = |depth: usize| messages(load(&format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth))));
+    assert!(nested(40)[0].contains("more than 32 levels"), "{:?}", nested(40));
     assert_eq!(nested(100_000).len(), 1);
 }
 
@@ -161,27 +126,17 @@ log: &log {level: warn, fields: {a: b}}
 catalog: {maxentries: 5}
 ";
     assert_eq!(load(text).unwrap().config.catalog.maxentries, 5);
-    let merged = load("log:\n  <<: {level: warn, formatter: json}\n  level: debug\n")
-        .unwrap()
-        .config
-        .log;
+    let merged = load("log:\n  <<: {level: warn, formatter: json}\n  level: debug\n").unwrap().config.log;
     assert_eq!(merged.level, crate::config::Level::Debug);
     assert_eq!(merged.formatter, crate::config::Formatter::Json);
-    let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n")
-        .unwrap()
-        .config
-        .http
-        .headers;
+    let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n").unwrap().config.http.headers;
     assert_eq!(alias.len(), 2);
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    let missing = Sources {
-        file: Some("/nowhere/config.yml".into()),
-        environment: [],
-        flags: Flags::default(),
-    };
+    let missing =
+        Sources { file: Some("/nowhere/config.yml".into()), environment: [], flags: Flags::default() };
     assert_eq!(
         messages(Config::load(missing)),
         ["config.yml: the file cannot be read: No such file or directory (os error 2)"]
@@ -189,21 +144,13 @@ fn a_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yml");
     std::fs::write(&file, b"log: {level: \xff}\n").unwrap();
-    let latin = Sources {
-        file: Some(file.clone()),
-        environment: [],
-        flags: Flags::default(),
-    };
+    let latin = Sources { file: Some(file.clone()), environment: [], flags: Flags::default() };
     assert_eq!(
         messages(Config::load(latin)),
         ["config.yml: the file cannot be read: it is not UTF-8 from byte 13 on"]
     );
     std::fs::write(&file, "#".repeat(2 << 20)).unwrap();
-    let large = Sources {
-        file: Some(file),
-        environment: [],
-        flags: Flags::default(),
-    };
+    let large = Sources { file: Some(file), environment: [], flags: Flags::default() };
     assert_eq!(
         messages(Config::load(large)),
         ["config.yml: the file cannot be read: it is larger than 1 MiB"]
@@ -216,18 +163,14 @@ fn a_unix_socket_needs_a_path() {
         messages(load("http: {net: unix}\n")),
         ["config.yml:1:13: http.addr: with http.net: unix this must be the path of the socket"]
     );
-    let config = load("http: {net: unix, addr: /run/holdfast.sock, socketmode: 0600}\n")
-        .unwrap()
-        .config;
-    assert_eq!(
-        (config.http.addr.as_str(), config.http.socketmode),
-        ("/run/holdfast.sock", 0o600)
-    );
+    let config = load("http: {net: unix, addr: /run/holdfast.sock, socketmode: 0600}\n").unwrap().config;
+    assert_eq!((config.http.addr.as_str(), config.http.socketmode), ("/run/holdfast.sock", 0o600));
 }
 
 #[test]
 fn a_platform_needs_both_parts() {
-    let text = "validation: {manifests: {indexes: {platforms: list, platformlist: [{os: linux, arch: amd64}]}}}\n";
+    let text =
+        "validation: {manifests: {indexes: {platforms: list, platformlist: [{os: linux, arch: amd64}]}}}\n";
     let key = "validation.manifests.indexes.platformlist";
     assert_eq!(
         messages(load(text)),

@@ -7,23 +7,9 @@ use proptest::prelude::*;
 /// Lines that look like a configuration, and some that do not.
 fn line() -> impl Strategy<Value = String> {
     let key = prop_oneof![
-        (0..SETTINGS.len()).prop_map(|index| SETTINGS[index]
-            .key
-            .split('.')
-            .next_back()
-            .unwrap()
-            .to_owned()),
-        prop::sample::select(vec![
-            "log",
-            "storage",
-            "http",
-            "auth",
-            "version",
-            "filesystem",
-            "<<",
-            "tls"
-        ])
-        .prop_map(str::to_owned),
+        (0..SETTINGS.len()).prop_map(|index| SETTINGS[index].key.split('.').next_back().unwrap().to_owned()),
+        prop::sample::select(vec!["log", "storage", "http", "auth", "version", "filesystem", "<<", "tls"])
+            .prop_map(str::to_owned),
     ];
     let value = prop_oneof![
         prop::sample::select(vec![
@@ -51,9 +37,8 @@ fn line() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned),
         ".{0,8}",
     ];
-    (0..4usize, key, value).prop_map(|(depth, key, value)| {
-        format!("{:indent$}{key}: {value}\n", "", indent = 2 * depth)
-    })
+    (0..4usize, key, value)
+        .prop_map(|(depth, key, value)| format!("{:indent$}{key}: {value}\n", "", indent = 2 * depth))
 }
 
 /// A text that a log field or a header may hold.

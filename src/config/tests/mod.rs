@@ -15,11 +15,7 @@ fn load_with(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Errors> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yml");
     std::fs::write(&file, text).unwrap();
-    Config::load(Sources {
-        file: Some(file),
-        environment: owned(variables),
-        flags: Flags::default(),
-    })
+    Config::load(Sources { file: Some(file), environment: owned(variables), flags: Flags::default() })
 }
 
 /// Loads a file with this text.
@@ -29,39 +25,22 @@ fn load(text: &str) -> Result<Loaded, Errors> {
 
 /// Loads variables without a file.
 fn load_variables(variables: &[(&str, &str)]) -> Result<Loaded, Errors> {
-    Config::load(Sources {
-        file: None,
-        environment: owned(variables),
-        flags: Flags::default(),
-    })
+    Config::load(Sources { file: None, environment: owned(variables), flags: Flags::default() })
 }
 
 fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
+    variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 /// The messages, with the folder of the file left out.
 fn messages(result: Result<Loaded, Errors>) -> Vec<String> {
-    let errors = result
-        .err()
-        .map(|errors| errors.problems().to_vec())
-        .unwrap_or_default();
-    errors
-        .iter()
-        .map(|problem| bare(&problem.to_string()))
-        .collect()
+    let errors = result.err().map(|errors| errors.problems().to_vec()).unwrap_or_default();
+    errors.iter().map(|problem| bare(&problem.to_string())).collect()
 }
 
 /// The notes, with the folder of the file left out.
 fn notes(loaded: &Loaded) -> Vec<String> {
-    loaded
-        .notes
-        .iter()
-        .map(|note| bare(&note.to_string()))
-        .collect()
+    loaded.notes.iter().map(|note| bare(&note.to_string())).collect()
 }
 
 fn bare(message: &str) -> String {

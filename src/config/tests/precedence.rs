@@ -7,86 +7,50 @@ fn load_all(text: &str, variables: &[(&str, &str)], flags: Flags) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yml");
     std::fs::write(&file, text).unwrap();
-    Config::load(Sources {
-        file: Some(file),
-        environment: owned(variables),
-        flags,
-    })
-    .unwrap()
+    Config::load(Sources { file: Some(file), environment: owned(variables), flags }).unwrap()
 }
 
 #[test]
 fn a_flag_beats_a_variable_which_beats_the_file_which_beats_the_default() {
     let text = "http:\n  addr: :1\n";
     let variables = [("REGISTRY_HTTP_ADDR", ":2")];
-    let flags = Flags {
-        addr: Some(":3".to_owned()),
-        root: None,
-    };
+    let flags = Flags { addr: Some(":3".to_owned()), root: None };
 
     let default = load_variables(&[]).unwrap();
     assert_eq!(
-        (
-            default.config.http.addr.as_str(),
-            origin(&default, "http.addr").as_str()
-        ),
+        (default.config.http.addr.as_str(), origin(&default, "http.addr").as_str()),
         ("127.0.0.1:5000", "default")
     );
     let file = load(text).unwrap();
     assert_eq!(
-        (
-            file.config.http.addr.as_str(),
-            origin(&file, "http.addr").as_str()
-        ),
+        (file.config.http.addr.as_str(), origin(&file, "http.addr").as_str()),
         (":1", "config.yml:2:9")
     );
     let variable = load_with(text, &variables).unwrap();
     assert_eq!(variable.config.http.addr, ":2");
     assert_eq!(origin(&variable, "http.addr"), "REGISTRY_HTTP_ADDR");
     let flag = load_all(text, &variables, flags);
-    assert_eq!(
-        (
-            flag.config.http.addr.as_str(),
-            origin(&flag, "http.addr").as_str()
-        ),
-        (":3", "--addr")
-    );
+    assert_eq!((flag.config.http.addr.as_str(), origin(&flag, "http.addr").as_str()), (":3", "--addr"));
 }
 
 #[test]
 fn a_default_of_distributions_says_so() {
     let loaded = load("version: 0.1\n").unwrap();
-    assert_eq!(
-        origin(&loaded, "storage.delete.enabled"),
-        "default of distribution"
-    );
+    assert_eq!(origin(&loaded, "storage.delete.enabled"), "default of distribution");
 }
 
 #[test]
 fn the_root_can_be_given_as_a_flag_and_is_taken_as_it_is() {
-    let flags = Flags {
-        addr: None,
-        root: Some(PathBuf::from("[a] # b")),
-    };
+    let flags = Flags { addr: None, root: Some(PathBuf::from("[a] # b")) };
     let loaded = load_all("storage: filesystem\n", &[], flags);
     assert_eq!(loaded.config.storage.root, Path::new("[a] # b"));
-    assert_eq!(
-        origin(&loaded, "storage.filesystem.rootdirectory"),
-        "--root"
-    );
+    assert_eq!(origin(&loaded, "storage.filesystem.rootdirectory"), "--root");
 }
 
 #[test]
 fn a_bad_flag_is_an_error_that_names_it() {
-    let flags = Flags {
-        addr: Some("localhost".to_owned()),
-        root: None,
-    };
-    let sources = Sources {
-        file: None,
-        environment: [],
-        flags,
-    };
+    let flags = Flags { addr: Some("localhost".to_owned()), root: None };
+    let sources = Sources { file: None, environment: [], flags };
     assert_eq!(
         messages(Config::load(sources)),
         ["--addr: http.addr: \"localhost\" is not an address: the port is missing, as in :5000"]
@@ -99,17 +63,9 @@ fn a_variable_names_the_file_unless_a_flag_does() {
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("one.yml"), "catalog: {maxentries: 1}\n").unwrap();
     std::fs::write(path("two.yml"), "catalog: {maxentries: 2}\n").unwrap();
-    let environment = [(
-        "REGISTRY_CONFIGURATION_PATH".to_owned(),
-        path("two.yml").display().to_string(),
-    )];
+    let environment = [("REGISTRY_CONFIGURATION_PATH".to_owned(), path("two.yml").display().to_string())];
     let load = |file| {
-        Config::load(Sources {
-            file,
-            environment: environment.clone(),
-            flags: Flags::default(),
-        })
-        .unwrap()
+        Config::load(Sources { file, environment: environment.clone(), flags: Flags::default() }).unwrap()
     };
     assert_eq!(load(None).config.catalog.maxentries, 2);
     assert_eq!(load(None).file, Some(path("two.yml")));
@@ -138,12 +94,7 @@ fn a_value_left_empty_counts_as_left_out() {
 #[test]
 fn what_is_in_force_is_printed_with_the_origin_of_each_value() {
     let text = "version: 0.1\nhttp:\n  secret: hush\n  headers: {X-A: [one, two]}\nlog: {fields: {token: hush, a: b c}}\n";
-    let yaml = load_all(
-        text,
-        &[("REGISTRY_HTTP_DRAINTIMEOUT", "90s")],
-        Flags::default(),
-    )
-    .to_yaml();
+    let yaml = load_all(text, &[("REGISTRY_HTTP_DRAINTIMEOUT", "90s")], Flags::default()).to_yaml();
     for part in [
         ", of distribution's version 0.1, whose defaults hold\nlog:\n  level: info ",
         "config.yml:5:15\n",

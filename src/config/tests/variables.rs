@@ -32,22 +32,14 @@ fn keys_of_mappings_keep_their_capitals_and_hyphens() {
     let loaded = load_with(
         "http: {headers: {X-Content-Type-Options: [nosniff], access-control-max-age: [1]}}\n",
         &[
-            (
-                "REGISTRY_HTTP_HEADERS_Access-Control-Allow-Origin",
-                "[\"*\"]",
-            ),
+            ("REGISTRY_HTTP_HEADERS_Access-Control-Allow-Origin", "[\"*\"]"),
             ("REGISTRY_HTTP_HEADERS_Access-Control-Max-Age", "60"),
             ("REGISTRY_LOG_FIELDS_my_Field", "1"),
         ],
     )
     .unwrap();
-    let headers: Vec<(&str, &str)> = loaded
-        .config
-        .http
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let headers: Vec<(&str, &str)> =
+        loaded.config.http.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         headers,
         [
@@ -64,12 +56,8 @@ fn items_of_lists_are_set_by_their_index() {
     let list = "REGISTRY_VALIDATION_MANIFESTS_URLS_ALLOW";
     let indexes = "REGISTRY_VALIDATION_MANIFESTS_INDEXES";
     let names: Vec<String> = (0..12).map(|index| format!("{list}_{index}")).collect();
-    let mut variables: Vec<(&str, &str)> =
-        names.iter().map(|name| (name.as_str(), "[a-z]+")).collect();
-    let platform = [
-        format!("{indexes}_PLATFORMLIST_0_OS"),
-        format!("{indexes}_PLATFORMLIST_0_ARCHITECTURE"),
-    ];
+    let mut variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "[a-z]+")).collect();
+    let platform = [format!("{indexes}_PLATFORMLIST_0_OS"), format!("{indexes}_PLATFORMLIST_0_ARCHITECTURE")];
     let platforms = format!("{indexes}_PLATFORMS");
     variables.extend([
         (platform[0].as_str(), "linux"),
@@ -77,28 +65,17 @@ fn items_of_lists_are_set_by_their_index() {
         (platforms.as_str(), "list"),
     ]);
     variables.push(("REGISTRY_HTTP_HEADERS_X-A_0", "one"));
-    let manifests = load_variables(&variables)
-        .unwrap()
-        .config
-        .validation
-        .manifests;
+    let manifests = load_variables(&variables).unwrap().config.validation.manifests;
     assert_eq!(manifests.urls.allow.len(), 12);
     assert_eq!(manifests.urls.allow[11].as_str(), "[a-z]+");
-    assert!(
-        matches!(manifests.indexes.platforms, Platforms::List(platforms) if platforms.len() == 1)
-    );
+    assert!(matches!(manifests.indexes.platforms, Platforms::List(platforms) if platforms.len() == 1));
 }
 
 #[test]
 fn an_index_behind_the_end_of_a_list_is_an_error() {
     assert_eq!(
-        messages(load_variables(&[(
-            "REGISTRY_VALIDATION_MANIFESTS_URLS_DENY_2",
-            "x"
-        )])),
-        [
-            "REGISTRY_VALIDATION_MANIFESTS_URLS_DENY_2: the list has 0 items, so the next is 0, not 2"
-        ]
+        messages(load_variables(&[("REGISTRY_VALIDATION_MANIFESTS_URLS_DENY_2", "x")])),
+        ["REGISTRY_VALIDATION_MANIFESTS_URLS_DENY_2: the list has 0 items, so the next is 0, not 2"]
     );
 }
 
@@ -106,10 +83,7 @@ fn an_index_behind_the_end_of_a_list_is_an_error() {
 fn a_section_is_replaced_before_what_is_in_it_is_set() {
     let loaded = load_with(
         "storage: {delete: {enabled: false}, lockwait: 1s}\n",
-        &[
-            ("REGISTRY_STORAGE_LOCKWAIT", "2s"),
-            ("REGISTRY_STORAGE", "{filesystem: {rootdirectory: /data}}"),
-        ],
+        &[("REGISTRY_STORAGE_LOCKWAIT", "2s"), ("REGISTRY_STORAGE", "{filesystem: {rootdirectory: /data}}")],
     )
     .unwrap();
     assert!(loaded.config.storage.delete.enabled);
@@ -205,44 +179,27 @@ fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
     ] {
         let messages = messages(load_variables(&[(name, value)]));
         assert_eq!(messages.len(), 1, "{name}: {messages:?}");
-        assert!(
-            messages[0].starts_with(&format!("{name}: ")),
-            "{messages:?}"
-        );
-        assert!(
-            messages[0].contains("holdfast does not support this yet"),
-            "{messages:?}"
-        );
+        assert!(messages[0].starts_with(&format!("{name}: ")), "{messages:?}");
+        assert!(messages[0].contains("holdfast does not support this yet"), "{messages:?}");
     }
 }
 
 #[test]
 fn a_variable_can_switch_off_what_the_file_asks_for() {
-    let loaded = load_with(
-        "version: 0.1\nhttp: {tls: {certificate: /c, key: /k}}\n",
-        &[("REGISTRY_HTTP_TLS", "{}")],
-    );
+    let loaded =
+        load_with("version: 0.1\nhttp: {tls: {certificate: /c, key: /k}}\n", &[("REGISTRY_HTTP_TLS", "{}")]);
     assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
 }
 
 #[test]
 fn loglevel_can_be_a_variable() {
-    assert_eq!(
-        load_variables(&[("REGISTRY_LOGLEVEL", "warn")])
-            .unwrap()
-            .config
-            .log
-            .level,
-        Level::Warn
-    );
+    assert_eq!(load_variables(&[("REGISTRY_LOGLEVEL", "warn")]).unwrap().config.log.level, Level::Warn);
 }
 
 #[test]
 fn a_mistake_of_the_file_is_not_hidden_by_a_variable() {
     assert_eq!(
-        messages(load_with("http: [a]\n", &[("REGISTRY_HTTP_ADDR", ":5000")]))
-            .first()
-            .map(String::as_str),
+        messages(load_with("http: [a]\n", &[("REGISTRY_HTTP_ADDR", ":5000")])).first().map(String::as_str),
         Some("config.yml:1:7: http: expected a mapping of keys, found a list")
     );
 }

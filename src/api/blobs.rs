@@ -1,0 +1,140 @@
+//! `/v2/<name>/blobs/<digest>` (distribution specification, "Pulling blobs" and "Deleting blobs").
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::Call;
+use super::conditions::{allows_range, etag, is_not_modified};
+use super::error::Error;
+use super::headers::{DOCKER_CONTENT_DIGEST, IMMUTABLE, text};
+use super::payload_body::{PayloadBody, Piece};
+use super::ranges::{Selection, select};
+use super::respond::{self, With};
+use crate::oci::{Digest, RepositoryName};
+use crate::store::{Payload, PayloadId, Transfer};
+
+const OCTETS: &str = "application/octet-stream";
+
+/// `HEAD`: whether the repository holds the blob, and its size.
+pub(super) fn head(call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response, Error> {
+    let size = call.api.registry.blob_size(repository, digest)?;
+    if is_not_modified(&call.parts.headers, digest) {
+        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
+    }
+    let response = respond::body(StatusCode::OK, Body::empty(), size);
+    Ok(describe(response, digest).with(header::CONTENT_TYPE, OCTETS))
+}
+
+/// `GET`: the blob, or the ranges of it that were asked for.
+pub(super) async fn get(
+    call: &Call,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response, Error> {
+    let headers = &call.parts.headers;
+    if is_not_modified(headers, digest) {
+        call.api.registry.blob_size(repository, digest)?;
+        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
+    }
+    let payload = call.api.registry.open_blob(repository, digest).await?;
+    let transfer = transfer(call.parts.version);
+    let response = match selection(headers, digest, payload.size()) {
+        Selection::Whole => whole(payload, transfer),
+        Selection::Single(range) => single(payload, transfer, range),
+        Selection::Multiple(ranges) => multiple(payload, transfer, ranges),
+        Selection::Unsatisfiable => unsatisfiable(payload.size()),
+    };
+    Ok(describe(response, digest))
+}
+
+/// `DELETE`: the repository no longer holds the blob; others are not concerned.
+pub(super) async fn delete(
+    call: &Call,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response, Error> {
+    call.api.registry.delete_blob(repository, digest).await?;
+    Ok(respond::empty(StatusCode::ACCEPTED).with(DOCKER_CONTENT_DIGEST, digest.to_string()))
+}
+
+/// HTTP/2 looks at the bytes it frames; HTTP/1 passes them on.
+fn transfer(version: Version) -> Transfer {
+    if version >= Version::HTTP_2 { Transfer::Copied } else { Transfer::Mapped }
+}
+
+fn selection(headers: &HeaderMap, digest: &Digest, size: u64) -> Selection {
+    match allows_range(headers, digest) {
+        true => select(text(headers, header::RANGE), size),
+        false => Selection::Whole,
+    }
+}
+
+/// The headers that every answer about a blob has.
+fn describe(response: Response, digest: &Digest) -> Response {
+    response
+        .with(DOCKER_CONTENT_DIGEST, digest.to_string())
+        .with(header::ETAG, etag(digest))
+        .with(header::CACHE_CONTROL, IMMUTABLE)
+        .with(header::ACCEPT_RANGES, "bytes")
+}
+
+fn respond_with(
+    status: StatusCode,
+    payload: Payload,
+    transfer: Transfer,
+    pieces: VecDeque<Piece>,
+) -> Response {
+    let body = PayloadBody::new(payload, transfer, pieces);
+    let length = body.length();
+    respond::body(status, Body::new(body), length)
+}
+
+fn whole(payload: Payload, transfer: Transfer) -> Response {
+    let range = 0..payload.size();
+    respond_with(StatusCode::OK, payload, transfer, pieces_of(range)).with(header::CONTENT_TYPE, OCTETS)
+}
+
+fn single(payload: Payload, transfer: Transfer, range: Range<u64>) -> Response {
+    let content_range = content_range(&range, payload.size());
+    respond_with(StatusCode::PARTIAL_CONTENT, payload, transfer, pieces_of(range))
+        .with(header::CONTENT_TYPE, OCTETS)
+        .with(header::CONTENT_RANGE, content_range)
+}
+
+fn pieces_of(range: Range<u64>) -> VecDeque<Piece> {
+    VecDeque::from_iter((!range.is_empty()).then_some(Piece::Payload(range)))
+}
+
+/// `multipart/byteranges` (RFC 9110, section 14.6): one part for each range, in the order asked for.
+fn multiple(payload: Payload, transfer: Transfer, ranges: Vec<Range<u64>>) -> Response {
+    let boundary = PayloadId::random().to_string();
+    let mut pieces = VecDeque::with_capacity(2 * ranges.len() + 1);
+    for range in ranges {
+        let content_range = content_range(&range, payload.size());
+        let head =
+            format!("\r\n--{boundary}\r\nContent-Type: {OCTETS}\r\nContent-Range: {content_range}\r\n\r\n");
+        pieces.push_back(Piece::Bytes(Bytes::from(head)));
+        pieces.push_back(Piece::Payload(range));
+    }
+    pieces.push_back(Piece::Bytes(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
+    respond_with(StatusCode::PARTIAL_CONTENT, payload, transfer, pieces)
+        .with(header::CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}"))
+}
+
+fn unsatisfiable(size: u64) -> Response {
+    let error = serde_json::json!({ "errors": [{
+        "code": "RANGE_INVALID",
+        "message": format!("none of the ranges lies within the blob's {size} bytes"),
+    }]});
+    respond::json(StatusCode::RANGE_NOT_SATISFIABLE, &error)
+        .with(header::CONTENT_RANGE, format!("bytes */{size}"))
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
+}

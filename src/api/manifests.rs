@@ -1,0 +1,100 @@
+//! `/v2/<name>/manifests/<reference>` (distribution specification, "Pulling manifests", "Pushing manifests", "Deleting
+//! manifests").
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+
+use super::Call;
+use super::conditions::{etag, is_not_modified, precondition};
+use super::error::Error;
+use super::headers::{DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, text};
+use super::request_body::RequestBody;
+use super::respond::{self, With};
+use crate::oci::{Digest, Reference, RepositoryName, Tag};
+use crate::registry::{FoundManifest, PutManifest};
+
+/// `GET` and `HEAD`: the manifest as it was pushed, whatever `Accept` says.
+pub(super) fn get(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response, Error> {
+    let (found, bytes) = call.api.registry.read_manifest(repository, reference)?;
+    let response = match is_not_modified(&call.parts.headers, &found.digest) {
+        true => respond::empty(StatusCode::NOT_MODIFIED),
+        false => respond::body(StatusCode::OK, Body::from(bytes), found.size),
+    };
+    Ok(describe(response, &found, reference))
+}
+
+fn describe(response: Response, found: &FoundManifest, reference: &Reference) -> Response {
+    let caching = match reference {
+        Reference::Digest(_) => IMMUTABLE,
+        Reference::Tag(_) => REVALIDATE,
+    };
+    response
+        .with(header::CONTENT_TYPE, found.media_type.as_str())
+        .with(DOCKER_CONTENT_DIGEST, found.digest.to_string())
+        .with(header::ETAG, etag(&found.digest))
+        .with(header::CACHE_CONTROL, caching)
+}
+
+/// `PUT`: takes a manifest in, and sets the tag that the path names and those that the query names.
+pub(super) async fn put(
+    call: &Call,
+    body: RequestBody,
+    repository: RepositoryName,
+    reference: Reference,
+) -> Result<Response, Error> {
+    let tags = tags(call)?;
+    let expected = call.query.parsed::<Digest>("digest")?;
+    let Call { api, parts, .. } = call;
+    let (headers, settings) = (&parts.headers, &api.settings);
+    let put = PutManifest {
+        reference,
+        tags,
+        expected,
+        content_type: text(headers, header::CONTENT_TYPE).map(str::to_owned),
+        precondition: precondition(headers),
+        bytes: body.read(headers, settings.manifest_max_size, settings.idle).await?,
+        repository: repository.clone(),
+    };
+    let pushed = api.registry.put_manifest(put).await?;
+    let mut response = respond::empty(StatusCode::CREATED)
+        .with(header::LOCATION, api.links.manifest(&repository, &pushed.digest))
+        .with(DOCKER_CONTENT_DIGEST, pushed.digest.to_string());
+    if let Some(subject) = pushed.subject {
+        response = response.with(OCI_SUBJECT, subject.to_string());
+    }
+    for tag in pushed.tags {
+        response = response.with(OCI_TAG, tag.as_str());
+    }
+    Ok(response)
+}
+
+fn tags(call: &Call) -> Result<Vec<Tag>, Error> {
+    let max = call.api.settings.manifest_max_tags;
+    let mut tags: Vec<Tag> = Vec::new();
+    for tag in call.query.get_all("tag") {
+        let tag = tag.parse()?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        if tags.len() > max {
+            return Err(Error::TooManyTags { max });
+        }
+    }
+    Ok(tags)
+}
+
+/// `DELETE`: by tag, the tag alone; by digest, the manifest with all its tags.
+pub(super) async fn delete(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response, Error> {
+    let precondition = precondition(&call.parts.headers);
+    call.api.registry.delete_manifest(repository, reference, precondition).await?;
+    Ok(respond::empty(StatusCode::ACCEPTED))
+}

@@ -1,0 +1,152 @@
+//! HTTP and nothing else: path to route, headers to arguments, outcome to response, error to code.
+//!
+//! A request walks one way: [`route`] → [`authorise`](crate::auth::authorise) → a handler → the registry. Handlers are
+//! in a file for each family of endpoints. Whatever goes wrong becomes a response in [`error`] and nowhere else.
+
+mod base;
+mod blobs;
+mod catalog;
+mod conditions;
+mod error;
+mod headers;
+mod links;
+mod manifests;
+mod payload_body;
+mod query;
+mod ranges;
+mod referrers;
+mod request_body;
+mod respond;
+mod route;
+mod tags;
+mod uploads;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, request::Parts};
+use axum::response::Response;
+use futures_util::FutureExt;
+
+use crate::auth::authorise;
+use crate::registry::Registry;
+use error::Error;
+use links::Links;
+use query::Query;
+use request_body::RequestBody;
+use route::Route;
+
+/// How the API presents itself.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The URL under which clients know this registry, for absolute `Location`s; relative ones without.
+    pub host: Option<String>,
+    /// The path in front of `/v2/`, beginning and ending with a slash.
+    pub prefix: String,
+    /// Headers of every response.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The largest page of the catalog.
+    pub catalog_max_entries: usize,
+    /// The largest page of a list of tags.
+    pub tags_max_entries: usize,
+    /// The largest manifest that is accepted, in bytes.
+    pub manifest_max_size: usize,
+    /// The most `tag` parameters of one push.
+    pub manifest_max_tags: usize,
+    /// How long the body of a manifest may stay without a byte.
+    pub idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: None,
+            prefix: "/".to_owned(),
+            headers: Vec::new(),
+            catalog_max_entries: 1_000,
+            tags_max_entries: 100_000,
+            manifest_max_size: 4 << 20,
+            manifest_max_tags: 64,
+            idle: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// What every handler has at hand.
+struct Api {
+    registry: Arc<Registry>,
+    settings: Settings,
+    links: Links,
+}
+
+/// A request whose route is known and allowed.
+struct Call {
+    api: Arc<Api>,
+    parts: Parts,
+    query: Query,
+}
+
+/// The whole API as a service.
+pub fn router(registry: Arc<Registry>, settings: Settings) -> Router {
+    let links = Links::new(settings.host.as_deref(), &settings.prefix);
+    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings, links }))
+}
+
+/// Answers every request, whatever becomes of it.
+async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let handled = AssertUnwindSafe(handle(Arc::clone(&api), request)).catch_unwind().await;
+    let response = match handled {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => error.into_response(&api.links),
+        Err(_panic) => Error::Panicked.into_response(&api.links),
+    };
+    respond::finish(response, is_head, &api.settings.headers)
+}
+
+async fn handle(api: Arc<Api>, request: Request) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let body = RequestBody::new(body, &parts.headers);
+    let route = Route::parse(parts.uri.path(), &api.settings.prefix)?;
+    if parts.method == Method::OPTIONS {
+        return Ok(respond::options(route.methods()));
+    }
+    let Some(action) = route.action(&parts.method) else {
+        return Err(Error::Method { allowed: route.methods() });
+    };
+    if let Some(action) = action {
+        authorise(action, route.repository())?;
+    }
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    dispatch(route, &Call { api, parts, query }, body).await
+}
+
+async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Response, Error> {
+    match route {
+        Route::Root => Ok(base::root()),
+        Route::Base => Ok(base::base()),
+        Route::Catalog => catalog::list(call),
+        Route::Tags { repository } => tags::list(call, &repository),
+        Route::Referrers { repository, digest } => referrers::list(call, &repository, &digest),
+        Route::Blob { repository, digest } => match call.parts.method {
+            Method::DELETE => blobs::delete(call, &repository, &digest).await,
+            Method::HEAD => blobs::head(call, &repository, &digest),
+            _ => blobs::get(call, &repository, &digest).await,
+        },
+        Route::Manifest { repository, reference } => match call.parts.method {
+            Method::PUT => manifests::put(call, body, repository, reference).await,
+            Method::DELETE => manifests::delete(call, &repository, &reference).await,
+            _ => manifests::get(call, &repository, &reference),
+        },
+        Route::Uploads { repository } => uploads::start(call, body, &repository).await,
+        Route::Upload { repository, id } => match call.parts.method {
+            Method::PATCH => uploads::append(call, body, &repository, id).await,
+            Method::PUT => uploads::finish(call, body, &repository, id).await,
+            Method::DELETE => uploads::cancel(call, &repository, id).await,
+            _ => uploads::status(call, &repository, id).await,
+        },
+    }
+}

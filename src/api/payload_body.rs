@@ -1,0 +1,117 @@
+//! The bodies of responses that are made of a payload, or of parts of it.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use crate::store::{Payload, Transfer};
+
+/// A part of a response's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// These bytes.
+    Bytes(Bytes),
+    /// This range of the payload.
+    Payload(Range<u64>),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Payload(range) => range.end - range.start,
+        }
+    }
+}
+
+/// The body of a response that is made of a payload, or parts of it.
+///
+/// It is sent in slices. A slice's pages are fetched on a thread that nobody else waits for, one slice ahead of the
+/// socket; a page that cannot be had ends this response alone.
+pub(super) struct PayloadBody {
+    payload: Arc<Payload>,
+    transfer: Transfer,
+    pieces: VecDeque<Piece>,
+    /// Bytes that are still to be sent.
+    left: u64,
+    fetching: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+/// The size of a slice, in bytes.
+const SLICE: u64 = 1 << 20;
+
+impl PayloadBody {
+    pub(super) fn new(payload: Payload, transfer: Transfer, pieces: VecDeque<Piece>) -> Self {
+        let left = pieces.iter().map(Piece::length).sum();
+        let mut body = Self { payload: Arc::new(payload), transfer, pieces, left, fetching: None };
+        body.fetch_ahead();
+        body
+    }
+
+    /// How many bytes it has, headers of parts included.
+    pub(super) fn length(&self) -> u64 {
+        self.left
+    }
+
+    /// Begins to fetch the next slice, if it is one of the payload.
+    fn fetch_ahead(&mut self) {
+        let Some(Piece::Payload(range)) = self.pieces.front_mut() else {
+            return;
+        };
+        let slice = range.start..range.end.min(range.start + SLICE);
+        range.start = slice.end;
+        if range.start == range.end {
+            self.pieces.pop_front();
+        }
+        let (payload, transfer) = (Arc::clone(&self.payload), self.transfer);
+        self.fetching = Some(tokio::task::spawn_blocking(move || payload.read(slice, transfer)));
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(fetching) = &mut self.fetching else {
+            return match self.pieces.pop_front() {
+                Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(bytes))),
+                _ => Poll::Ready(None),
+            };
+        };
+        let fetched = ready!(Pin::new(fetching).poll(context));
+        self.fetching = None;
+        Poll::Ready(Some(fetched.map_err(io::Error::other).flatten()))
+    }
+}
+
+impl http_body::Body for PayloadBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let next = ready!(self.poll_next(context));
+        if let Some(Ok(bytes)) = &next {
+            self.left -= bytes.len() as u64;
+            self.fetch_ahead();
+        }
+        if let Some(Err(error)) = &next {
+            tracing::error!(%error, "a payload could not be read; its response was cut off");
+        }
+        Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

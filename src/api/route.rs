@@ -1,0 +1,193 @@
+//! Paths.
+//!
+//! Repository names may have components such as `blobs`, `uploads` or `manifests`, so that a path is read from the right:
+//! the last components say which endpoint it is, and what is left of them is the name.
+
+use axum::http::Method;
+use percent_encoding::percent_decode_str;
+
+use super::error::Error;
+use crate::auth::Action;
+use crate::oci::{Digest, Reference, RepositoryName};
+use crate::store::PayloadId;
+
+/// An endpoint, with what its path says (distribution specification, "Endpoints").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `/`: for load balancers and probes.
+    Root,
+    /// `/v2/` (end-1).
+    Base,
+    /// `/v2/_catalog`, from Docker's registry API.
+    Catalog,
+    /// `/v2/<name>/blobs/<digest>` (end-2, end-10).
+    Blob { repository: RepositoryName, digest: Digest },
+    /// `/v2/<name>/blobs/uploads/` (end-4a, end-4b, end-11).
+    Uploads { repository: RepositoryName },
+    /// `/v2/<name>/blobs/uploads/<id>` (end-5, end-6, end-13, end-14).
+    Upload { repository: RepositoryName, id: PayloadId },
+    /// `/v2/<name>/manifests/<reference>` (end-3, end-7, end-9).
+    Manifest { repository: RepositoryName, reference: Reference },
+    /// `/v2/<name>/tags/list` (end-8).
+    Tags { repository: RepositoryName },
+    /// `/v2/<name>/referrers/<digest>` (end-12).
+    Referrers { repository: RepositoryName, digest: Digest },
+}
+
+impl Route {
+    /// Reads a path as it came, escapes and all. `prefix` begins and ends with a slash.
+    pub(super) fn parse(path: &str, prefix: &str) -> Result<Self, Error> {
+        if path == "/" {
+            return Ok(Self::Root);
+        }
+        let path = percent_decode_str(path).decode_utf8().map_err(|_| Error::PathEncoding)?;
+        let path = path.strip_prefix(prefix).ok_or(Error::NoEndpoint)?;
+        match path.strip_prefix("v2") {
+            Some("" | "/") => Ok(Self::Base),
+            Some(rest) => Self::parse_versioned(rest.strip_prefix('/').ok_or(Error::NoEndpoint)?),
+            None => Err(Error::NoEndpoint),
+        }
+    }
+
+    /// Reads what stands behind `/v2/`.
+    fn parse_versioned(path: &str) -> Result<Self, Error> {
+        if path == "_catalog" {
+            return Ok(Self::Catalog);
+        }
+        let components: Vec<&str> = path.split('/').collect();
+        match components.as_slice() {
+            [name @ .., "tags", "list"] => Ok(Self::Tags { repository: repository(name)? }),
+            [name @ .., "manifests", reference] => {
+                Ok(Self::Manifest { repository: repository(name)?, reference: reference.parse()? })
+            }
+            [name @ .., "referrers", digest] => {
+                Ok(Self::Referrers { repository: repository(name)?, digest: digest.parse()? })
+            }
+            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
+                Ok(Self::Uploads { repository: repository(name)? })
+            }
+            [name @ .., "blobs", "uploads", id] => {
+                let repository = repository(name)?;
+                let id = id.parse().map_err(|_| Error::UploadId { repository: repository.clone() })?;
+                Ok(Self::Upload { repository, id })
+            }
+            [name @ .., "blobs", digest] => {
+                Ok(Self::Blob { repository: repository(name)?, digest: digest.parse()? })
+            }
+            _ => Err(Error::NoEndpoint),
+        }
+    }
+
+    /// The methods of this endpoint and what each does; `None` where it touches nothing.
+    fn table(&self) -> &'static [(Method, Option<Action>)] {
+        const PULL: Option<Action> = Some(Action::Pull);
+        const PUSH: Option<Action> = Some(Action::Push);
+        const DELETE: Option<Action> = Some(Action::Delete);
+        match self {
+            Self::Root | Self::Base => &[(Method::GET, None), (Method::HEAD, None)],
+            Self::Catalog => &[(Method::GET, Some(Action::List)), (Method::HEAD, Some(Action::List))],
+            Self::Blob { .. } => &[(Method::GET, PULL), (Method::HEAD, PULL), (Method::DELETE, DELETE)],
+            Self::Uploads { .. } => &[(Method::POST, PUSH)],
+            Self::Upload { .. } => &[
+                (Method::GET, PUSH),
+                (Method::HEAD, PUSH),
+                (Method::PATCH, PUSH),
+                (Method::PUT, PUSH),
+                (Method::DELETE, PUSH),
+            ],
+            Self::Manifest { .. } => {
+                &[(Method::GET, PULL), (Method::HEAD, PULL), (Method::PUT, PUSH), (Method::DELETE, DELETE)]
+            }
+            Self::Tags { .. } | Self::Referrers { .. } => &[(Method::GET, PULL), (Method::HEAD, PULL)],
+        }
+    }
+
+    /// What this method does here, or `None` if there is no such method.
+    pub(super) fn action(&self, method: &Method) -> Option<Option<Action>> {
+        self.table().iter().find(|(known, _)| known == method).map(|(_, action)| *action)
+    }
+
+    /// The methods of this endpoint, for `Allow`.
+    pub(super) fn methods(&self) -> String {
+        let methods: Vec<&str> = self.table().iter().map(|(method, _)| method.as_str()).collect();
+        format!("{}, OPTIONS", methods.join(", "))
+    }
+
+    /// The repository that it touches.
+    pub(super) fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Root | Self::Base | Self::Catalog => None,
+            Self::Blob { repository, .. }
+            | Self::Uploads { repository }
+            | Self::Upload { repository, .. }
+            | Self::Manifest { repository, .. }
+            | Self::Tags { repository }
+            | Self::Referrers { repository, .. } => Some(repository),
+        }
+    }
+}
+
+fn repository(components: &[&str]) -> Result<RepositoryName, Error> {
+    Ok(components.join("/").parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn parse(path: &str) -> Route {
+        Route::parse(path, "/").unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    #[test]
+    fn a_name_may_look_like_an_endpoint() {
+        let name = |route: Route| route.repository().map(ToString::to_string).unwrap_or_default();
+        assert_eq!(name(parse("/v2/blobs/uploads/manifests/latest")), "blobs/uploads");
+        assert_eq!(name(parse("/v2/manifests/tags/list/tags/list")), "manifests/tags/list");
+        assert_eq!(name(parse("/v2/blobs/uploads/blobs/uploads/")), "blobs/uploads");
+        assert_eq!(name(parse(&format!("/v2/blobs/blobs/{DIGEST}"))), "blobs");
+        assert_eq!(name(parse(&format!("/v2/tags/list/referrers/{DIGEST}"))), "tags/list");
+        let id = PayloadId::random();
+        assert!(matches!(parse(&format!("/v2/uploads/blobs/uploads/{id}")), Route::Upload { .. }));
+    }
+
+    #[test]
+    fn escapes_are_read_once() {
+        let escaped = DIGEST.replace(':', "%3A");
+        assert_eq!(parse(&format!("/v2/a%2Fb/blobs/{escaped}")), parse(&format!("/v2/a/b/blobs/{DIGEST}")));
+        assert!(matches!(Route::parse("/v2/a%252Fb/tags/list", "/"), Err(Error::Name(_))));
+        assert!(matches!(Route::parse("/v2/a%FFb/tags/list", "/"), Err(Error::PathEncoding)));
+    }
+
+    #[test]
+    fn the_base_has_a_slash_or_none() {
+        assert_eq!(parse("/v2"), Route::Base);
+        assert_eq!(parse("/v2/"), Route::Base);
+        assert_eq!(Route::parse("/path/v2/", "/path/").ok(), Some(Route::Base));
+        assert!(matches!(Route::parse("/v2/", "/path/"), Err(Error::NoEndpoint)));
+        assert!(matches!(Route::parse("/v2x/a/tags/list", "/"), Err(Error::NoEndpoint)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_leads_to_the_endpoint_that_it_was_made_for(
+            name in "(blobs|uploads|manifests|tags|list|referrers|a-b)(/(blobs|uploads|manifests|tags|list|x__y)){0,3}",
+            tag in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,12}",
+        ) {
+            let repository: RepositoryName = name.parse().expect("a name");
+            let reference = Reference::Tag(tag.parse().expect("a tag"));
+            let path = format!("/v2/{name}/manifests/{tag}");
+            prop_assert_eq!(parse(&path), Route::Manifest { repository: repository.clone(), reference });
+            prop_assert_eq!(parse(&format!("/v2/{name}/tags/list")), Route::Tags { repository });
+        }
+
+        #[test]
+        fn no_path_is_too_strange(path in "/(v2/)?[a-z/%.:\\x00é_-]{0,40}") {
+            let _ = Route::parse(&path, "/");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Blobs of a repository: looking, pulling, mounting, deleting.
+
+use std::sync::Arc;
+
+use crate::oci::{Digest, RepositoryName};
+use crate::store::{
+    Accepted, Change, Decision, Decline, NeedKind, Operation, Payload, PayloadError, Tables, Timestamp, Write,
+};
+
+use super::{Error, Referenced, Registry, blocking};
+
+/// Where a mounted blob comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    Repository(RepositoryName),
+    /// Any repository that whoever asks may pull from.
+    Anywhere,
+}
+
+impl Registry {
+    /// The size of a blob in bytes.
+    pub fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+        let row = self.store.read().blob_in(repository, digest)?;
+        Ok(row.ok_or_else(|| unknown(repository, digest))?.size)
+    }
+
+    /// Opens a blob to be pulled.
+    pub async fn open_blob(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Payload, Error> {
+        let (registry, name, digest) = (Arc::clone(self), repository.clone(), *digest);
+        let opened = blocking(move || registry.store.open_blob(&name, &digest)).await;
+        match opened {
+            Ok(payload) => payload.ok_or_else(|| unknown(repository, &digest)),
+            Err(PayloadError::Metadata(error)) => Err(error.into()),
+            Err(source) => Err(Error::Damaged { digest, source }),
+        }
+    }
+
+    /// Lets a repository hold a blob that another one holds. `false` if that one does not, or does not exist.
+    pub async fn mount_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        source: MountSource,
+    ) -> Result<bool, Error> {
+        self.submit(MountBlob { repository: repository.clone(), digest: *digest, source }).await
+    }
+
+    /// Takes a blob out of a repository.
+    pub async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+        let Some(referenced) = self.settings.deletion() else {
+            return Err(Error::DeleteDisabled);
+        };
+        self.submit(DeleteBlob { repository: repository.clone(), digest: *digest, referenced }).await
+    }
+}
+
+fn unknown(repository: &RepositoryName, digest: &Digest) -> Error {
+    Error::BlobUnknown { repository: repository.clone(), digest: *digest }
+}
+
+struct MountBlob {
+    repository: RepositoryName,
+    digest: Digest,
+    source: MountSource,
+}
+
+impl Operation for MountBlob {
+    type Outcome = bool;
+    type Refusal = Error;
+
+    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+        let Self { repository, digest, source } = self;
+        let is_held = match source {
+            MountSource::Repository(from) => tables.blob_link(&from, &digest)?.is_some(),
+            MountSource::Anywhere => tables.is_blob_held(&digest)?,
+        };
+        let mounted = Change::BlobLinked { repository, digest, at: now };
+        Ok(Accepted { changes: is_held.then_some(mounted).into_iter().collect(), outcome: is_held })
+    }
+}
+
+struct DeleteBlob {
+    repository: RepositoryName,
+    digest: Digest,
+    referenced: Referenced,
+}
+
+impl Operation for DeleteBlob {
+    type Outcome = ();
+    type Refusal = Error;
+
+    fn decide(self, tables: &Tables<Write<'_>>, _now: Timestamp) -> Decision<Self> {
+        let Self { repository, digest, referenced } = self;
+        if tables.blob_link(&repository, &digest)?.is_none() {
+            return Err(Decline::Refused(unknown(&repository, &digest)));
+        }
+        referenced.check(tables, &repository, NeedKind::Blob, &digest)?;
+        Ok(Accepted { changes: vec![Change::BlobUnlinked { repository, digest }], outcome: () })
+    }
+}
+
+impl Referenced {
+    /// Refuses the deletion of what manifests of the repository are made of, naming some of them.
+    pub(super) fn check(
+        self,
+        tables: &Tables<Write<'_>>,
+        repository: &RepositoryName,
+        kind: NeedKind,
+        digest: &Digest,
+    ) -> Result<(), Decline<Error>> {
+        const NAMED: usize = 5;
+        if self == Self::Allow {
+            return Ok(());
+        }
+        let by = tables.needed_by(repository, kind, digest, NAMED)?;
+        if by.is_empty() {
+            return Ok(());
+        }
+        Err(Decline::Refused(Error::StillNeeded {
+            repository: repository.clone(),
+            kind,
+            digest: *digest,
+            by,
+        }))
+    }
+}

@@ -1,0 +1,318 @@
+//! Manifests and the tags that point at them.
+
+use bytes::Bytes;
+
+use crate::oci::{
+    Algorithm, Child, ChildKind, Digest, Manifest, ManifestType, Reference, RepositoryName, Tag,
+};
+use crate::store::{
+    Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Read, Tables,
+    Timestamp, Write,
+};
+
+use super::{Error, Referenced, Registry, RequiredChildren};
+
+/// A manifest as it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundManifest {
+    pub digest: Digest,
+    pub media_type: ManifestType,
+    pub size: u64,
+}
+
+/// A manifest as it was pushed.
+#[derive(Debug)]
+pub struct PutManifest {
+    pub repository: RepositoryName,
+    /// Under which reference: a tag, or the digest that it has to have.
+    pub reference: Reference,
+    /// Tags to set beside it.
+    pub tags: Vec<Tag>,
+    /// The digest that a manifest pushed by tag has to have, where the client says so.
+    pub expected: Option<Digest>,
+    pub content_type: Option<String>,
+    pub bytes: Bytes,
+    pub precondition: Option<Precondition>,
+}
+
+/// What has to be true of a reference for its change to be made (RFC 9110, section 13.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// `If-Match`: it stands for one of these.
+    Matches(Vec<Digest>),
+    /// `If-Match: *`: it exists.
+    Exists,
+    /// `If-None-Match: *`: it does not exist.
+    Absent,
+}
+
+impl Precondition {
+    fn holds(&self, current: Option<&Digest>) -> bool {
+        match (self, current) {
+            (Self::Matches(digests), Some(current)) => digests.contains(current),
+            (Self::Exists, current) => current.is_some(),
+            (Self::Absent, current) => current.is_none(),
+            (Self::Matches(_), None) => false,
+        }
+    }
+}
+
+/// What came of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedManifest {
+    pub digest: Digest,
+    /// The manifest that it refers to.
+    pub subject: Option<Digest>,
+    /// The tags that were asked for beside the reference, all of them set.
+    pub tags: Vec<Tag>,
+}
+
+impl Registry {
+    /// Finds a manifest without its bytes.
+    pub fn find_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<FoundManifest, Error> {
+        find(&self.store.read(), repository, reference)?.ok_or_else(|| unknown(repository, reference))
+    }
+
+    /// Finds a manifest and its bytes.
+    pub fn read_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(FoundManifest, Bytes), Error> {
+        let tables = self.store.read();
+        let found = find(&tables, repository, reference)?.ok_or_else(|| unknown(repository, reference))?;
+        let bytes = tables.manifest_bytes(&found.digest)?.ok_or_else(|| unknown(repository, reference))?;
+        let bytes = Bytes::copy_from_slice(&bytes);
+        Ok((found, bytes))
+    }
+
+    /// Pushes a manifest, and sets its tags: all of it or nothing.
+    pub async fn put_manifest(&self, put: PutManifest) -> Result<PushedManifest, Error> {
+        let manifest = Manifest::parse(&put.bytes, put.content_type.as_deref())?;
+        self.check_urls(&manifest)?;
+        let digest = put.verified_digest()?;
+        let required = self.settings.required_children.clone();
+        self.submit(Put { put, manifest, digest, required }).await
+    }
+
+    fn check_urls(&self, manifest: &Manifest) -> Result<(), Error> {
+        let urls =
+            manifest.children.iter().flat_map(|child| child.urls.iter().map(|url| (child.digest, url)));
+        match urls.into_iter().find(|(_, url)| !self.settings.urls.admits(url)) {
+            Some((digest, url)) => Err(Error::UrlNotAllowed { digest, url: url.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes a tag, or a manifest with all its tags.
+    pub async fn delete_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        precondition: Option<Precondition>,
+    ) -> Result<(), Error> {
+        let Some(referenced) = self.settings.deletion() else {
+            return Err(Error::DeleteDisabled);
+        };
+        let (repository, reference) = (repository.clone(), reference.clone());
+        self.submit(Delete { repository, reference, referenced, precondition }).await
+    }
+}
+
+impl PutManifest {
+    /// The digest, in the algorithm that the client named, or else SHA-256.
+    fn verified_digest(&self) -> Result<Digest, Error> {
+        let expected = match &self.reference {
+            Reference::Digest(digest) => Some(*digest),
+            Reference::Tag(_) => self.expected,
+        };
+        let algorithm = expected.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+        let found = Hasher::digest(algorithm, &self.bytes);
+        match expected {
+            Some(expected) if expected != found => Err(Error::DigestMismatch { expected, found }),
+            _ => Ok(found),
+        }
+    }
+}
+
+fn unknown(repository: &RepositoryName, reference: &Reference) -> Error {
+    Error::ManifestUnknown { repository: repository.clone(), reference: reference.clone() }
+}
+
+fn find(
+    tables: &Tables<Read>,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<FoundManifest>, MetadataError> {
+    let digest = match reference {
+        Reference::Digest(digest) => *digest,
+        Reference::Tag(tag) => match tables.tag(repository, tag)? {
+            Some(row) => row.digest,
+            None => return Ok(None),
+        },
+    };
+    let row = tables.manifest(repository, &digest)?;
+    Ok(row.map(|row| FoundManifest { digest, media_type: row.media_type, size: row.size }))
+}
+
+/// What a reference stands for inside the write transaction.
+fn current(
+    tables: &Tables<Write<'_>>,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<Digest>, MetadataError> {
+    match reference {
+        Reference::Tag(tag) => Ok(tables.tag(repository, tag)?.map(|row| row.digest)),
+        Reference::Digest(digest) => Ok(tables.manifest(repository, digest)?.map(|_| *digest)),
+    }
+}
+
+fn check_precondition(
+    precondition: Option<&Precondition>,
+    current: Option<&Digest>,
+) -> Result<(), Decline<Error>> {
+    match precondition {
+        Some(precondition) if !precondition.holds(current) => {
+            Err(Decline::Refused(Error::PreconditionFailed { current: current.copied() }))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Put {
+    put: PutManifest,
+    manifest: Manifest,
+    digest: Digest,
+    required: RequiredChildren,
+}
+
+impl Operation for Put {
+    type Outcome = PushedManifest;
+    type Refusal = Error;
+
+    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+        let Self { put, manifest, digest, required } = self;
+        let repository = &put.repository;
+        let current = current(tables, repository, &put.reference)?;
+        check_precondition(put.precondition.as_ref(), current.as_ref())?;
+        let needs = needs(tables, repository, &manifest, &required)?;
+        let subject = manifest.subject;
+        let mut changes = Vec::new();
+        if !is_held_as_is(tables, repository, &digest, &manifest, &needs)? {
+            changes.push(Change::ManifestPut {
+                repository: repository.clone(),
+                digest,
+                media_type: manifest.media_type,
+                bytes: put.bytes.to_vec().into(),
+                needs,
+                subject,
+                artifact_type: manifest.artifact_type,
+                annotations: manifest.annotations,
+                at: now,
+            });
+        }
+        let pushed_by = match put.reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        for tag in pushed_by.iter().chain(&put.tags) {
+            let (repository, tag) = (repository.clone(), tag.clone());
+            changes.push(Change::TagSet { repository, tag, digest, at: now });
+        }
+        Ok(Accepted { changes, outcome: PushedManifest { digest, subject, tags: put.tags } })
+    }
+}
+
+/// Whether the repository holds this very manifest already.
+fn is_held_as_is(
+    tables: &Tables<Write<'_>>,
+    repository: &RepositoryName,
+    digest: &Digest,
+    manifest: &Manifest,
+    needs: &[Need],
+) -> Result<bool, MetadataError> {
+    match tables.manifest(repository, digest)? {
+        Some(row) => Ok(row.media_type == manifest.media_type && tables.needs(repository, digest)? == needs),
+        None => Ok(false),
+    }
+}
+
+/// What the manifest is made of, in the order of the table; refused if anything required is missing.
+fn needs(
+    tables: &Tables<Write<'_>>,
+    repository: &RepositoryName,
+    manifest: &Manifest,
+    required: &RequiredChildren,
+) -> Result<Vec<Need>, Decline<Error>> {
+    let (mut needs, mut missing) = (Vec::new(), Vec::new());
+    for child in &manifest.children {
+        let found = find_child(tables, repository, child)?;
+        if required.requires(child)
+            && !found.iter().any(|need| need.present)
+            && !missing.contains(&child.digest)
+        {
+            missing.push(child.digest);
+        }
+        needs.extend(found);
+    }
+    if !missing.is_empty() {
+        return Err(Decline::Refused(Error::ChildrenMissing(missing)));
+    }
+    needs.sort_unstable();
+    needs.dedup();
+    Ok(needs)
+}
+
+/// The places where a child may be, and whether it is there.
+fn find_child(
+    tables: &Tables<Write<'_>>,
+    repository: &RepositoryName,
+    child: &Child,
+) -> Result<Vec<Need>, MetadataError> {
+    let kinds: &[NeedKind] = match child.kind {
+        ChildKind::Blob | ChildKind::NonDistributable => &[NeedKind::Blob],
+        ChildKind::Manifest => &[NeedKind::Manifest],
+        ChildKind::BlobOrManifest => &[NeedKind::Blob, NeedKind::Manifest],
+    };
+    let find = |kind: &NeedKind| {
+        let present = match kind {
+            NeedKind::Blob => tables.blob_link(repository, &child.digest)?.is_some(),
+            NeedKind::Manifest => tables.manifest(repository, &child.digest)?.is_some(),
+        };
+        Ok(Need { kind: *kind, digest: child.digest, present })
+    };
+    kinds.iter().map(find).collect()
+}
+
+struct Delete {
+    repository: RepositoryName,
+    reference: Reference,
+    referenced: Referenced,
+    precondition: Option<Precondition>,
+}
+
+impl Operation for Delete {
+    type Outcome = ();
+    type Refusal = Error;
+
+    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+        let Self { repository, reference, referenced, precondition } = self;
+        let current = current(tables, &repository, &reference)?;
+        check_precondition(precondition.as_ref(), current.as_ref())?;
+        if current.is_none() {
+            return Err(Decline::Refused(unknown(&repository, &reference)));
+        }
+        let change = match reference {
+            Reference::Tag(tag) => Change::TagDeleted { repository, tag },
+            Reference::Digest(digest) => {
+                referenced.check(tables, &repository, NeedKind::Manifest, &digest)?;
+                Change::ManifestDeleted { repository, digest, at: now }
+            }
+        };
+        Ok(Accepted { changes: vec![change], outcome: () })
+    }
+}

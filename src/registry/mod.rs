@@ -1,0 +1,85 @@
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete.
+//!
+//! Each operation that changes something is a value whose decision runs inside the writer's transaction
+//! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
+
+mod blobs;
+mod error;
+mod listings;
+mod manifests;
+mod settings;
+mod uploads;
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+pub use blobs::MountSource;
+pub use error::Error;
+pub use listings::{Page, Referrers};
+pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
+pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
+pub use uploads::{Append, BodyStream, BrokenBody, Extent, Started};
+
+use crate::oci::RepositoryName;
+use crate::store::{Operation, Store};
+use uploads::Uploads;
+
+/// A registry over an open store.
+pub struct Registry {
+    store: Store,
+    settings: Settings,
+    uploads: Uploads,
+}
+
+impl Registry {
+    /// A registry that goes on with the upload sessions that the store's last run has left.
+    pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
+        let uploads = Uploads::new(store.take_resumed(), &settings);
+        Arc::new(Self { store, settings, uploads })
+    }
+
+    /// Tells the uploads that are being received to stop: what has arrived is kept as it would be for a broken connection.
+    pub fn interrupt_uploads(&self) {
+        self.uploads.interrupt();
+    }
+
+    /// Parks all upload sessions, so that they can be continued after a restart. Call it when no request is left.
+    pub async fn close(&self) {
+        self.interrupt_uploads();
+        self.park_uploads().await;
+    }
+
+    /// Resolves when the store has failed and nothing can be acknowledged any more.
+    pub async fn failed(&self) {
+        self.store.failed().await;
+    }
+
+    async fn submit<O: Operation<Refusal = Error>>(&self, operation: O) -> Result<O::Outcome, Error> {
+        Ok(self.store.submit(operation, self.settings.wait).await?)
+    }
+
+    fn expect_repository(&self, repository: &RepositoryName) -> Result<(), Error> {
+        match self.store.read().is_repository(repository)? {
+            true => Ok(()),
+            false => Err(Error::RepositoryUnknown(repository.clone())),
+        }
+    }
+}
+
+/// Runs what may block on the disk where that holds up nobody else.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+/// Waits for a task that must not be torn when whoever waits for it goes away.
+async fn joined<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down and nobody waits any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,266 @@
+//! The end of an upload: the digest is verified, the payload gets its name, the repository its blob.
+
+use std::sync::Arc;
+
+use crate::oci::{Algorithm, Digest, RepositoryName};
+use crate::registry::{Error, Registry, blocking, joined};
+use crate::store::{
+    Accepted, Change, Decision, Incoming, Operation, PayloadId, Savepoint, Tables, Timestamp, Write,
+};
+
+use super::receive::{OnBreak, Received};
+use super::session::Held;
+use super::{Append, ended};
+
+impl Registry {
+    /// Appends the last bytes, if there are any, and makes the upload a blob of its repository.
+    pub async fn finish_upload(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        id: PayloadId,
+        append: Append,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        let session = self.uploads.find(repository, id)?;
+        let held = session.hold(self.settings.wait).await?;
+        let registry = Arc::clone(self);
+        joined(tokio::spawn(async move { registry.receive_and_commit(held, append, digest).await })).await
+    }
+
+    /// Receives a blob in one request, without a session that anybody else would know of.
+    pub async fn upload_whole(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        append: Append,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        let started = self.start_upload(repository, digest.algorithm());
+        let result = self.finish_upload(repository, started.id, append, digest).await;
+        if result.is_err() {
+            // It may have ended by itself.
+            let _ = self.cancel_upload(repository, started.id).await;
+        }
+        result
+    }
+
+    async fn receive_and_commit(
+        self: &Arc<Self>,
+        held: Held,
+        append: Append,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        let on_break = match append.extent.range {
+            Some(_) => OnBreak::Keep,
+            None => OnBreak::RollBack,
+        };
+        let Received { mut held, before } =
+            self.receive(held, append, on_break, Some(digest.algorithm())).await?;
+        let Some(incoming) = held.take() else {
+            return Err(held.unknown());
+        };
+        let way_back = match on_break {
+            OnBreak::Keep => incoming.savepoint(),
+            OnBreak::RollBack => before,
+        };
+        self.commit(held, incoming, way_back, digest).await
+    }
+
+    /// Makes what has come in a blob. If that surely has not happened, the session goes on from `way_back`.
+    async fn commit(
+        self: &Arc<Self>,
+        held: Held,
+        incoming: Incoming,
+        way_back: Savepoint,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        let (incoming, found) = compute_digest(incoming, digest.algorithm()).await;
+        match found {
+            Ok(found) if found == digest => {}
+            Ok(found) => {
+                self.abandon(held, incoming).await?;
+                return Err(Error::DigestMismatch { expected: digest, found });
+            }
+            Err(error) => {
+                self.renew(held, incoming, &way_back).await?;
+                return Err(error.into());
+            }
+        }
+        if self.store.read().blob(&digest)?.is_some() {
+            return self.commit_known(held, incoming, way_back, digest).await;
+        }
+        self.commit_new(held, incoming, way_back, digest).await
+    }
+
+    /// The payload is here already, so that only the link is missing.
+    async fn commit_known(
+        self: &Arc<Self>,
+        held: Held,
+        incoming: Incoming,
+        way_back: Savepoint,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        match self.submit(Finish::new(&held, digest, None)).await {
+            Ok(Outcome::Linked) => {
+                self.forget(&held);
+                Ok(blocking(move || incoming.discard()).await?)
+            }
+            // It has gone in the meantime.
+            Ok(Outcome::PayloadMissing) => self.commit_new(held, incoming, way_back, digest).await,
+            Ok(Outcome::Added) => unreachable!("no payload was offered"),
+            Err(error) => Err(self.after_failure(held, incoming, way_back, error)),
+        }
+    }
+
+    /// The payload is new: it gets its name first, and is committed then.
+    async fn commit_new(
+        self: &Arc<Self>,
+        held: Held,
+        mut incoming: Incoming,
+        way_back: Savepoint,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        let (id, size, registry) = (held.session().id, incoming.length(), Arc::clone(self));
+        let (incoming, settled) = blocking(move || {
+            let settled = registry.store.settle(&mut incoming, id, &digest);
+            (incoming, settled)
+        })
+        .await;
+        if let Err(error) = settled {
+            self.renew(held, incoming, &way_back).await?;
+            return Err(error.into());
+        }
+        match self.submit(Finish::new(&held, digest, Some(size))).await {
+            Ok(Outcome::Added) => {
+                self.forget(&held);
+                Ok(())
+            }
+            // Somebody else was faster; this file is one too many.
+            Ok(Outcome::Linked | Outcome::PayloadMissing) => {
+                self.forget(&held);
+                Ok(blocking(move || incoming.discard()).await?)
+            }
+            Err(error) => {
+                let (incoming, error) = self.unsettle(id, incoming, error).await?;
+                Err(self.after_failure(held, incoming, way_back, error))
+            }
+        }
+    }
+
+    /// Takes the payload's name back, unless it may have been committed under it.
+    async fn unsettle(
+        self: &Arc<Self>,
+        id: PayloadId,
+        mut incoming: Incoming,
+        error: Error,
+    ) -> Result<(Incoming, Error), Error> {
+        if matches!(error, Error::OutcomeUnknown) {
+            return Ok((incoming, error));
+        }
+        let registry = Arc::clone(self);
+        let (incoming, undone) = blocking(move || {
+            let undone = registry.store.unsettle(&mut incoming, id);
+            (incoming, undone)
+        })
+        .await;
+        undone?;
+        Ok((incoming, error))
+    }
+
+    /// Puts the session back where it can be continued from, if what was asked for surely has not happened.
+    fn after_failure(
+        &self,
+        mut held: Held,
+        mut incoming: Incoming,
+        way_back: Savepoint,
+        error: Error,
+    ) -> Error {
+        if matches!(error, Error::OutcomeUnknown) {
+            self.forget(&held);
+        } else {
+            incoming.roll_back(way_back);
+            held.put_back(incoming);
+        }
+        error
+    }
+
+    /// The disk has failed under a session's file, whose bytes are never trusted again. A session that can start over
+    /// does; any other ends.
+    pub(super) async fn renew(
+        &self,
+        mut held: Held,
+        incoming: Incoming,
+        way_back: &Savepoint,
+    ) -> Result<(), Error> {
+        if way_back.length() > 0 {
+            return self.abandon(held, incoming).await;
+        }
+        blocking(move || incoming.discard()).await?;
+        held.put_back(self.store.incoming(held.session().id, way_back.algorithm()));
+        Ok(())
+    }
+
+    /// Ends a session and throws away what it has.
+    async fn abandon(&self, mut held: Held, incoming: Incoming) -> Result<(), Error> {
+        held.put_back(incoming);
+        self.end_upload(held).await
+    }
+
+    fn forget(&self, held: &Held) {
+        self.uploads.sessions().remove(&held.session().id);
+    }
+}
+
+async fn compute_digest(mut incoming: Incoming, algorithm: Algorithm) -> (Incoming, std::io::Result<Digest>) {
+    blocking(move || {
+        let digest = incoming.digest(algorithm);
+        (incoming, digest)
+    })
+    .await
+}
+
+/// Makes a verified upload a blob of its repository.
+struct Finish {
+    id: PayloadId,
+    repository: RepositoryName,
+    digest: Digest,
+    /// The size of the payload, if it lies in its file under the session's id by now.
+    settled: Option<u64>,
+}
+
+enum Outcome {
+    /// The payload is new, and lies in the session's file.
+    Added,
+    /// The payload was there already.
+    Linked,
+    /// The payload was not there, nor offered. Nothing has changed.
+    PayloadMissing,
+}
+
+impl Finish {
+    fn new(held: &Held, digest: Digest, settled: Option<u64>) -> Self {
+        let session = held.session();
+        Self { id: session.id, repository: session.repository.clone(), digest, settled }
+    }
+}
+
+impl Operation for Finish {
+    type Outcome = Outcome;
+    type Refusal = Error;
+
+    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+        let Self { id, repository, digest, settled } = self;
+        let mut changes = ended(tables, id)?;
+        let outcome = match (tables.blob(&digest)?, settled) {
+            (Some(_), _) => Outcome::Linked,
+            (None, Some(size)) => {
+                changes.push(Change::BlobAdded { digest, size, file: id });
+                Outcome::Added
+            }
+            (None, None) => {
+                return Ok(Accepted { changes: Vec::new(), outcome: Outcome::PayloadMissing });
+            }
+        };
+        changes.push(Change::BlobLinked { repository, digest, at: now });
+        Ok(Accepted { changes, outcome })
+    }
+}

@@ -1,0 +1,249 @@
+//! Receiving a body into a session: bytes are gathered while the ones before them are hashed and written.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+
+use crate::oci::{Algorithm, RepositoryName};
+use crate::registry::{Error, Registry, blocking, joined};
+use crate::store::{Incoming, Mark, PayloadId, Savepoint};
+
+use super::session::{Held, Session};
+use super::{Append, BodyStream, Extent, Started};
+
+/// How many bytes are gathered before they are hashed and written. Twice this is the most that an upload has in memory.
+const BATCH: usize = 1 << 20;
+
+/// What becomes of a session whose body breaks off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnBreak {
+    /// What has arrived stays, and the client goes on from there.
+    Keep,
+    /// The session returns to where it was, so that the same request can be repeated whole.
+    RollBack,
+}
+
+/// A body that has arrived whole.
+pub(super) struct Received {
+    pub(super) held: Held,
+    /// Where the session was before.
+    pub(super) before: Savepoint,
+}
+
+impl Registry {
+    /// Appends a body to an upload.
+    pub async fn append_upload(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        id: PayloadId,
+        append: Append,
+    ) -> Result<Started, Error> {
+        let session = self.uploads.find(repository, id)?;
+        let held = session.hold(self.settings.wait).await?;
+        let registry = Arc::clone(self);
+        let received = tokio::spawn(async move { registry.receive(held, append, OnBreak::Keep, None).await });
+        let received = joined(received).await?;
+        Ok(Started { id, offset: received.held.offset() })
+    }
+
+    /// Receives a body whole, or leaves the session as `on_break` says. `algorithm` is that of the digest, where it is
+    /// known by now.
+    pub(super) async fn receive(
+        self: &Arc<Self>,
+        mut held: Held,
+        append: Append,
+        on_break: OnBreak,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Received, Error> {
+        let Append { body, extent } = append;
+        check_extent(&held, &extent)?;
+        let Some(mut incoming) = held.take() else {
+            return Err(held.unknown());
+        };
+        let (before, start) = (incoming.savepoint(), incoming.length());
+        if let Some(algorithm) = algorithm {
+            incoming.use_algorithm(algorithm);
+        }
+        let (mut incoming, result) = self.receive_body(held.session(), incoming, body, &extent).await;
+        let result = result.and_then(|()| check_length(&extent, incoming.length() - start));
+        match result {
+            Ok(()) => {
+                held.put_back(incoming);
+                Ok(Received { held, before })
+            }
+            Err(error @ Error::Disk(_)) => {
+                self.renew(held, incoming, &before).await?;
+                Err(error)
+            }
+            Err(error) => {
+                if on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
+                    incoming.roll_back(before);
+                }
+                held.put_back(incoming);
+                self.mark_upload(&mut held).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Receives until the body ends, whichever way. What has arrived is in the session's file then.
+    async fn receive_body(
+        &self,
+        session: &Session,
+        incoming: Incoming,
+        body: BodyStream,
+        extent: &Extent,
+    ) -> (Incoming, Result<(), Error>) {
+        if extent.length == Some(0) {
+            return (incoming, Ok(()));
+        }
+        let permit = match self.uploads.permit(&self.settings).await {
+            Ok(permit) => permit,
+            Err(error) => return (incoming, Err(error)),
+        };
+        let mut pipeline = Pipeline::new(incoming, self.settings.mark_interval);
+        let result = self.pump(session, &mut pipeline, body).await;
+        drop(permit);
+        let (incoming, written) = pipeline.finish().await;
+        (incoming, result.and(written.map_err(Error::from)))
+    }
+
+    async fn pump(
+        &self,
+        session: &Session,
+        pipeline: &mut Pipeline,
+        mut body: BodyStream,
+    ) -> Result<(), Error> {
+        let mut interrupted = self.uploads.interrupted.subscribe();
+        loop {
+            let next = tokio::select! {
+                next = body.next() => next,
+                _ = interrupted.wait_for(|interrupted| *interrupted) => return Err(Error::Interrupted),
+                () = session.is_wanted_long() => return Err(Error::Stalled),
+                () = tokio::time::sleep(self.settings.idle) => return Err(Error::Stalled),
+            };
+            match next {
+                None => return Ok(()),
+                Some(Err(_)) => return Err(Error::BodyBroken),
+                Some(Ok(chunk)) => pipeline.gather(chunk),
+            }
+            if pipeline.is_full() {
+                if let Some(mark) = pipeline.write(session).await? {
+                    self.record_mark(session, mark).await?;
+                }
+            }
+        }
+    }
+}
+
+fn check_extent(held: &Held, extent: &Extent) -> Result<(), Error> {
+    let Some(range) = &extent.range else {
+        return Ok(());
+    };
+    let (id, first, offset) = (held.session().id, range.start, held.offset());
+    if first != offset {
+        return Err(Error::OutOfOrder { id, first, offset });
+    }
+    match extent.length {
+        Some(length) => check_length(extent, length),
+        None => Ok(()),
+    }
+}
+
+fn check_length(extent: &Extent, received: u64) -> Result<(), Error> {
+    match extent.announced() {
+        Some(announced) if announced != received => Err(Error::Size { announced, received }),
+        _ => Ok(()),
+    }
+}
+
+/// A batch that is being gathered, and the one before it that is being written.
+struct Pipeline {
+    batch: Vec<Bytes>,
+    batch_size: usize,
+    state: State,
+    mark_interval: u64,
+    marked: u64,
+}
+
+enum State {
+    Idle(Incoming),
+    Writing(JoinHandle<Written>),
+    /// Only while one of the above turns into the other.
+    Moving,
+}
+
+struct Written {
+    incoming: Incoming,
+    result: io::Result<Option<Mark>>,
+}
+
+impl Pipeline {
+    fn new(incoming: Incoming, mark_interval: u64) -> Self {
+        let marked = incoming.length();
+        Self { batch: Vec::new(), batch_size: 0, state: State::Idle(incoming), mark_interval, marked }
+    }
+
+    fn gather(&mut self, chunk: Bytes) {
+        self.batch_size += chunk.len();
+        self.batch.push(chunk);
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch_size >= BATCH
+    }
+
+    /// Waits for the batch before, then has this one written. Returns the mark that the one before came to.
+    async fn write(&mut self, session: &Session) -> io::Result<Option<Mark>> {
+        let Written { mut incoming, result } = self.idle().await;
+        session.publish_offset(incoming.length());
+        let mark = match result {
+            Ok(mark) => mark,
+            Err(error) => {
+                self.state = State::Idle(incoming);
+                return Err(error);
+            }
+        };
+        let batch = std::mem::take(&mut self.batch);
+        let due = self.marked + self.mark_interval;
+        let is_mark_due = incoming.length() + self.batch_size as u64 >= due;
+        if is_mark_due {
+            self.marked = incoming.length() + self.batch_size as u64;
+        }
+        self.batch_size = 0;
+        self.state = State::Writing(tokio::task::spawn_blocking(move || {
+            let result =
+                incoming.append(&batch).and_then(|()| is_mark_due.then(|| incoming.mark()).transpose());
+            Written { incoming, result }
+        }));
+        Ok(mark)
+    }
+
+    /// Takes the session's file back from whoever writes.
+    async fn idle(&mut self) -> Written {
+        match std::mem::replace(&mut self.state, State::Moving) {
+            State::Idle(incoming) => Written { incoming, result: Ok(None) },
+            State::Writing(writing) => joined(writing).await,
+            State::Moving => {
+                unreachable!("only `write` and `finish` call this, and both leave another state")
+            }
+        }
+    }
+
+    /// Writes what is left. Bytes before an error count.
+    async fn finish(mut self) -> (Incoming, io::Result<()>) {
+        let Written { mut incoming, result } = self.idle().await;
+        let batch = self.batch;
+        if result.is_err() || batch.is_empty() {
+            return (incoming, result.map(drop));
+        }
+        blocking(move || {
+            let result = incoming.append(&batch);
+            (incoming, result)
+        })
+        .await
+    }
+}

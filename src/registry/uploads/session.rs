@@ -1,0 +1,134 @@
+//! One upload session, and who has it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
+
+use crate::oci::RepositoryName;
+use crate::store::{Incoming, PayloadId, Resumed, Timestamp};
+
+use super::super::Error;
+
+/// How long the one who has a session may stay without a byte while another request wants it: its connection is
+/// most likely gone, and the other one is the same client coming back.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A session.
+pub(super) struct Session {
+    pub(super) id: PayloadId,
+    pub(super) repository: RepositoryName,
+    pub(super) started: Timestamp,
+    /// How many bytes it has, for those who only want to know.
+    offset: AtomicU64,
+    /// `None` once the session has ended.
+    incoming: Arc<Mutex<Option<Incoming>>>,
+    /// How many requests want what another one has.
+    waiting: AtomicUsize,
+    wanted: Notify,
+}
+
+impl Session {
+    pub(super) fn new(id: PayloadId, repository: RepositoryName, incoming: Incoming) -> Self {
+        Self {
+            id,
+            repository,
+            started: Timestamp::now(),
+            offset: AtomicU64::new(incoming.length()),
+            incoming: Arc::new(Mutex::new(Some(incoming))),
+            waiting: AtomicUsize::new(0),
+            wanted: Notify::new(),
+        }
+    }
+
+    pub(super) fn resume(upload: Resumed) -> Self {
+        let Resumed { id, row, incoming } = upload;
+        Self { started: row.started, ..Self::new(id, row.repository, incoming) }
+    }
+
+    /// Has the session to itself, after at most `wait`. Whoever has it and gets no bytes lets it go.
+    pub(super) async fn hold(self: &Arc<Self>, wait: Duration) -> Result<Held, Error> {
+        let waiting = Waiting::new(self);
+        let guard = tokio::time::timeout(wait, Arc::clone(&self.incoming).lock_owned()).await;
+        drop(waiting);
+        let guard = guard.map_err(|_| Error::UploadBusy)?;
+        if guard.is_none() {
+            return Err(super::unknown(&self.repository, self.id));
+        }
+        Ok(Held { session: Arc::clone(self), guard })
+    }
+
+    /// How many bytes it has, waiting a moment for a request that may be just ending. Disturbs nobody.
+    pub(super) async fn settled_offset(&self) -> u64 {
+        const MOMENT: Duration = Duration::from_millis(500);
+        let _ = tokio::time::timeout(MOMENT, self.incoming.lock()).await;
+        self.offset.load(Ordering::Acquire)
+    }
+
+    pub(super) fn publish_offset(&self, offset: u64) {
+        self.offset.store(offset, Ordering::Release);
+    }
+
+    /// Resolves when somebody has wanted the session for longer than [`PATIENCE`].
+    pub(super) async fn is_wanted_long(&self) {
+        loop {
+            let wanted = self.wanted.notified();
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                wanted.await;
+            }
+            tokio::time::sleep(PATIENCE).await;
+            if self.waiting.load(Ordering::SeqCst) > 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A request that waits for a session.
+struct Waiting<'a>(&'a Session);
+
+impl<'a> Waiting<'a> {
+    fn new(session: &'a Session) -> Self {
+        session.waiting.fetch_add(1, Ordering::SeqCst);
+        session.wanted.notify_waiters();
+        Self(session)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A session that this request alone has. A session that is not put back has ended.
+pub(super) struct Held {
+    session: Arc<Session>,
+    guard: OwnedMutexGuard<Option<Incoming>>,
+}
+
+impl Held {
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// How many bytes the session has.
+    pub(super) fn offset(&self) -> u64 {
+        self.guard.as_ref().map_or(0, Incoming::length)
+    }
+
+    /// The error for who asks for a session that has ended.
+    pub(super) fn unknown(&self) -> Error {
+        super::unknown(&self.session.repository, self.session.id)
+    }
+
+    pub(super) fn take(&mut self) -> Option<Incoming> {
+        self.guard.take()
+    }
+
+    pub(super) fn put_back(&mut self, incoming: Incoming) {
+        self.session.publish_offset(incoming.length());
+        *self.guard = Some(incoming);
+    }
+}

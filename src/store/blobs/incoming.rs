@@ -1,0 +1,313 @@
+//! A payload that is coming in: its file, and the hash of what the file holds.
+//!
+//! All calls block; they belong on a thread that may.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use minicbor::bytes::ByteVec;
+
+use crate::oci::{Algorithm, Digest};
+use crate::store::disk;
+use crate::store::hasher::Hasher;
+use crate::store::metadata::UploadRow;
+
+/// How much is read at once when a file has to be hashed again, in bytes.
+const REREAD: usize = 1 << 20;
+
+/// A payload on its way in.
+#[derive(Debug)]
+pub struct Incoming {
+    path: PathBuf,
+    /// Created with the first byte.
+    file: Option<File>,
+    /// How many bytes have come in. What the file holds beyond them counts for nothing.
+    length: u64,
+    hash: Hash,
+    /// Up to where write-back has been started.
+    written_back: u64,
+    /// Whether the file's name would survive a power cut.
+    is_name_durable: bool,
+}
+
+/// The hash of the bytes that have come in.
+#[derive(Clone)]
+enum Hash {
+    Known(Hasher),
+    /// Nobody has hashed them in this algorithm yet.
+    Unknown(Algorithm),
+}
+
+impl Hash {
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Known(hasher) => hasher.algorithm(),
+            Self::Unknown(algorithm) => *algorithm,
+        }
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Known(hasher) => write!(f, "Known({})", hasher.algorithm()),
+            Self::Unknown(algorithm) => write!(f, "Unknown({algorithm})"),
+        }
+    }
+}
+
+/// What a session can go back to: see [`Incoming::savepoint`].
+#[derive(Debug, Clone)]
+pub struct Savepoint {
+    length: u64,
+    hash: Hash,
+}
+
+impl Savepoint {
+    /// How many bytes had come in.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.hash.algorithm()
+    }
+}
+
+/// A point that survives a restart: the bytes up to `offset` are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub algorithm: Algorithm,
+    pub offset: u64,
+    pub hash_state: Option<ByteVec>,
+}
+
+impl Incoming {
+    pub(in crate::store) fn new(path: PathBuf, algorithm: Algorithm) -> Self {
+        let hash = Hash::Known(Hasher::new(algorithm));
+        Self { path, file: None, length: 0, hash, written_back: 0, is_name_durable: false }
+    }
+
+    /// Goes on from a mark: cuts the file back to it. `None` if the file has less.
+    pub(in crate::store) fn resume(path: PathBuf, row: &UploadRow) -> io::Result<Option<Self>> {
+        let file = match disk::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        if file.metadata()?.len() < row.offset {
+            return Ok(None);
+        }
+        file.set_len(row.offset)?;
+        let state = row.hash_state.as_ref().and_then(|state| Hasher::from_state(row.algorithm, state));
+        Ok(Some(Self {
+            path,
+            file: Some(file),
+            length: row.offset,
+            hash: state.map_or(Hash::Unknown(row.algorithm), Hash::Known),
+            written_back: row.offset,
+            is_name_durable: true,
+        }))
+    }
+
+    /// How many bytes have come in.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Hashes in this algorithm from now on. Bytes that are there already are read again when they have to be.
+    pub fn use_algorithm(&mut self, algorithm: Algorithm) {
+        if self.hash.algorithm() != algorithm {
+            self.hash = match self.length {
+                0 => Hash::Known(Hasher::new(algorithm)),
+                _ => Hash::Unknown(algorithm),
+            };
+        }
+    }
+
+    /// Appends, and hashes what it has written. After an error what was written before it counts.
+    pub fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
+            let offset = self.length;
+            self.file()?.write_all_at(chunk, offset)?;
+            if let Hash::Known(hasher) = &mut self.hash {
+                hasher.update(chunk);
+            }
+            self.length = offset + chunk.len() as u64;
+        }
+        self.start_writeback()
+    }
+
+    fn file(&mut self) -> io::Result<&File> {
+        if self.file.is_none() {
+            self.file = Some(disk::create(&self.path)?);
+        }
+        self.file.as_ref().ok_or_else(|| io::Error::other("the file was just created"))
+    }
+
+    fn start_writeback(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file
+            && self.length > self.written_back
+        {
+            disk::start_writeback(file, self.written_back, self.length - self.written_back)?;
+            self.written_back = self.length;
+        }
+        Ok(())
+    }
+
+    /// Remembers this point, so that [`Incoming::roll_back`] can return to it.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint { length: self.length, hash: self.hash.clone() }
+    }
+
+    /// Forgets what came in since `savepoint`.
+    pub fn roll_back(&mut self, savepoint: Savepoint) {
+        self.length = savepoint.length;
+        self.written_back = self.written_back.min(savepoint.length);
+        self.hash = savepoint.hash;
+    }
+
+    /// Makes what has come in durable, and says from where to go on after a restart.
+    pub fn mark(&mut self) -> io::Result<Mark> {
+        disk::sync(self.file()?)?;
+        if !self.is_name_durable {
+            disk::sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+            self.is_name_durable = true;
+        }
+        let hash_state = match &self.hash {
+            Hash::Known(hasher) => hasher.state(),
+            Hash::Unknown(_) => None,
+        };
+        Ok(Mark { algorithm: self.hash.algorithm(), offset: self.length, hash_state })
+    }
+
+    /// The digest of what has come in. Reads it again if it was hashed in another algorithm, or not at all.
+    pub fn digest(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
+        match &self.hash {
+            Hash::Known(hasher) if hasher.algorithm() == algorithm => Ok(hasher.finish()),
+            _ => self.rehash(algorithm),
+        }
+    }
+
+    fn rehash(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
+        let mut hasher = Hasher::new(algorithm);
+        let mut buffer = vec![0; REREAD];
+        let mut offset = 0;
+        while offset < self.length {
+            let wanted = usize::try_from(self.length - offset).map_or(REREAD, |left| left.min(REREAD));
+            let (piece, _) = buffer.split_at_mut(wanted);
+            self.file()?.read_exact_at(piece, offset)?;
+            hasher.update(piece);
+            offset += wanted as u64;
+        }
+        let digest = hasher.finish();
+        self.hash = Hash::Known(hasher);
+        Ok(digest)
+    }
+
+    /// Makes the payload durable and gives it its final name, which must be new.
+    pub(in crate::store) fn settle(&mut self, target: &Path) -> io::Result<()> {
+        let length = self.length;
+        let file = self.file()?;
+        file.set_len(length)?;
+        file.sync_all()?;
+        disk::rename(&self.path, target)?;
+        self.path = target.to_owned();
+        Ok(())
+    }
+
+    /// Gives a settled payload back its session's name: nothing has come to refer to it.
+    pub(in crate::store) fn unsettle(&mut self, path: PathBuf) -> io::Result<()> {
+        disk::rename(&self.path, &path)?;
+        self.path = path;
+        Ok(())
+    }
+
+    /// Throws away what has come in.
+    pub fn discard(self) -> io::Result<()> {
+        match self.file {
+            Some(_) => disk::unlink(&self.path),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::RepositoryName;
+    use crate::store::clock::Timestamp;
+
+    fn chunks(texts: &[&'static str]) -> Vec<Bytes> {
+        texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
+    }
+
+    fn row(mark: Mark) -> UploadRow {
+        let repository: RepositoryName = "a".parse().expect("a name");
+        let (started, touched) = (Timestamp(0), Timestamp(0));
+        let Mark { algorithm, offset, hash_state } = mark;
+        UploadRow { repository, algorithm, offset, hash_state, started, touched }
+    }
+
+    #[test]
+    fn what_is_rolled_back_was_never_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for algorithm in Algorithm::ALL {
+            let mut incoming = Incoming::new(folder.path().join(algorithm.as_str()), algorithm);
+            incoming.append(&chunks(&["hold", "fast"])).expect("written");
+            let savepoint = incoming.savepoint();
+            incoming.append(&chunks(&["er and faster"])).expect("written");
+            incoming.roll_back(savepoint);
+            incoming.append(&chunks(&["!"])).expect("written");
+            let digest = incoming.digest(algorithm).expect("a digest");
+            assert_eq!(digest, Hasher::digest(algorithm, b"holdfast!"));
+            let target = folder.path().join(digest.hex());
+            incoming.settle(&target).expect("settled");
+            assert_eq!(std::fs::read(target).expect("the payload"), b"holdfast!");
+        }
+    }
+
+    #[test]
+    fn an_upload_goes_on_from_its_mark_whatever_the_file_has_beyond_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for algorithm in Algorithm::ALL {
+            let path = folder.path().join(algorithm.as_str());
+            let mut incoming = Incoming::new(path.clone(), algorithm);
+            incoming.append(&chunks(&["hold"])).expect("written");
+            let row = row(incoming.mark().expect("a mark"));
+            incoming.append(&chunks(&["never synced"])).expect("written");
+            drop(incoming);
+            let mut incoming = Incoming::resume(path, &row).expect("no error").expect("long enough");
+            assert_eq!(incoming.length(), 4);
+            incoming.append(&chunks(&["fast"])).expect("written");
+            for asked in Algorithm::ALL {
+                assert_eq!(incoming.digest(asked).expect("a digest"), Hasher::digest(asked, b"holdfast"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_shorter_than_its_mark_ends_the_session() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("upload");
+        let mut incoming = Incoming::new(path.clone(), Algorithm::Sha256);
+        incoming.append(&chunks(&["holdfast"])).expect("written");
+        let row = row(incoming.mark().expect("a mark"));
+        disk::open(&path).expect("the file").set_len(3).expect("cut");
+        assert!(Incoming::resume(path.clone(), &row).expect("no error").is_none());
+        disk::unlink(&path).expect("gone");
+        assert!(Incoming::resume(path, &row).expect("no error").is_none());
+    }
+
+    #[test]
+    fn an_empty_payload_settles_as_an_empty_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut incoming = Incoming::new(folder.path().join("upload"), Algorithm::Sha256);
+        let digest = incoming.digest(Algorithm::Sha256).expect("a digest");
+        assert_eq!(digest, Hasher::digest(Algorithm::Sha256, b""));
+        incoming.settle(&folder.path().join("payload")).expect("settled");
+        assert_eq!(std::fs::read(folder.path().join("payload")).expect("the payload"), b"");
+    }
+}

@@ -1,0 +1,168 @@
+//! The layout's version, and whose folder this is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::disk;
+use super::layout::Layout;
+
+/// The version that this program reads and writes.
+const VERSION: u32 = 1;
+
+/// Why a folder is not taken for a store.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    #[error(
+        "{} was written by a newer holdfast (layout {found}; this one knows layout {known}): start that version, or \
+         restore a backup made before the upgrade",
+        root.display(), known = VERSION
+    )]
+    Newer { root: PathBuf, found: u32 },
+    #[error("{} holds no version of the store's layout, but {text:?}", path.display())]
+    Unreadable { path: PathBuf, text: String },
+    #[error(
+        "{} holds a registry of distribution (docker/registry/v2), which this version cannot take over yet; choose \
+         another folder with --root, nothing was changed here",
+        root.display()
+    )]
+    Distribution { root: PathBuf },
+    #[error(
+        "{} holds other files ({}); choose an empty folder with --root",
+        root.display(), names.join(", ")
+    )]
+    Foreign { root: PathBuf, names: Vec<String> },
+    #[error(
+        "metadata.redb is missing from the store in {}: restore it from a backup; without it nobody knows what the \
+         payloads belong to",
+        root.display()
+    )]
+    MetadataMissing { root: PathBuf },
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+}
+
+/// What a folder turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Folder {
+    /// Empty, or the remains of a creation that was cut short.
+    New,
+    /// A store of this version.
+    Current,
+}
+
+impl Folder {
+    pub(super) fn is_new(&self) -> bool {
+        *self == Self::New
+    }
+}
+
+/// Finds out what the folder is, and refuses what is not this program's.
+pub(super) fn examine(layout: &Layout) -> Result<Folder, FormatError> {
+    let path = layout.format();
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            check_version(layout, &text)?;
+            if !layout.metadata().exists() {
+                return Err(FormatError::MetadataMissing { root: layout.root().to_owned() });
+            }
+            Ok(Folder::Current)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(layout),
+        Err(error) => Err(FormatError::Io { path, error }),
+    }
+}
+
+/// Names the layout's version, which makes the folder a store: the last step of creating one.
+pub(super) fn write(layout: &Layout) -> io::Result<()> {
+    disk::write_whole(&layout.format(), format!("holdfast {VERSION}\n").as_bytes())
+}
+
+fn check_version(layout: &Layout, text: &str) -> Result<(), FormatError> {
+    let version = text.strip_prefix("holdfast ").and_then(|rest| rest.trim_end().parse().ok());
+    match version {
+        Some(VERSION) => Ok(()),
+        Some(found) if found > VERSION => Err(FormatError::Newer { root: layout.root().to_owned(), found }),
+        _ => Err(FormatError::Unreadable { path: layout.format(), text: text.chars().take(80).collect() }),
+    }
+}
+
+/// Without a version only an empty folder will do, or what a creation that was cut short has left.
+fn check_free(layout: &Layout) -> Result<Folder, FormatError> {
+    let root = layout.root().to_owned();
+    let io_error = |error| FormatError::Io { path: root.clone(), error };
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(&root).map_err(io_error)? {
+        names.insert(entry.map_err(io_error)?.file_name().to_string_lossy().into_owned());
+    }
+    if root.join("docker/registry/v2").is_dir() {
+        return Err(FormatError::Distribution { root });
+    }
+    for own in ["lost+found", "LOCK", "FORMAT.new", "metadata.redb", "blobs", "uploads"] {
+        names.remove(own);
+    }
+    if names.is_empty() {
+        return Ok(Folder::New);
+    }
+    Err(FormatError::Foreign { root, names: names.into_iter().take(5).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            fs::write(path, text).expect("a file");
+        }
+        let layout = Layout::new(folder.path());
+        (folder, layout)
+    }
+
+    #[test]
+    fn an_empty_folder_or_the_root_of_a_volume_becomes_a_store() {
+        let (_folder, layout) = folder_with(&[("lost+found/x", "")]);
+        assert_eq!(examine(&layout).expect("free"), Folder::New);
+    }
+
+    #[test]
+    fn a_creation_that_was_cut_short_is_taken_up_again() {
+        let (_folder, layout) =
+            folder_with(&[("metadata.redb", ""), ("blobs/x", ""), ("FORMAT.new", "hold")]);
+        assert_eq!(examine(&layout).expect("free"), Folder::New);
+    }
+
+    #[test]
+    fn a_store_is_recognised_once_its_version_is_written() {
+        let (_folder, layout) = folder_with(&[("metadata.redb", "")]);
+        write(&layout).expect("written");
+        assert_eq!(examine(&layout).expect("a store"), Folder::Current);
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_by_its_version() {
+        let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 99\n"), ("metadata.redb", "")]);
+        assert!(matches!(examine(&layout), Err(FormatError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn other_folders_are_refused_by_what_they_hold() {
+        let (_folder, layout) = folder_with(&[("docker/registry/v2/repositories/x", "")]);
+        assert!(matches!(examine(&layout), Err(FormatError::Distribution { .. })));
+        let (_folder, layout) = folder_with(&[("holiday.jpg", "")]);
+        let error = examine(&layout).expect_err("foreign").to_string();
+        assert!(error.contains("holiday.jpg"), "{error}");
+        let (_folder, layout) = folder_with(&[("FORMAT", "ext4")]);
+        assert!(matches!(examine(&layout), Err(FormatError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_store_without_its_metadata_is_refused_and_not_begun_anew() {
+        let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 1\n"), ("blobs/sha256/x", "")]);
+        assert!(matches!(examine(&layout), Err(FormatError::MetadataMissing { .. })));
+    }
+}

@@ -1,0 +1,103 @@
+//! Where things lie below the root.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::oci::{Algorithm, Digest};
+
+use super::disk;
+use super::ids::PayloadId;
+
+/// The paths of a store.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The layout's version.
+    pub(super) fn format(&self) -> PathBuf {
+        self.root.join("FORMAT")
+    }
+
+    /// The file whose lock belongs to the process that has the store open.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.root.join("LOCK")
+    }
+
+    pub(super) fn metadata(&self) -> PathBuf {
+        self.root.join("metadata.redb")
+    }
+
+    pub(super) fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    /// What has come in so far in an upload session.
+    pub(super) fn upload(&self, id: PayloadId) -> PathBuf {
+        self.uploads().join(id.to_string())
+    }
+
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    /// A payload's file: complete, verified, and never written again.
+    pub(super) fn payload(&self, digest: &Digest, id: PayloadId) -> PathBuf {
+        let hex = digest.hex();
+        let shard = hex.get(..2).unwrap_or_default();
+        self.blobs().join(digest.algorithm().as_str()).join(shard).join(format!("{hex}-{id}"))
+    }
+
+    /// Reads back what [`Layout::payload`] has named.
+    pub(super) fn parse_payload(algorithm: Algorithm, file_name: &str) -> Option<(Digest, PayloadId)> {
+        let (hex, id) = file_name.split_once('-')?;
+        let digest = format!("{algorithm}:{hex}").parse().ok()?;
+        Some((digest, id.parse().ok()?))
+    }
+
+    /// The folders that payload files lie in, with their algorithms.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (Algorithm, PathBuf)> {
+        let blobs = self.blobs();
+        Algorithm::ALL.into_iter().flat_map(move |algorithm| {
+            let folder = blobs.join(algorithm.as_str());
+            (0..=u8::MAX).map(move |shard| (algorithm, folder.join(format!("{shard:02x}"))))
+        })
+    }
+
+    /// Creates whatever folder is missing, so that none has to be created, and synced, while payloads come in.
+    pub(super) fn create_folders(&self) -> io::Result<()> {
+        disk::create_folder(&self.uploads())?;
+        disk::create_folder(&self.blobs())?;
+        for algorithm in Algorithm::ALL {
+            disk::create_folder(&self.blobs().join(algorithm.as_str()))?;
+        }
+        disk::create_folders(self.shards().map(|(_, shard)| shard))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_recognised_by_the_name_of_its_file() {
+        let layout = Layout::new(Path::new("/root"));
+        let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().expect("a digest");
+        let id = PayloadId::random();
+        let path = layout.payload(&digest, id);
+        assert!(path.starts_with("/root/blobs/sha256/ab"));
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert_eq!(Layout::parse_payload(Algorithm::Sha256, name), Some((digest, id)));
+        assert_eq!(Layout::parse_payload(Algorithm::Sha512, name), None);
+        assert_eq!(Layout::parse_payload(Algorithm::Sha256, "lost+found"), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! [`Tables::apply`], the one function that alters the tables.
+//!
+//! It is deterministic and does not refuse: what must hold was decided before, inside the same transaction. An error
+//! here is one of the database, or a row that cannot be read.
+
+use redb::ReadableTable;
+
+use crate::oci::{Digest, RepositoryName, Tag};
+use crate::store::clock::Timestamp;
+
+use super::MetadataError;
+use super::change::{Change, Need, NeedKind};
+use super::encoding::encode;
+use super::keys::DigestKey;
+use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
+use super::tables::{Tables, Write};
+
+impl Tables<Write<'_>> {
+    /// Makes `change` so.
+    pub fn apply(&mut self, change: &Change) -> Result<(), MetadataError> {
+        match change {
+            Change::BlobAdded { digest, size, file } => {
+                let row = BlobRow { size: *size, place: Place::File { id: *file } };
+                self.blobs.insert(&*DigestKey::new(digest), &*encode(&row))?;
+            }
+            Change::BlobLinked { repository, digest, at } => self.link_blob(repository, digest, *at)?,
+            Change::BlobUnlinked { repository, digest } => self.unlink_blob(repository, digest)?,
+            Change::ManifestPut { .. } => self.put_manifest(change)?,
+            Change::ManifestDeleted { repository, digest, at } => {
+                self.delete_manifest(repository, digest, *at)?;
+            }
+            Change::TagSet { repository, tag, digest, at } => self.set_tag(repository, tag, digest, *at)?,
+            Change::TagDeleted { repository, tag } => self.delete_tag(repository, tag)?,
+            Change::UploadMarked { id, upload } => {
+                self.uploads.insert(&id.as_bytes()[..], &*encode(upload))?;
+            }
+            Change::UploadEnded { id } => {
+                self.uploads.remove(&id.as_bytes()[..])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn link_blob(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        self.blob_links.insert((name, &*key), &*encode(&LinkRow { since: at }))?;
+        self.blob_holders.insert((&*key, name), ())?;
+        Ok(())
+    }
+
+    fn unlink_blob(&mut self, repository: &RepositoryName, digest: &Digest) -> Result<(), MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        self.blob_links.remove((name, &*key))?;
+        self.blob_holders.remove((&*key, name))?;
+        self.forget_presence(repository, NeedKind::Blob, digest)
+    }
+
+    fn put_manifest(&mut self, change: &Change) -> Result<(), MetadataError> {
+        let Change::ManifestPut {
+            repository,
+            digest,
+            media_type,
+            bytes,
+            needs,
+            subject,
+            artifact_type,
+            annotations,
+            at,
+        } = change
+        else {
+            return Ok(());
+        };
+        self.drop_relations(repository, digest, *at)?;
+        let (name, key, size) = (repository.as_str(), DigestKey::new(digest), bytes.len() as u64);
+        let row = ManifestRow { media_type: *media_type, size, subject: *subject, pushed: *at };
+        self.manifests.insert((name, &*key), &*encode(&row))?;
+        self.manifest_bytes.insert(&*key, bytes.as_slice())?;
+        self.manifest_holders.insert((&*key, name), ())?;
+        self.catalog.insert(name, ())?;
+        for need in needs {
+            self.add_need(name, &key, need)?;
+        }
+        if let Some(subject) = subject {
+            let row = ReferrerRow {
+                media_type: *media_type,
+                size,
+                artifact_type: artifact_type.clone(),
+                annotations: annotations.clone(),
+            };
+            self.referrers.insert((name, &*DigestKey::new(subject), &*key), &*encode(&row))?;
+        }
+        Ok(())
+    }
+
+    fn add_need(&mut self, name: &str, manifest: &DigestKey, need: &Need) -> Result<(), MetadataError> {
+        let (kind, key) = (need.kind.number(), DigestKey::new(&need.digest));
+        self.needs.insert((name, &**manifest, kind, &*key), need.present)?;
+        self.needed_by.insert((name, kind, &*key, &**manifest), ())?;
+        Ok(())
+    }
+
+    fn delete_manifest(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        for tag in self.tags_of(repository, digest, usize::MAX)? {
+            self.delete_tag(repository, &tag)?;
+        }
+        self.drop_relations(repository, digest, at)?;
+        self.forget_presence(repository, NeedKind::Manifest, digest)?;
+        self.manifests.remove((name, &*key))?;
+        self.manifest_holders.remove((&*key, name))?;
+        if !self.is_manifest_held(&key)? {
+            self.manifest_bytes.remove(&*key)?;
+        }
+        if !self.has_manifest(name)? {
+            self.catalog.remove(name)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what a manifest said of others: what it needs, and whom it refers to.
+    fn drop_relations(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        if let Some(subject) = self.manifest(repository, digest)?.and_then(|row| row.subject) {
+            self.referrers.remove((name, &*DigestKey::new(&subject), &*key))?;
+        }
+        for need in self.needs(repository, digest)? {
+            let (kind, needed) = (need.kind.number(), DigestKey::new(&need.digest));
+            self.needs.remove((name, &*key, kind, &*needed))?;
+            self.needed_by.remove((name, kind, &*needed, &*key))?;
+            if need.kind == NeedKind::Blob {
+                self.start_grace(repository, &need.digest, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A blob that its last manifest has dropped is kept from now on for as long as one that was just pushed.
+    fn start_grace(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        let is_held = self.blob_link(repository, digest)?.is_some();
+        if is_held && self.needed_by(repository, NeedKind::Blob, digest, 1)?.is_empty() {
+            self.link_blob(repository, digest, at)?;
+        }
+        Ok(())
+    }
+
+    /// Content has gone although manifests are made of it: from now on they do without.
+    fn forget_presence(
+        &mut self,
+        repository: &RepositoryName,
+        kind: NeedKind,
+        digest: &Digest,
+    ) -> Result<(), MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        for manifest in self.needed_by(repository, kind, digest, usize::MAX)? {
+            self.needs.insert((name, &*DigestKey::new(&manifest), kind.number(), &*key), false)?;
+        }
+        Ok(())
+    }
+
+    fn set_tag(
+        &mut self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), MetadataError> {
+        self.delete_tag(repository, tag)?;
+        let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at });
+        self.tags.insert((name, tag.as_str()), &*encode(&row))?;
+        self.tags_by_manifest.insert((name, &*DigestKey::new(digest), tag.as_str()), ())?;
+        Ok(())
+    }
+
+    fn delete_tag(&mut self, repository: &RepositoryName, tag: &Tag) -> Result<(), MetadataError> {
+        let name = repository.as_str();
+        if let Some(row) = self.tag(repository, tag)? {
+            self.tags.remove((name, tag.as_str()))?;
+            self.tags_by_manifest.remove((name, &*DigestKey::new(&row.digest), tag.as_str()))?;
+        }
+        Ok(())
+    }
+
+    fn is_manifest_held(&self, key: &DigestKey) -> Result<bool, MetadataError> {
+        let mut holders = self.manifest_holders.range((&**key, "")..)?;
+        Ok(holders.next().transpose()?.is_some_and(|(holder, _)| holder.value().0 == &**key))
+    }
+
+    fn has_manifest(&self, name: &str) -> Result<bool, MetadataError> {
+        let mut manifests = self.manifests.range((name, &[][..])..)?;
+        Ok(manifests.next().transpose()?.is_some_and(|(manifest, _)| manifest.value().0 == name))
+    }
+}

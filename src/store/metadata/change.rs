@@ -1,0 +1,155 @@
+//! What can happen to the metadata, as values.
+//!
+//! A change is decided once, against the tables as they are, and carries everything that applying it needs: times and
+//! ids too. Applying it is then deterministic and cannot be refused. Variants and fields have fixed numbers: what a
+//! number means never changes, and a new meaning is a new number.
+
+use std::collections::BTreeMap;
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::oci::{Digest, ManifestType, RepositoryName, Tag};
+use crate::store::clock::Timestamp;
+use crate::store::ids::PayloadId;
+
+use super::rows::UploadRow;
+
+/// One change of the metadata.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Change {
+    /// A payload has come in whole, was verified, and lies durably in its file.
+    #[n(0)]
+    BlobAdded {
+        #[n(0)]
+        digest: Digest,
+        #[n(1)]
+        size: u64,
+        #[n(2)]
+        file: PayloadId,
+    },
+    /// A repository holds a blob from now on, or was given it once more.
+    #[n(1)]
+    BlobLinked {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        at: Timestamp,
+    },
+    /// A repository no longer holds a blob.
+    #[n(2)]
+    BlobUnlinked {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+    },
+    /// A repository holds a manifest from now on. One that it held under the same digest is replaced; its tags stay.
+    #[n(3)]
+    ManifestPut {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        media_type: ManifestType,
+        #[n(3)]
+        bytes: ByteVec,
+        #[n(4)]
+        needs: Vec<Need>,
+        #[n(5)]
+        subject: Option<Digest>,
+        #[n(6)]
+        artifact_type: Option<String>,
+        #[n(7)]
+        annotations: Option<BTreeMap<String, String>>,
+        #[n(8)]
+        at: Timestamp,
+    },
+    /// A repository no longer holds a manifest, nor any tag that pointed at it.
+    #[n(4)]
+    ManifestDeleted {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        at: Timestamp,
+    },
+    /// A tag points at a manifest from now on.
+    #[n(5)]
+    TagSet {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        tag: Tag,
+        #[n(2)]
+        digest: Digest,
+        #[n(3)]
+        at: Timestamp,
+    },
+    /// A tag is gone; its manifest stays.
+    #[n(6)]
+    TagDeleted {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        tag: Tag,
+    },
+    /// An upload session can be continued from here after a restart.
+    #[n(7)]
+    UploadMarked {
+        #[n(0)]
+        id: PayloadId,
+        #[n(1)]
+        upload: UploadRow,
+    },
+    /// An upload session has ended, whichever way.
+    #[n(8)]
+    UploadEnded {
+        #[n(0)]
+        id: PayloadId,
+    },
+}
+
+/// Content that a manifest is made of, as its repository keeps account of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Need {
+    #[n(0)]
+    pub kind: NeedKind,
+    #[n(1)]
+    pub digest: Digest,
+    /// Whether it was found when the manifest was accepted, so that it has to be there as long as the manifest is.
+    #[n(2)]
+    pub present: bool,
+}
+
+/// Where needed content is looked for: blobs and manifests are two name spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum NeedKind {
+    #[n(0)]
+    Blob,
+    #[n(1)]
+    Manifest,
+}
+
+impl NeedKind {
+    /// How it stands in keys.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Blob => 0,
+            Self::Manifest => 1,
+        }
+    }
+
+    pub(super) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Blob),
+            1 => Some(Self::Manifest),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Questions that the metadata answers, the same inside a write transaction and outside.
+
+use std::ops::Bound;
+
+use redb::{AccessGuard, ReadableTable};
+
+use crate::oci::{Digest, RepositoryName, Tag};
+use crate::store::ids::PayloadId;
+
+use super::MetadataError;
+use super::change::{Need, NeedKind};
+use super::encoding::decode;
+use super::keys::{DigestKey, digest_from_key, id_from_key};
+use super::rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
+use super::tables::{Access, Tables};
+
+/// A manifest's bytes, where the database has them.
+pub struct ManifestBytes<'a>(AccessGuard<'a, &'static [u8]>);
+
+impl std::ops::Deref for ManifestBytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.value()
+    }
+}
+
+/// An entry of a listing of referrers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referrer {
+    pub digest: Digest,
+    pub row: ReferrerRow,
+}
+
+impl<A: Access> Tables<A> {
+    /// The payload with this digest, whoever holds it.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<BlobRow>, MetadataError> {
+        let row = self.blobs.get(&*DigestKey::new(digest))?;
+        row.map(|row| decode("blobs", row.value())).transpose()
+    }
+
+    /// That a repository holds a blob.
+    pub fn blob_link(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<LinkRow>, MetadataError> {
+        let row = self.blob_links.get((repository.as_str(), &*DigestKey::new(digest)))?;
+        row.map(|row| decode("blob_links", row.value())).transpose()
+    }
+
+    /// The blob with this digest, if the repository holds it.
+    pub fn blob_in(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<BlobRow>, MetadataError> {
+        match self.blob_link(repository, digest)? {
+            Some(_) => self.blob(digest),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether any repository holds this blob.
+    pub fn is_blob_held(&self, digest: &Digest) -> Result<bool, MetadataError> {
+        let key = DigestKey::new(digest);
+        let mut holders = self.blob_holders.range((&*key, "")..)?;
+        Ok(holders.next().transpose()?.is_some_and(|(holder, _)| holder.value().0 == &*key))
+    }
+
+    /// Whether the repository holds anything.
+    pub fn is_repository(&self, repository: &RepositoryName) -> Result<bool, MetadataError> {
+        let name = repository.as_str();
+        if self.catalog.get(name)?.is_some() {
+            return Ok(true);
+        }
+        let mut links = self.blob_links.range((name, &[][..])..)?;
+        Ok(links.next().transpose()?.is_some_and(|(link, _)| link.value().0 == name))
+    }
+
+    /// A manifest of a repository.
+    pub fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<ManifestRow>, MetadataError> {
+        let row = self.manifests.get((repository.as_str(), &*DigestKey::new(digest)))?;
+        row.map(|row| decode("manifests", row.value())).transpose()
+    }
+
+    /// The bytes of a manifest that some repository holds.
+    pub fn manifest_bytes(&self, digest: &Digest) -> Result<Option<ManifestBytes<'_>>, MetadataError> {
+        Ok(self.manifest_bytes.get(&*DigestKey::new(digest))?.map(ManifestBytes))
+    }
+
+    /// Where a tag points.
+    pub fn tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<TagRow>, MetadataError> {
+        let row = self.tags.get((repository.as_str(), tag.as_str()))?;
+        row.map(|row| decode("tags", row.value())).transpose()
+    }
+
+    /// At most `limit` manifests of a repository that are made of this content and need it to be there.
+    pub fn needed_by(
+        &self,
+        repository: &RepositoryName,
+        kind: NeedKind,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Vec<Digest>, MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        let mut manifests = Vec::new();
+        for entry in self.needed_by.range((name, kind.number(), &*key, &[][..])..)? {
+            let (entry, _) = entry?;
+            let (of, kind_of, needed, manifest) = entry.value();
+            if (of, kind_of, needed) != (name, kind.number(), &*key) || manifests.len() == limit {
+                break;
+            }
+            let must_be_there = self.needs.get((name, manifest, kind.number(), &*key))?;
+            if must_be_there.is_some_and(|present| present.value()) {
+                manifests.push(digest_of("needed_by", manifest)?);
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// What a manifest is made of.
+    pub fn needs(&self, repository: &RepositoryName, manifest: &Digest) -> Result<Vec<Need>, MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(manifest));
+        let mut needs = Vec::new();
+        for entry in self.needs.range((name, &*key, 0, &[][..])..)? {
+            let (entry, present) = entry?;
+            let (of, by, kind, digest) = entry.value();
+            if (of, by) != (name, &*key) {
+                break;
+            }
+            let kind = NeedKind::from_number(kind).ok_or_else(|| bad_key("needs"))?;
+            needs.push(Need { kind, digest: digest_of("needs", digest)?, present: present.value() });
+        }
+        Ok(needs)
+    }
+
+    /// The tags that point at a manifest, at most `limit`.
+    pub fn tags_of(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Digest,
+        limit: usize,
+    ) -> Result<Vec<Tag>, MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(manifest));
+        let mut tags = Vec::new();
+        for entry in self.tags_by_manifest.range((name, &*key, "")..)? {
+            let (entry, _) = entry?;
+            let (of, at, tag) = entry.value();
+            if (of, at) != (name, &*key) || tags.len() == limit {
+                break;
+            }
+            tags.push(tag.parse().map_err(|_| bad_key("tags_by_manifest"))?);
+        }
+        Ok(tags)
+    }
+
+    /// The tags of a repository behind `last`, in bytewise order, until `take` says stop.
+    pub fn tags_after(
+        &self,
+        repository: &RepositoryName,
+        last: &str,
+        mut take: impl FnMut(&str) -> bool,
+    ) -> Result<(), MetadataError> {
+        let name = repository.as_str();
+        for entry in self.tags.range((Bound::Excluded((name, last)), Bound::Unbounded))? {
+            let (entry, _) = entry?;
+            let (of, tag) = entry.value();
+            if of != name || !take(tag) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The repositories that have a manifest, behind `last`, in bytewise order, until `take` says stop.
+    pub fn repositories_after(
+        &self,
+        last: &str,
+        mut take: impl FnMut(&str) -> bool,
+    ) -> Result<(), MetadataError> {
+        for entry in self.catalog.range::<&str>((Bound::Excluded(last), Bound::Unbounded))? {
+            let (entry, _) = entry?;
+            if !take(entry.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The manifests that refer to `subject`, behind `last`, in the order of their digests, until `take` says stop.
+    pub fn referrers_after(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        last: Option<&Digest>,
+        mut take: impl FnMut(Referrer) -> bool,
+    ) -> Result<(), MetadataError> {
+        let (name, subject, last) = (repository.as_str(), DigestKey::new(subject), last.map(DigestKey::new));
+        let from = Bound::Excluded((name, &*subject, last.as_deref().unwrap_or_default()));
+        for entry in self.referrers.range((from, Bound::Unbounded))? {
+            let (entry, row) = entry?;
+            let (of, to, referrer) = entry.value();
+            if (of, to) != (name, &*subject) {
+                break;
+            }
+            let digest = digest_of("referrers", referrer)?;
+            if !take(Referrer { digest, row: decode("referrers", row.value())? }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last mark of an upload session.
+    pub fn upload(&self, id: PayloadId) -> Result<Option<UploadRow>, MetadataError> {
+        let row = self.uploads.get(&id.as_bytes()[..])?;
+        row.map(|row| decode("uploads", row.value())).transpose()
+    }
+
+    /// All upload sessions that have a mark.
+    pub fn uploads(&self) -> Result<Vec<(PayloadId, UploadRow)>, MetadataError> {
+        let mut uploads = Vec::new();
+        for entry in self.uploads.iter()? {
+            let (id, row) = entry?;
+            let id = id_from_key(id.value()).ok_or_else(|| bad_key("uploads"))?;
+            uploads.push((id, decode("uploads", row.value())?));
+        }
+        Ok(uploads)
+    }
+}
+
+fn digest_of(table: &'static str, key: &[u8]) -> Result<Digest, MetadataError> {
+    digest_from_key(key).ok_or_else(|| bad_key(table))
+}
+
+pub(super) fn bad_key(table: &'static str) -> MetadataError {
+    MetadataError::Row { table, reason: "a key of no known form".to_owned() }
+}

@@ -1,0 +1,95 @@
+//! The values of the tables. Fields have fixed numbers, so that later versions can add some.
+
+use std::collections::BTreeMap;
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::oci::{Algorithm, Digest, ManifestType, RepositoryName};
+use crate::store::clock::Timestamp;
+use crate::store::ids::PayloadId;
+
+/// A payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct BlobRow {
+    /// In bytes.
+    #[n(0)]
+    pub size: u64,
+    #[n(1)]
+    pub place: Place,
+}
+
+/// Where a payload lies. Exactly one place serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Place {
+    /// In its own file.
+    #[n(0)]
+    File {
+        /// The last part of the file's name.
+        #[n(0)]
+        id: PayloadId,
+    },
+}
+
+/// That a repository holds a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct LinkRow {
+    /// When it was last pushed, mounted, or dropped by its last manifest.
+    #[n(0)]
+    pub since: Timestamp,
+}
+
+/// A manifest in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ManifestRow {
+    #[n(0)]
+    pub media_type: ManifestType,
+    #[n(1)]
+    pub size: u64,
+    #[n(2)]
+    pub subject: Option<Digest>,
+    #[n(3)]
+    pub pushed: Timestamp,
+}
+
+/// Where a tag points.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct TagRow {
+    #[n(0)]
+    pub digest: Digest,
+    #[n(1)]
+    pub set: Timestamp,
+}
+
+/// What a listing of referrers says of a manifest, beside its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ReferrerRow {
+    #[n(0)]
+    pub media_type: ManifestType,
+    #[n(1)]
+    pub size: u64,
+    #[n(2)]
+    pub artifact_type: Option<String>,
+    #[n(3)]
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
+/// The state of an upload session that survives a restart: its last mark.
+///
+/// The first `offset` bytes of the session's file were synced before the mark was made.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UploadRow {
+    #[n(0)]
+    pub repository: RepositoryName,
+    #[n(1)]
+    pub algorithm: Algorithm,
+    #[n(2)]
+    pub offset: u64,
+    /// The hash function's state after `offset` bytes, where the algorithm can export it.
+    #[n(3)]
+    pub hash_state: Option<ByteVec>,
+    #[n(4)]
+    pub started: Timestamp,
+    #[n(5)]
+    pub touched: Timestamp,
+}

@@ -1,0 +1,190 @@
+//! What the registry holds: metadata in redb, payloads in content-addressed files, one writer for both.
+//!
+//! A payload is written by whoever receives it, hashed on the way, synced, and given its final name; only then does
+//! the writer decide whether it is linked, and commits. What [`Store::submit`] has answered is durable.
+
+mod blobs;
+mod clock;
+mod disk;
+mod format;
+mod hasher;
+mod ids;
+mod layout;
+mod lock;
+mod metadata;
+mod recovery;
+mod survey;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use blobs::{Incoming, Mark, Payload, PayloadError, Savepoint, Transfer};
+pub use clock::Timestamp;
+pub use format::FormatError;
+pub use hasher::Hasher;
+pub use ids::{PayloadId, PayloadIdError};
+pub use lock::LockError;
+pub use metadata::{
+    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Read, Referrer,
+    ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
+};
+pub use survey::{Survey, SurveyOptions};
+pub use writer::{Accepted, Decision, Decline, Operation, WriteError};
+
+use blobs::Abilities;
+use layout::Layout;
+use lock::Lock;
+use metadata::Metadata;
+use writer::Writer;
+
+use crate::oci::{Algorithm, Digest, RepositoryName};
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long to wait for another process that holds the folder.
+    pub lock_wait: Duration,
+    /// Bound of redb's cache of pages, in bytes.
+    pub cache_size: u64,
+    /// The most operations that one commit gathers.
+    pub group_size: usize,
+    /// The most operations that wait for the writer.
+    pub queue: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { lock_wait: Duration::from_secs(30), cache_size: 64 << 20, group_size: 256, queue: 4096 }
+    }
+}
+
+/// Why a store could not be opened. Nothing was changed in the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("the writer's thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// An open store. It holds its folder's lock; dropping it lets the writer finish what it has and closes the database.
+pub struct Store {
+    layout: Layout,
+    abilities: Abilities,
+    metadata: Arc<Metadata>,
+    writer: Writer,
+    /// Upload sessions that outlived the last run.
+    resumed: Vec<Resumed>,
+    /// Last, so that the folder is free only when everything else is closed.
+    _lock: Lock,
+}
+
+/// An upload session that can be continued from its last mark.
+pub struct Resumed {
+    pub id: PayloadId,
+    pub row: UploadRow,
+    pub incoming: Incoming,
+}
+
+impl Store {
+    /// Opens the store in `root`, or creates it there if the folder is empty or missing.
+    pub fn open(root: &Path, options: &Options) -> Result<Self, OpenError> {
+        let layout = Layout::new(root);
+        let lock = Lock::take(&layout, options.lock_wait)?;
+        let is_new = format::examine(&layout)?.is_new();
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |error| OpenError::Io { path, error }
+        };
+        layout.create_folders().map_err(at(root))?;
+        let metadata = Arc::new(Metadata::open(&layout.metadata(), options.cache_size)?);
+        if is_new {
+            disk::sync_folder(root).map_err(at(root))?;
+            format::write(&layout).map_err(at(root))?;
+            tracing::warn!(root = %root.display(), "created a new, empty store");
+        }
+        let abilities = Abilities::find_out(&layout.format());
+        let resumed = recovery::resume_uploads(&layout, &metadata)?;
+        let writer = Writer::start(Arc::clone(&metadata), options.group_size, options.queue)
+            .map_err(OpenError::Thread)?;
+        Ok(Self { layout, abilities, metadata, writer, resumed, _lock: lock })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// The metadata as of the last commit. Held for one look-up or one page, never across an await.
+    pub fn read(&self) -> Arc<Snapshot> {
+        self.metadata.read()
+    }
+
+    /// Decides an operation and, if it is accepted, makes it so. What this answers, refusals too, rests on what is
+    /// durable.
+    pub async fn submit<O: Operation>(
+        &self,
+        operation: O,
+        wait: Duration,
+    ) -> Result<O::Outcome, Decline<O::Refusal>> {
+        self.writer.submit(operation, wait).await
+    }
+
+    /// Resolves when the writer has stopped because the database failed: nothing can be acknowledged any more.
+    pub async fn failed(&self) {
+        self.writer.failed().await;
+    }
+
+    /// The upload sessions that outlived the last run; once.
+    pub fn take_resumed(&mut self) -> Vec<Resumed> {
+        std::mem::take(&mut self.resumed)
+    }
+
+    /// The file of a new upload session. Nothing is created before the first byte.
+    pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
+        Incoming::new(self.layout.upload(id), algorithm)
+    }
+
+    /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.
+    pub fn settle(&self, incoming: &mut Incoming, id: PayloadId, digest: &Digest) -> io::Result<()> {
+        incoming.settle(&self.layout.payload(digest, id))
+    }
+
+    /// Gives a settled payload its session's name back. Only if nothing has been committed that names it.
+    pub fn unsettle(&self, incoming: &mut Incoming, id: PayloadId) -> io::Result<()> {
+        incoming.unsettle(self.layout.upload(id))
+    }
+
+    /// Opens a payload that a repository holds, or `None` if it holds no such blob.
+    pub fn open_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Payload>, PayloadError> {
+        loop {
+            let Some(row) = self.read().blob_in(repository, digest)? else {
+                return Ok(None);
+            };
+            let path = self.layout.payload(digest, row.file());
+            match Payload::open(&path, row.size, self.abilities) {
+                // It has moved since it was looked up.
+                Err(PayloadError::Missing) if self.read().blob(digest)? != Some(row) => {}
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// Proves that the metadata and the files agree. For a store that nobody writes to.
+    pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
+        survey::survey(&self.layout, &self.read(), options)
+    }
+}

@@ -1,0 +1,102 @@
+//! The invariants of the whole store: metadata against metadata, and metadata against files.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::blobs::{Abilities, Payload, Transfer};
+use super::hasher::Hasher;
+use super::layout::Layout;
+use super::metadata::{BlobRow, MetadataError, Snapshot, Violation};
+use crate::oci::Digest;
+
+/// How thorough a survey is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SurveyOptions {
+    /// Read every payload and compare it with its digest.
+    pub verify_payloads: bool,
+}
+
+/// What a survey has found.
+#[derive(Debug, Default)]
+pub struct Survey {
+    pub repositories: u64,
+    pub manifests: u64,
+    pub tags: u64,
+    pub blobs: u64,
+    /// Of all payloads, in bytes.
+    pub payload_bytes: u64,
+    pub uploads: u64,
+    /// Files that nothing names: what a crash may leave. They cost room and harm nobody.
+    pub unnamed_files: Vec<PathBuf>,
+    /// What must hold and does not.
+    pub violations: Vec<Violation>,
+}
+
+/// Walks everything.
+pub(super) fn survey(
+    layout: &Layout,
+    tables: &Snapshot,
+    options: SurveyOptions,
+) -> Result<Survey, MetadataError> {
+    let census = tables.check()?;
+    let mut survey = Survey {
+        repositories: census.repositories,
+        manifests: census.manifests,
+        tags: census.tags,
+        blobs: census.blobs.len() as u64,
+        payload_bytes: census.blobs.iter().map(|(_, row)| row.size).sum(),
+        uploads: census.uploads.len() as u64,
+        unnamed_files: Vec::new(),
+        violations: census.violations,
+    };
+    let mut named = HashSet::new();
+    for (digest, row) in &census.blobs {
+        let path = layout.payload(digest, row.file());
+        if let Err(text) = check_payload(&path, digest, *row, options) {
+            survey.violations.push(Violation::new(format!("{digest}: {text}")));
+        }
+        named.insert(path);
+    }
+    for (id, row) in &census.uploads {
+        let path = layout.upload(*id);
+        let length = fs::metadata(&path).map(|metadata| metadata.len());
+        if !length.as_ref().is_ok_and(|length| *length >= row.offset) {
+            let text = format!("upload {id}: {} bytes are marked, {length:?} are there", row.offset);
+            survey.violations.push(Violation::new(text));
+        }
+        named.insert(path);
+    }
+    for folder in layout.shards().map(|(_, shard)| shard).chain([layout.uploads()]) {
+        match unnamed(&folder, &named) {
+            Ok(paths) => survey.unnamed_files.extend(paths),
+            Err(error) => survey.violations.push(Violation::new(format!("{}: {error}", folder.display()))),
+        }
+    }
+    Ok(survey)
+}
+
+fn check_payload(path: &Path, digest: &Digest, row: BlobRow, options: SurveyOptions) -> Result<(), String> {
+    const PIECE: u64 = 1 << 20;
+    let abilities = Abilities { can_map: false };
+    let payload = Payload::open(path, row.size, abilities).map_err(|error| error.to_string())?;
+    if !options.verify_payloads {
+        return Ok(());
+    }
+    let mut hasher = Hasher::new(digest.algorithm());
+    for start in (0..row.size).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX)) {
+        let range = start..row.size.min(start + PIECE);
+        let piece = payload.read(range, Transfer::Copied).map_err(|error| error.to_string())?;
+        hasher.update(&piece);
+    }
+    match hasher.finish() {
+        found if found == *digest => Ok(()),
+        found => Err(format!("the file holds the bytes of {found}")),
+    }
+}
+
+fn unnamed(folder: &Path, named: &HashSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    paths.filter(|path| !path.as_ref().is_ok_and(|path| named.contains(path))).collect()
+}

@@ -1,0 +1,36 @@
+//! The registry over HTTP, as a specification: a module an endpoint family, a sentence a test. Each test starts the real
+//! binary over a folder of its own, looks at all of the answer, and ends with the check of the store's invariants.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod base;
+mod blobs;
+mod broken_uploads;
+mod catalog;
+mod chunks;
+mod concurrent_sessions;
+mod conditions;
+mod deleting;
+mod digests;
+mod errors;
+mod http_edges;
+mod limits;
+mod locations;
+mod manifest_pushes;
+mod manifest_references;
+mod manifest_validation;
+mod manifests;
+mod monolithic_pushes;
+mod mounts;
+mod multipart_ranges;
+mod names;
+mod ranges;
+mod referrers;
+mod restarts;
+mod sessions_model;
+mod tag_parameters;
+mod tags;
+mod uploads;

@@ -1,0 +1,307 @@
+//! A holdfast process of the test's own: the real binary, on a free port, over a folder that goes away with the test.
+//!
+//! When it goes out of scope it is asked to stop (SIGTERM), must end in time and well, and the store that it leaves must
+//! pass `holdfast check`. When the test is failing already, what those find is printed beside the failure.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::Registry;
+
+/// How long a start or a stop may take before the test gives up; far beyond what is promised, for slow machines.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a test's holdfast is started.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    configuration: Option<String>,
+    environment: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// The text of the configuration file; without it there is no file.
+    pub fn configuration(mut self, yaml: &str) -> Self {
+        self.configuration = Some(yaml.to_owned());
+        self
+    }
+
+    /// Sets a variable of the process' environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A header that the configuration puts on every response, to be looked for on each.
+    pub fn expecting_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it over an empty folder.
+    pub fn start(self) -> Holdfast {
+        let folder = tempfile::tempdir().unwrap();
+        let process = Process::start(&self, folder.path());
+        let registry = Registry {
+            address: process.address,
+            configured_headers: self.headers.clone(),
+        };
+        Holdfast {
+            registry,
+            process: Some(process),
+            folder,
+            builder: self,
+        }
+    }
+}
+
+/// A running holdfast over a folder of its own.
+pub struct Holdfast {
+    registry: Registry,
+    process: Option<Process>,
+    folder: TempDir,
+    builder: Builder,
+}
+
+impl Holdfast {
+    /// Starts it as it comes: no configuration file, every setting at its default.
+    pub fn start() -> Self {
+        Builder::default().start()
+    }
+
+    /// Starts it with a configuration file.
+    pub fn configured(yaml: &str) -> Self {
+        Builder::default().configuration(yaml).start()
+    }
+
+    /// The folder that holds the store.
+    pub fn root(&self) -> PathBuf {
+        root_in(self.folder.path())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.process
+            .as_ref()
+            .map(|process| process.log.lock().unwrap().clone())
+            .unwrap_or_default()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has, which must go well; then checks the store.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        if let Err(complaint) = self.stop_and_check() {
+            panic!("{complaint}");
+        }
+    }
+
+    /// Asks it to stop (SIGTERM) without waiting.
+    pub fn ask_to_stop(&self) {
+        self.process.as_ref().unwrap().signal(Signal::TERM);
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.child.kill().unwrap();
+            process.child.wait().unwrap();
+        }
+    }
+
+    /// Starts it again over the same folder, after [`Holdfast::stop`] or [`Holdfast::kill`]. Its port is another one.
+    pub fn start_again(&mut self) {
+        assert!(self.process.is_none(), "it is still running");
+        let process = Process::start(&self.builder, self.folder.path());
+        self.registry.address = process.address;
+        self.process = Some(process);
+    }
+
+    fn stop_and_check(&mut self) -> Result<(), String> {
+        if let Some(process) = self.process.take() {
+            process.stop()?;
+        }
+        check(&self.root())
+    }
+}
+
+impl Deref for Holdfast {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        &self.registry
+    }
+}
+
+impl Drop for Holdfast {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        let log = if failing { self.log() } else { String::new() };
+        let outcome = self.stop_and_check();
+        if failing {
+            eprintln!("holdfast logged:\n{log}");
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(complaint) if failing => eprintln!("after the failure: {complaint}"),
+            Err(complaint) => panic!("{complaint}"),
+        }
+    }
+}
+
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    fn start(builder: &Builder, folder: &Path) -> Self {
+        let mut child = serve(builder, folder).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (sender, receiver) = channel();
+        let stderr = child.stderr.take().unwrap();
+        let copy = Arc::clone(&log);
+        std::thread::spawn(move || follow_log(stderr, &copy, &sender));
+        match wait_for_address(&receiver) {
+            Some(address) => Self {
+                child,
+                address,
+                log,
+            },
+            None => {
+                let _already_ended = child.kill();
+                let status = child.wait().unwrap();
+                panic!(
+                    "holdfast did not start ({status}):\n{}",
+                    log.lock().unwrap()
+                );
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let _already_ended = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    fn stop(mut self) -> Result<(), String> {
+        self.signal(Signal::TERM);
+        let complaint = match self.wait() {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => format!("holdfast ended with {status}"),
+            None => {
+                let _already_ended = self.child.kill();
+                let _status = self.child.wait();
+                format!("holdfast did not end within {PATIENCE:?} of SIGTERM")
+            }
+        };
+        Err(format!(
+            "{complaint}; it logged:\n{}",
+            self.log.lock().unwrap()
+        ))
+    }
+
+    fn wait(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
+    }
+}
+
+/// `holdfast serve` as the builder wants it, with none of the environment's own settings.
+fn serve(builder: &Builder, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command
+        .args(["serve", "--addr", "127.0.0.1:0", "--root"])
+        .arg(root_in(folder));
+    if let Some(yaml) = &builder.configuration {
+        let file = folder.join("holdfast.yml");
+        std::fs::write(&file, yaml).unwrap();
+        command.arg("--config").arg(file);
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("REGISTRY_") {
+            command.env_remove(name);
+        }
+    }
+    command.envs(builder.environment.iter().cloned());
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn root_in(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// Copies the log as it comes; sends the address once the line that states it has come.
+fn follow_log(stderr: ChildStderr, log: &Mutex<String>, sender: &Sender<SocketAddr>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if let Some(address) = address_in(&line) {
+            let _nobody_waits_any_more = sender.send(address);
+        }
+        let mut log = log.lock().unwrap();
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
+
+/// The first `127.0.0.1:<port>` in a line of the log, port 0 (the one that was asked for) excepted.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.match_indices("127.0.0.1:")
+        .find_map(|(start, prefix)| {
+            let digits: String = line[start + prefix.len()..]
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            let port: u16 = digits.parse().ok().filter(|port| *port != 0)?;
+            Some(SocketAddr::from(([127, 0, 0, 1], port)))
+        })
+}
+
+/// Waits until the log names an address that takes connections; `None` when the process ends or never does.
+fn wait_for_address(receiver: &Receiver<SocketAddr>) -> Option<SocketAddr> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let address = receiver
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .ok()?;
+        if std::net::TcpStream::connect(address).is_ok() {
+            return Some(address);
+        }
+    }
+}
+
+/// Runs `holdfast check` over a store that nobody serves.
+fn check(root: &Path) -> Result<(), String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["check", "--root"])
+        .arg(root)
+        .output()
+        .map_err(|e| e.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    Err(format!(
+        "holdfast check found ({}):\n{}",
+        output.status,
+        String::from_utf8_lossy(&text)
+    ))
+}
