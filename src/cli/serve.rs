@@ -118,7 +118,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let servers = match Servers::bind(&address, &config.http).await {
         Ok(servers) => servers,
         Err(error) => {
-            registry.close().await;
+            pieces.registry.close().await;
             return Err(error);
         }
     };

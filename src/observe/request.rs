@@ -157,11 +157,7 @@ mod tests {
     fn logged(status: Option<StatusCode>) -> String {
         let lines = Arc::new(Mutex::new(String::new()));
         let copy = Arc::clone(&lines);
-        let form = Form {
-            json: false,
-            colour: false,
-            fields: BTreeMap::new(),
-        };
+        let form = Form { json: false, colour: false, fields: BTreeMap::new() };
         let events = Events::new(form, move |line: String| {
             if let Ok(mut lines) = copy.lock() {
                 lines.push_str(&line);
@@ -172,9 +168,7 @@ mod tests {
             *request.uri_mut() = Uri::from_static("/v2/?q");
             let mut exchange = Exchange::begin(&request, Peer::Local);
             exchange.sent(7);
-            status
-                .into_iter()
-                .for_each(|status| exchange.answered(status));
+            status.into_iter().for_each(|status| exchange.answered(status));
         });
         lines.lock().map(|lines| lines.clone()).unwrap_or_default()
     }
@@ -182,10 +176,7 @@ mod tests {
     #[test]
     fn a_request_that_fails_is_an_error_with_its_method_path_status_and_id() {
         let line = logged(Some(StatusCode::SERVICE_UNAVAILABLE));
-        assert!(
-            line.contains("ERROR request failed method=GET path=/v2/ status=503 sent=7"),
-            "{line}"
-        );
+        assert!(line.contains("ERROR request failed method=GET path=/v2/ status=503 sent=7"), "{line}");
         assert!(line.contains(" request="), "{line}");
     }
 

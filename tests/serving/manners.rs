@@ -25,9 +25,7 @@ async fn serve(router: Router) -> SocketAddr {
         http2: false,
         logged: false,
     };
-    let server = Server::bind(&Address::parse("127.0.0.1:0").unwrap(), settings)
-        .await
-        .unwrap();
+    let server = Server::bind(&Address::parse("127.0.0.1:0").unwrap(), settings).await.unwrap();
     let Endpoint::Tcp(address) = server.endpoint().clone() else {
         unreachable!("it was bound to a TCP address");
     };
@@ -42,10 +40,7 @@ async fn a_client_that_is_refused_in_the_middle_of_its_upload_gets_to_read_why()
     client.send(patch("/anywhere", 8 * 1024 * 1024));
     client.send(vec![7; 8 * 1024 * 1024]);
     let response = client.response();
-    assert_eq!(
-        (response.status(), response.body.as_str()),
-        (403, "because")
-    );
+    assert_eq!((response.status(), response.body.as_str()), (403, "because"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,9 +89,5 @@ async fn a_client_that_reads_slowly_gets_everything() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(received > LENGTH, "{received} bytes");
-    assert!(
-        began.elapsed() > Duration::from_secs(6),
-        "too quick to tell: {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() > Duration::from_secs(6), "too quick to tell: {:?}", began.elapsed());
 }
