@@ -24,13 +24,7 @@ fn buildah_gets_back_the_image_that_it_built() {
     let remote = format!("{}/buildah/image:v1", holdfast.address);
     build(&buildah, 1, &remote);
 
-    buildah.run([
-        "push",
-        "--tls-verify=false",
-        "--digestfile",
-        "digest",
-        &remote,
-    ]);
+    buildah.run(["push", "--tls-verify=false", "--digestfile", "digest", &remote]);
     let digest = std::fs::read_to_string(buildah.path("digest")).unwrap();
     let served = holdfast.get("/v2/buildah/image/manifests/v1").expect(200);
     served.expect_header("Docker-Content-Digest", &digest);
@@ -57,23 +51,12 @@ fn buildah_pushes_a_manifest_list_with_its_images() {
         buildah.run(["manifest", "add", "--arch", architecture, "list", &stored]);
     }
 
-    buildah.run([
-        "manifest",
-        "push",
-        "--all",
-        "--tls-verify=false",
-        "list",
-        &format!("docker://{remote}"),
-    ]);
-    let index = holdfast
-        .get("/v2/buildah/list/manifests/all")
-        .expect(200)
-        .expect_header("Content-Type", OCI_INDEX);
+    buildah.run(["manifest", "push", "--all", "--tls-verify=false", "list", &format!("docker://{remote}")]);
+    let index =
+        holdfast.get("/v2/buildah/list/manifests/all").expect(200).expect_header("Content-Type", OCI_INDEX);
     for child in index.json()["manifests"].as_array().unwrap() {
         let digest = child["digest"].as_str().unwrap();
-        holdfast
-            .get(&format!("/v2/buildah/list/manifests/{digest}"))
-            .expect(200);
+        holdfast.get(&format!("/v2/buildah/list/manifests/{digest}")).expect(200);
     }
     buildah.run(["pull", "--tls-verify=false", &remote]);
 }

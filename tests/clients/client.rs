@@ -47,12 +47,7 @@ impl Client {
             std::fs::create_dir_all(path).unwrap();
         }
         let program = program.as_ref().to_owned();
-        Self {
-            program,
-            always: Vec::new(),
-            environment: environment.into(),
-            folder,
-        }
+        Self { program, always: Vec::new(), environment: environment.into(), folder }
     }
 
     /// Puts these arguments before those of every call.
@@ -94,15 +89,8 @@ impl Client {
         arguments: impl IntoIterator<Item = Argument>,
     ) -> String {
         let (command, output) = self.call(arguments);
-        assert!(
-            output.status.success(),
-            "{command:?} failed: {}",
-            both(&output)
-        );
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        assert!(output.status.success(), "{command:?} failed: {}", both(&output));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
     /// Whether this call of the client succeeds.
@@ -120,11 +108,7 @@ impl Client {
         arguments: impl IntoIterator<Item = Argument>,
     ) -> String {
         let (command, output) = self.call(arguments);
-        assert!(
-            !output.status.success(),
-            "{command:?} should have failed: {}",
-            both(&output)
-        );
+        assert!(!output.status.success(), "{command:?} should have failed: {}", both(&output));
         both(&output)
     }
 
@@ -138,15 +122,8 @@ impl Client {
         let file = self.write("standard-input", input);
         let mut command = self.command(arguments);
         let output = command.stdin(File::open(file).unwrap()).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{command:?} failed: {}",
-            both(&output)
-        );
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        assert!(output.status.success(), "{command:?} failed: {}", both(&output));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
     fn call<Argument: AsRef<OsStr>>(
@@ -158,10 +135,7 @@ impl Client {
         (command, output)
     }
 
-    fn command<Argument: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = Argument>,
-    ) -> Command {
+    fn command<Argument: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = Argument>) -> Command {
         let mut command = Command::new("timeout");
         command
             .arg(PATIENCE)
@@ -176,11 +150,7 @@ impl Client {
 }
 
 fn both(output: &Output) -> String {
-    format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The programs of this name on the PATH, the first of them first. None is said, or fails as in [`Client::find`].
@@ -212,9 +182,6 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 pub(crate) fn skip(name: &str, reason: &str) {
     let required = std::env::var("HOLDFAST_REQUIRE_CLIENTS").unwrap_or_default();
     let is_required = required.split_whitespace().any(|required| required == name);
-    assert!(
-        !is_required,
-        "HOLDFAST_REQUIRE_CLIENTS names {name}, but {reason}"
-    );
+    assert!(!is_required, "HOLDFAST_REQUIRE_CLIENTS names {name}, but {reason}");
     eprintln!("skipped: {name}: {reason}");
 }

@@ -22,23 +22,22 @@ impl Containerd {
         let configuration = ctr.write("config.toml", CONFIGURATION);
         let ctr = ctr.always(["--address", &socket, "--namespace", "test"]);
         let mut command = Command::new(containerd);
-        command
-            .args(["--config", &configuration, "--address", &socket])
-            .args(["--root", &ctr.path("root"), "--state", &ctr.path("state")]);
+        command.args(["--config", &configuration, "--address", &socket]).args([
+            "--root",
+            &ctr.path("root"),
+            "--state",
+            &ctr.path("state"),
+        ]);
         let log = ctr.folder().join("log");
         let daemon = Daemon::start(&mut command, &log, || ctr.succeeds(["version"]));
-        Self {
-            ctr,
-            _daemon: daemon,
-        }
+        Self { ctr, _daemon: daemon }
     }
 
     /// Pulls with every platform, copying rather than mounting, so that any file system will do.
     #[track_caller]
     fn pull(&self, image: &str) {
         let options = ["--plain-http", "--all-platforms", "--snapshotter", "native"];
-        self.ctr
-            .run(["images", "pull"].into_iter().chain(options).chain([image]));
+        self.ctr.run(["images", "pull"].into_iter().chain(options).chain([image]));
     }
 
     #[track_caller]
@@ -73,17 +72,11 @@ fn containerd_gets_back_an_index_with_all_its_platforms() {
         let repository = format!("{}/containerd/index", holdfast.address);
         let archive = containerd.ctr.write("in.tar", layout.archive());
         let import = ["images", "import", "--all-platforms", "--no-unpack"];
-        containerd.ctr.run(
-            import
-                .into_iter()
-                .chain(["--base-name", &repository, &archive]),
-        );
+        containerd.ctr.run(import.into_iter().chain(["--base-name", &repository, &archive]));
 
         let image = format!("{repository}:both");
         containerd.push(&image);
-        let served = holdfast
-            .get("/v2/containerd/index/manifests/both")
-            .expect(200);
+        let served = holdfast.get("/v2/containerd/index/manifests/both").expect(200);
         served.expect_body(&layout.manifest);
 
         containerd.ctr.run(["images", "rm", "--sync", &image]);
@@ -111,25 +104,16 @@ fn containerd_mounts_what_another_repository_holds() {
         let tap = Tap::before(holdfast.address);
         let layout = Layout::of_image(containerd.ctr.path("in"), "v1", 3);
         layout.push(&holdfast, "containerd/first", "v1");
-        let [first, second] =
-            ["first", "second"].map(|name| format!("{}/containerd/{name}:v1", tap.address));
+        let [first, second] = ["first", "second"].map(|name| format!("{}/containerd/{name}:v1", tap.address));
 
         containerd.pull(&first);
         containerd.ctr.run(["images", "tag", &first, &second]);
         containerd.push(&second);
         let mounts = tap.requests("POST /v2/containerd/second/blobs/uploads/?");
         assert_eq!(mounts.len(), 2, "configuration and layer");
-        assert!(
-            mounts.iter().all(|line| line.contains("mount=")),
-            "{mounts:?}"
-        );
-        assert_eq!(
-            tap.requests("PUT /v2/containerd/second/blobs/"),
-            Vec::<String>::new()
-        );
-        let served = holdfast
-            .get("/v2/containerd/second/manifests/v1")
-            .expect(200);
+        assert!(mounts.iter().all(|line| line.contains("mount=")), "{mounts:?}");
+        assert_eq!(tap.requests("PUT /v2/containerd/second/blobs/"), Vec::<String>::new());
+        let served = holdfast.get("/v2/containerd/second/manifests/v1").expect(200);
         served.expect_body(&layout.manifest);
     });
 }

@@ -22,13 +22,8 @@ impl Daemon {
     /// With the log, if it ends or is not ready in time.
     pub(crate) fn start(command: &mut Command, log: &Path, is_ready: impl Fn() -> bool) -> Self {
         let file = File::create(log).unwrap();
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file);
-        let mut daemon = Self {
-            child: command.spawn().unwrap(),
-        };
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let mut daemon = Self { child: command.spawn().unwrap() };
         let deadline = Instant::now() + PATIENCE;
         while !is_ready() {
             let ended = daemon.child.try_wait().unwrap();

@@ -28,17 +28,10 @@ impl Docker {
         let status = docker.run(["info", "--format", "{{.DriverStatus}}"]);
         let has_containerd_store = status.contains("io.containerd.snapshotter");
         if has_containerd_store != containerd_store {
-            eprintln!(
-                "skipped: {} has no image store in containerd",
-                dockerd.display()
-            );
+            eprintln!("skipped: {} has no image store in containerd", dockerd.display());
             return None;
         }
-        Some(Self {
-            docker,
-            has_containerd_store,
-            _daemon: daemon,
-        })
+        Some(Self { docker, has_containerd_store, _daemon: daemon })
     }
 
     /// Makes an image of one layer with this name.
@@ -51,14 +44,8 @@ impl Docker {
     /// Whether the image's layer holds this file content.
     #[track_caller]
     fn holds(&self, image: &str, payload: &[u8]) -> bool {
-        let container = self
-            .docker
-            .run(["create", "--network", "none", image, "nothing"]);
-        self.docker.run([
-            "cp",
-            &format!("{container}:/payload"),
-            &self.docker.path("payload"),
-        ]);
+        let container = self.docker.run(["create", "--network", "none", image, "nothing"]);
+        self.docker.run(["cp", &format!("{container}:/payload"), &self.docker.path("payload")]);
         self.docker.run(["rm", &container]);
         std::fs::read(self.docker.path("payload")).unwrap() == payload
     }
@@ -70,12 +57,7 @@ fn command(dockerd: &Path, docker: &Client, socket: &str, containerd_store: bool
     let mut command = Command::new(dockerd);
     command
         .args(["--config-file", &docker.write("daemon.json", features)])
-        .args([
-            "--data-root",
-            &docker.path("data"),
-            "--exec-root",
-            &docker.path("exec"),
-        ])
+        .args(["--data-root", &docker.path("data"), "--exec-root", &docker.path("exec")])
         .args(["--pidfile", &docker.path("pid"), "--host", socket])
         .args(["--iptables=false", "--bridge=none"]);
     if !containerd_store {
@@ -116,21 +98,12 @@ fn docker_gets_back_the_image_that_it_pushed() {
         docker.docker.run(["image", "rm", &image]);
         docker.docker.run(["pull", &image]);
         let payload = bytes_of(500_000, 1);
-        assert!(
-            docker.holds(&image, &payload),
-            "the layer came back changed"
-        );
+        assert!(docker.holds(&image, &payload), "the layer came back changed");
 
-        let digests =
-            docker
-                .docker
-                .run(["image", "inspect", "--format", "{{.RepoDigests}}", &image]);
+        let digests = docker.docker.run(["image", "inspect", "--format", "{{.RepoDigests}}", &image]);
         let digest = served.header("Docker-Content-Digest");
         assert!(digests.contains(digest), "{digests} without {digest}");
-        docker.docker.run([
-            "pull",
-            &format!("{}/docker/image@{digest}", holdfast.address),
-        ]);
+        docker.docker.run(["pull", &format!("{}/docker/image@{digest}", holdfast.address)]);
     });
 }
 
@@ -139,8 +112,7 @@ fn docker_mounts_what_another_repository_holds() {
     with_each(|docker| {
         let holdfast = Holdfast::start();
         let tap = Tap::before(holdfast.address);
-        let [first, second] =
-            ["first", "second"].map(|name| format!("{}/docker/{name}:v1", tap.address));
+        let [first, second] = ["first", "second"].map(|name| format!("{}/docker/{name}:v1", tap.address));
         docker.import(500_000, 2, &first);
 
         docker.docker.run(["push", &first]);
@@ -149,10 +121,7 @@ fn docker_mounts_what_another_repository_holds() {
         let posts = tap.requests("POST /v2/docker/second/blobs/uploads/?");
         let mounts = posts.iter().filter(|line| line.contains("mount=")).count();
         assert!(mounts >= 1, "{posts:?}");
-        let manifest = holdfast
-            .get("/v2/docker/second/manifests/v1")
-            .expect(200)
-            .json();
+        let manifest = holdfast.get("/v2/docker/second/manifests/v1").expect(200).json();
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
     });
 }
@@ -166,20 +135,9 @@ fn docker_pulls_its_platform_of_an_index() {
         let image = format!("{}/docker/index:both", holdfast.address);
 
         for architecture in ["amd64", "arm64"] {
-            docker.docker.run([
-                "pull",
-                "--platform",
-                &format!("linux/{architecture}"),
-                &image,
-            ]);
+            docker.docker.run(["pull", "--platform", &format!("linux/{architecture}"), &image]);
             if !docker.has_containerd_store {
-                let pulled = docker.docker.run([
-                    "image",
-                    "inspect",
-                    "--format",
-                    "{{.Architecture}}",
-                    &image,
-                ]);
+                let pulled = docker.docker.run(["image", "inspect", "--format", "{{.Architecture}}", &image]);
                 assert_eq!(pulled, architecture);
             }
         }
@@ -197,20 +155,10 @@ fn docker_pushes_a_manifest_list() {
             docker.docker.run(["push", image]);
         }
         let list = format!("{repository}:all");
-        docker.docker.run([
-            "manifest",
-            "create",
-            "--insecure",
-            &list,
-            &images[0],
-            &images[1],
-        ]);
+        docker.docker.run(["manifest", "create", "--insecure", &list, &images[0], &images[1]]);
         docker.docker.run(["manifest", "push", "--insecure", &list]);
         let served = holdfast.get("/v2/docker/list/manifests/all").expect(200);
-        assert!(
-            [DOCKER_LIST, OCI_INDEX].contains(&served.header("Content-Type")),
-            "{served}"
-        );
+        assert!([DOCKER_LIST, OCI_INDEX].contains(&served.header("Content-Type")), "{served}");
         assert_eq!(served.json()["manifests"].as_array().unwrap().len(), 2);
     });
 }

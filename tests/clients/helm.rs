@@ -3,10 +3,8 @@
 use crate::client::Client;
 use crate::support::Holdfast;
 
-const CHART: &str =
-    "apiVersion: v2\nname: ship\nversion: 0.1.0\ndescription: A chart of one file\n";
-const TEMPLATE: &str =
-    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata: {}\n";
+const CHART: &str = "apiVersion: v2\nname: ship\nversion: 0.1.0\ndescription: A chart of one file\n";
+const TEMPLATE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\ndata: {}\n";
 
 #[test]
 fn helm_gets_back_the_chart_that_it_pushed() {
@@ -26,21 +24,10 @@ fn helm_gets_back_the_chart_that_it_pushed() {
     let chart = format!("{charts}/ship");
     for (version, folder) in [("0.1.0", "exact"), (">=0.1.0 <1", "newest")] {
         std::fs::create_dir(helm.folder().join(folder)).unwrap();
-        helm.run([
-            "pull",
-            &chart,
-            "--version",
-            version,
-            "--plain-http",
-            "--destination",
-            folder,
-        ]);
+        helm.run(["pull", &chart, "--version", version, "--plain-http", "--destination", folder]);
         let [pushed, pulled] = ["ship-0.1.0.tgz", &format!("{folder}/ship-0.1.0.tgz")]
             .map(|name| std::fs::read(helm.path(name)).unwrap());
         assert!(pushed == pulled, "the chart came back changed");
     }
-    assert!(
-        helm.run(["template", "rendered", &chart, "--plain-http"])
-            .contains("name: rendered")
-    );
+    assert!(helm.run(["template", "rendered", &chart, "--plain-http"]).contains("name: rendered"));
 }

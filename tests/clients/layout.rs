@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Registry, bytes_of, descriptor, image, index, manifest_descriptor, sha256, to_bytes,
-};
+use crate::support::{Registry, bytes_of, descriptor, image, index, manifest_descriptor, sha256, to_bytes};
 use crate::{gzip, tar, zstd};
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -104,13 +102,7 @@ impl Content {
         self.add_image_with(architecture, &tar, GZIP_LAYER, gzip::wrap(&tar))
     }
 
-    fn add_image_with(
-        &mut self,
-        architecture: &str,
-        tar: &[u8],
-        kind: &str,
-        layer: Vec<u8>,
-    ) -> Value {
+    fn add_image_with(&mut self, architecture: &str, tar: &[u8], kind: &str, layer: Vec<u8>) -> Value {
         let config = to_bytes(&json!({
             "architecture": architecture,
             "os": "linux",
@@ -134,10 +126,8 @@ impl Content {
         let mut entry = manifest_descriptor(self.whole());
         entry["annotations"] = json!({TAG: tag});
         let fixed = br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec();
-        let mut files = vec![
-            ("oci-layout".to_owned(), fixed),
-            ("index.json".to_owned(), to_bytes(&index(&[entry]))),
-        ];
+        let mut files =
+            vec![("oci-layout".to_owned(), fixed), ("index.json".to_owned(), to_bytes(&index(&[entry])))];
         let manifests = self.manifests.iter().map(to_bytes);
         for bytes in self.blobs.iter().cloned().chain(manifests) {
             files.push((format!("blobs/{}", sha256(&bytes).replace(':', "/")), bytes));
@@ -152,13 +142,7 @@ impl Content {
         }
         let manifest = to_bytes(self.whole());
         let digest = sha256(&manifest);
-        Layout {
-            folder,
-            tag,
-            digest,
-            manifest,
-            content: self,
-        }
+        Layout { folder, tag, digest, manifest, content: self }
     }
 }
 
@@ -170,9 +154,7 @@ pub(crate) fn digest_in(folder: &str) -> String {
     let entries = index["manifests"].as_array().unwrap();
     let is_tagged = |entry: &&Value| entry["annotations"][TAG].is_string();
     let only = entries.first().filter(|_| entries.len() == 1);
-    let Some(entry) = entries.iter().find(is_tagged).or(only) else {
-        panic!("nothing is tagged in {index}")
-    };
+    let Some(entry) = entries.iter().find(is_tagged).or(only) else { panic!("nothing is tagged in {index}") };
     entry["digest"].as_str().unwrap().to_owned()
 }
 

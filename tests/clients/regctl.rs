@@ -10,18 +10,7 @@ fn regctl(address: std::net::SocketAddr) -> Option<Client> {
     let regctl = Client::find("regctl")?;
     let chunks = ["--blob-max", "50000", "--blob-chunk", "40000"];
     let host = address.to_string();
-    regctl.run(
-        [
-            "registry",
-            "set",
-            &host,
-            "--tls",
-            "disabled",
-            "--skip-check",
-        ]
-        .into_iter()
-        .chain(chunks),
-    );
+    regctl.run(["registry", "set", &host, "--tls", "disabled", "--skip-check"].into_iter().chain(chunks));
     Some(regctl)
 }
 
@@ -35,20 +24,10 @@ fn regctl_copies_an_index_in_by_chunks_and_out() {
     let layout = Layout::of_index(regctl.path("in"), "both", 1);
     let remote = format!("{}/regctl/index:both", tap.address);
 
-    regctl.run([
-        "image",
-        "copy",
-        &format!("ocidir://{}", layout.folder_and_tag()),
-        &remote,
-    ]);
+    regctl.run(["image", "copy", &format!("ocidir://{}", layout.folder_and_tag()), &remote]);
     let served = holdfast.get("/v2/regctl/index/manifests/both").expect(200);
-    served
-        .expect_header("Content-Type", OCI_INDEX)
-        .expect_body(&layout.manifest);
-    assert!(
-        tap.requests("PATCH /v2/regctl/index/").len() >= 6,
-        "two layers of three chunks each"
-    );
+    served.expect_header("Content-Type", OCI_INDEX).expect_body(&layout.manifest);
+    assert!(tap.requests("PATCH /v2/regctl/index/").len() >= 6, "two layers of three chunks each");
 
     let out = regctl.path("out");
     regctl.run(["image", "copy", &remote, &format!("ocidir://{out}:both")]);
@@ -61,10 +40,9 @@ fn regctl_copies_referrers_and_digest_tags_along() {
     let Some(regctl) = regctl(holdfast.address) else {
         return;
     };
-    let [source, target] =
-        ["source", "target"].map(|name| format!("{}/regctl/{name}", holdfast.address));
-    let [image, signature] = [("image", 2), ("signature", 3)]
-        .map(|(name, seed)| Layout::of_image(regctl.path(name), "v1", seed));
+    let [source, target] = ["source", "target"].map(|name| format!("{}/regctl/{name}", holdfast.address));
+    let [image, signature] =
+        [("image", 2), ("signature", 3)].map(|(name, seed)| Layout::of_image(regctl.path(name), "v1", seed));
     let digest_tag = format!("{}.sig", image.digest.replace(':', "-"));
     for (layout, tag) in [(&image, "v1"), (&signature, digest_tag.as_str())] {
         regctl.run([
@@ -86,11 +64,7 @@ fn regctl_copies_referrers_and_digest_tags_along() {
         "--file",
         &file,
     ]);
-    assert!(
-        regctl
-            .run(["artifact", "list", &format!("{source}:v1")])
-            .contains(kind)
-    );
+    assert!(regctl.run(["artifact", "list", &format!("{source}:v1")]).contains(kind));
 
     regctl.run([
         "image",
@@ -100,10 +74,7 @@ fn regctl_copies_referrers_and_digest_tags_along() {
         &format!("{source}:v1"),
         &format!("{target}:v1"),
     ]);
-    let list = holdfast
-        .get(&format!("/v2/regctl/target/referrers/{}", image.digest))
-        .expect(200)
-        .json();
+    let list = holdfast.get(&format!("/v2/regctl/target/referrers/{}", image.digest)).expect(200).json();
     assert_eq!(list["manifests"][0]["artifactType"], kind);
     assert_eq!(holdfast.tags("regctl/target"), [digest_tag.as_str(), "v1"]);
 }
@@ -118,35 +89,12 @@ fn regctl_makes_an_index_of_images_and_mounts_their_blobs() {
     let layout = Layout::of_image(regctl.path("in"), "v1", 4);
     let [parts, whole] = ["parts", "whole"].map(|name| format!("{}/regctl/{name}:v1", tap.address));
 
-    regctl.run([
-        "image",
-        "copy",
-        &format!("ocidir://{}", layout.folder_and_tag()),
-        &parts,
-    ]);
-    regctl.run([
-        "index",
-        "create",
-        &whole,
-        "--ref",
-        &parts,
-        "--annotation",
-        "made=by a test",
-    ]);
-    let index = holdfast
-        .get("/v2/regctl/whole/manifests/v1")
-        .expect(200)
-        .json();
+    regctl.run(["image", "copy", &format!("ocidir://{}", layout.folder_and_tag()), &parts]);
+    regctl.run(["index", "create", &whole, "--ref", &parts, "--annotation", "made=by a test"]);
+    let index = holdfast.get("/v2/regctl/whole/manifests/v1").expect(200).json();
     assert_eq!(index["manifests"][0]["digest"], layout.digest.as_str());
-    assert_eq!(
-        tap.requests("POST /v2/regctl/whole/blobs/uploads/?from=regctl%2Fparts&mount=")
-            .len(),
-        2
-    );
-    assert_eq!(
-        tap.requests("PATCH /v2/regctl/whole/"),
-        Vec::<String>::new()
-    );
+    assert_eq!(tap.requests("POST /v2/regctl/whole/blobs/uploads/?from=regctl%2Fparts&mount=").len(), 2);
+    assert_eq!(tap.requests("PATCH /v2/regctl/whole/"), Vec::<String>::new());
 }
 
 #[test]
@@ -171,11 +119,7 @@ fn regctl_lists_tags_and_repositories_and_deletes() {
 
     regctl.run(["tag", "delete", &format!("{repository}:a")]);
     assert_eq!(regctl.run(["tag", "ls", &repository]), "b");
-    regctl.run([
-        "manifest",
-        "delete",
-        &format!("{repository}@{}", layout.digest),
-    ]);
+    regctl.run(["manifest", "delete", &format!("{repository}@{}", layout.digest)]);
     assert_eq!(regctl.run(["tag", "ls", &repository]), "");
 }
 
@@ -191,15 +135,8 @@ fn regctl_pushes_a_blob_by_chunks_and_gets_it_back() {
     let digest = sha256(&bytes);
 
     assert_eq!(regctl.feed(&bytes, ["blob", "put", &repository]), digest);
-    assert_eq!(
-        tap.requests("PATCH /v2/regctl/blob/").len(),
-        6,
-        "five whole chunks and a byte"
-    );
-    assert_eq!(
-        regctl.run(["blob", "get", &repository, &digest]).as_bytes(),
-        bytes
-    );
+    assert_eq!(tap.requests("PATCH /v2/regctl/blob/").len(), 6, "five whole chunks and a byte");
+    assert_eq!(regctl.run(["blob", "get", &repository, &digest]).as_bytes(), bytes);
     regctl.run(["blob", "delete", &repository, &digest]);
     regctl.fail(["blob", "head", &repository, &digest]);
 }

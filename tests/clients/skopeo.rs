@@ -20,19 +20,8 @@ fn copy(skopeo: &Client, source: &str, destination: &str) {
 /// Copies everything that `source` names, changed as the options say.
 #[track_caller]
 fn convert(skopeo: &Client, options: &[&str], source: &str, destination: &str) {
-    let fixed = [
-        "copy",
-        "--all",
-        "--src-tls-verify=false",
-        "--dest-tls-verify=false",
-    ];
-    skopeo.run(
-        fixed
-            .iter()
-            .chain(options)
-            .copied()
-            .chain([source, destination]),
-    );
+    let fixed = ["copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false"];
+    skopeo.run(fixed.iter().chain(options).copied().chain([source, destination]));
 }
 
 #[test]
@@ -43,10 +32,7 @@ fn skopeo_gets_back_the_image_that_it_copied_in() {
     let remote = format!("docker://{}/skopeo/image:v1", holdfast.address);
 
     copy(&skopeo, &layout.reference(), &remote);
-    holdfast
-        .get("/v2/skopeo/image/manifests/v1")
-        .expect(200)
-        .expect_body(&layout.manifest);
+    holdfast.get("/v2/skopeo/image/manifests/v1").expect(200).expect_body(&layout.manifest);
 
     copy(&skopeo, &remote, &format!("oci:{}:v1", skopeo.path("out")));
     assert_eq!(layout::digest_in(&skopeo.path("out")), layout.digest);
@@ -65,15 +51,9 @@ fn skopeo_gets_back_an_index_with_all_its_platforms() {
 
     copy(&skopeo, &layout.reference(), &remote);
     let served = holdfast.get("/v2/skopeo/index/manifests/both").expect(200);
-    served
-        .expect_header("Content-Type", OCI_INDEX)
-        .expect_body(&layout.manifest);
+    served.expect_header("Content-Type", OCI_INDEX).expect_body(&layout.manifest);
 
-    copy(
-        &skopeo,
-        &remote,
-        &format!("oci:{}:both", skopeo.path("out")),
-    );
+    copy(&skopeo, &remote, &format!("oci:{}:both", skopeo.path("out")));
     assert_eq!(layout::digest_in(&skopeo.path("out")), layout.digest);
 }
 
@@ -86,20 +66,10 @@ fn skopeo_pushes_and_pulls_zstd_layers() {
 
     let compress = ["--dest-compress", "--dest-compress-format", "zstd"];
     convert(&skopeo, &compress, &layout.reference(), &remote);
-    let manifest = holdfast
-        .get("/v2/skopeo/zstd/manifests/latest")
-        .expect(200)
-        .json();
-    assert_eq!(
-        manifest["layers"][0]["mediaType"],
-        "application/vnd.oci.image.layer.v1.tar+zstd"
-    );
+    let manifest = holdfast.get("/v2/skopeo/zstd/manifests/latest").expect(200).json();
+    assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
 
-    copy(
-        &skopeo,
-        &remote,
-        &format!("oci:{}:zstd", skopeo.path("out")),
-    );
+    copy(&skopeo, &remote, &format!("oci:{}:zstd", skopeo.path("out")));
     let pulled = layout::digest_in(&skopeo.path("out"));
     holdfast
         .head("/v2/skopeo/zstd/manifests/latest")
@@ -136,15 +106,8 @@ fn skopeo_mounts_what_another_repository_holds() {
     copy(&skopeo, &first, &second);
     let mounts = tap.requests("POST /v2/skopeo/second/blobs/uploads/?from=skopeo%2Ffirst&mount=");
     assert_eq!(mounts.len(), 1, "the layer");
-    assert_eq!(
-        tap.requests("PATCH /v2/skopeo/second/").len(),
-        1,
-        "the configuration alone"
-    );
-    holdfast
-        .get("/v2/skopeo/second/manifests/v1")
-        .expect(200)
-        .expect_body(&layout.manifest);
+    assert_eq!(tap.requests("PATCH /v2/skopeo/second/").len(), 1, "the configuration alone");
+    holdfast.get("/v2/skopeo/second/manifests/v1").expect(200).expect_body(&layout.manifest);
 }
 
 #[test]

@@ -15,10 +15,7 @@ pub(crate) fn with_own_storage(client: Client) -> Option<Client> {
 /// Like [`with_own_storage`], with this storage driver and these lines in the section `storage.options`.
 pub(crate) fn with_storage(client: Client, driver: &str, options: &str) -> Option<Client> {
     if !rustix::process::geteuid().is_root() {
-        skip(
-            "podman and buildah",
-            "only root can keep images in a folder of its own choice",
-        );
+        skip("podman and buildah", "only root can keep images in a folder of its own choice");
         return None;
     }
     let [graph, run] = ["images", "run"].map(|name| client.path(name));

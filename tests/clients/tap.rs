@@ -33,19 +33,14 @@ impl Tap {
     /// The request lines so far that begin like this: `PATCH /v2/name/`.
     pub(crate) fn requests(&self, beginning: &str) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
-        let found = heard
-            .iter()
-            .flat_map(|bytes| lines_from(bytes, beginning.as_bytes()));
+        let found = heard.iter().flat_map(|bytes| lines_from(bytes, beginning.as_bytes()));
         found.collect()
     }
 
     /// The values of this header so far, on whatever request.
     pub(crate) fn header_values(&self, name: &str) -> Vec<String> {
         let lines = self.requests(&format!("\r\n{name}: "));
-        lines
-            .iter()
-            .filter_map(|line| Some(line.split_once(": ")?.1.to_owned()))
-            .collect()
+        lines.iter().filter_map(|line| Some(line.split_once(": ")?.1.to_owned())).collect()
     }
 }
 
@@ -54,10 +49,7 @@ fn lines_from(bytes: &[u8], beginning: &[u8]) -> Vec<String> {
     let starts = (0..bytes.len()).filter(|start| bytes[*start..].starts_with(beginning));
     let line = |start: usize| {
         let rest = &bytes[start + beginning.len()..];
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b'\r')
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|byte| *byte == b'\r').unwrap_or(rest.len());
         String::from_utf8_lossy(&bytes[start..start + beginning.len() + end]).into_owned()
     };
     starts.map(line).collect()
