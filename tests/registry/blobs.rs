@@ -13,22 +13,14 @@ fn a_blob_is_answered_byte_for_byte_with_its_length_digest_and_caching_headers()
     let registry = Holdfast::start();
     let bytes = bytes_of(100_000, 1);
     let digest = registry.push_blob(REPOSITORY, &bytes);
-    let response = registry
-        .get(&blob_path(&digest))
-        .expect(200)
-        .expect_body(&bytes);
+    let response = registry.get(&blob_path(&digest)).expect(200).expect_body(&bytes);
     let response = response
         .expect_header("Content-Length", "100000")
         .expect_header("Docker-Content-Digest", &digest)
         .expect_header("Content-Type", "application/octet-stream")
         .expect_header("Accept-Ranges", "bytes")
         .expect_header("ETag", &format!("\"{digest}\""));
-    assert!(
-        response
-            .header("Cache-Control")
-            .contains("max-age=31536000"),
-        "{response}"
-    );
+    assert!(response.header("Cache-Control").contains("max-age=31536000"), "{response}");
 }
 
 #[test]
@@ -38,11 +30,8 @@ fn head_of_a_blob_has_the_headers_of_its_get() {
     let got = registry.get(&blob_path(&digest)).expect(200);
     let head = registry.head(&blob_path(&digest)).expect(200);
     let of = |response: &crate::support::Response| {
-        let mut headers: Vec<_> = response
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-            .collect();
+        let mut headers: Vec<_> =
+            response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         headers.retain(|(name, _)| name != "date");
         headers.sort();
         headers
@@ -55,15 +44,8 @@ fn head_of_a_blob_has_the_headers_of_its_get() {
 fn the_empty_blob_can_be_pushed_and_read() {
     let registry = Holdfast::start();
     let digest = registry.push_blob(REPOSITORY, "");
-    registry
-        .get(&blob_path(&digest))
-        .expect(200)
-        .expect_header("Content-Length", "0")
-        .expect_body("");
-    registry
-        .head(&blob_path(&digest))
-        .expect(200)
-        .expect_header("Content-Length", "0");
+    registry.get(&blob_path(&digest)).expect(200).expect_header("Content-Length", "0").expect_body("");
+    registry.head(&blob_path(&digest)).expect(200).expect_header("Content-Length", "0");
 }
 
 #[test]
@@ -71,10 +53,7 @@ fn a_blob_of_many_megabytes_comes_back_whole() {
     let registry = Holdfast::start();
     let bytes = bytes_of(24 * 1024 * 1024 + 7, 3);
     let digest = registry.push_blob(REPOSITORY, &bytes);
-    registry
-        .get(&blob_path(&digest))
-        .expect(200)
-        .expect_body(&bytes);
+    registry.get(&blob_path(&digest)).expect(200).expect_body(&bytes);
 }
 
 #[test]
@@ -91,10 +70,7 @@ fn a_blob_of_an_unknown_repository_is_404() {
     let registry = Holdfast::start();
     let path = format!("/v2/no/such/repository/blobs/{}", sha256("x"));
     let codes = registry.get(&path).expect(404).error_codes();
-    assert!(
-        matches!(codes[0].as_str(), "BLOB_UNKNOWN" | "NAME_UNKNOWN"),
-        "{codes:?}"
-    );
+    assert!(matches!(codes[0].as_str(), "BLOB_UNKNOWN" | "NAME_UNKNOWN"), "{codes:?}");
     registry.head(&path).expect(404);
 }
 
@@ -103,21 +79,15 @@ fn a_blob_is_visible_only_in_the_repositories_that_hold_it() {
     let registry = Holdfast::start();
     let digest = registry.push_blob("one/holder", "shared bytes");
     registry.push_blob("another/repository", "other bytes");
-    registry
-        .get(&format!("/v2/another/repository/blobs/{digest}"))
-        .expect_error(404, "BLOB_UNKNOWN");
-    registry
-        .head(&format!("/v2/another/repository/blobs/{digest}"))
-        .expect(404);
+    registry.get(&format!("/v2/another/repository/blobs/{digest}")).expect_error(404, "BLOB_UNKNOWN");
+    registry.head(&format!("/v2/another/repository/blobs/{digest}")).expect(404);
 }
 
 #[test]
 fn manifests_are_no_blobs_and_blobs_are_no_manifests() {
     let registry = Holdfast::start();
     let image = registry.push_image(REPOSITORY, "latest", 1);
-    registry
-        .get(&blob_path(&image.digest))
-        .expect_error(404, "BLOB_UNKNOWN");
+    registry.get(&blob_path(&image.digest)).expect_error(404, "BLOB_UNKNOWN");
     registry
         .get(&format!("/v2/{REPOSITORY}/manifests/{}", image.layer))
         .expect_error(404, "MANIFEST_UNKNOWN");
@@ -141,9 +111,7 @@ fn a_malformed_or_unsupported_digest_is_400_digest_invalid() {
         format!("sha256:{}", "g".repeat(64)),
     ];
     for digest in malformed {
-        registry
-            .get(&blob_path(&digest))
-            .expect_error(400, "DIGEST_INVALID");
+        registry.get(&blob_path(&digest)).expect_error(400, "DIGEST_INVALID");
         registry.head(&blob_path(&digest)).expect(400);
     }
 }
@@ -158,29 +126,21 @@ fn a_percent_encoded_digest_names_the_same_blob() {
         .expect(200)
         .expect_body("encoded")
         .expect_header("Docker-Content-Digest", &digest);
-    registry
-        .head(&blob_path(&encoded.replace("%3A", "%3a")))
-        .expect(200);
+    registry.head(&blob_path(&encoded.replace("%3A", "%3a"))).expect(200);
 }
 
 #[test]
 fn a_mirror_parameter_and_unknown_parameters_are_ignored() {
     let registry = Holdfast::start();
     let digest = registry.push_blob(REPOSITORY, "mirrored");
-    registry
-        .get(&format!("{}?ns=docker.io&x=%20&y", blob_path(&digest)))
-        .expect(200)
-        .expect_body("mirrored");
+    registry.get(&format!("{}?ns=docker.io&x=%20&y", blob_path(&digest))).expect(200).expect_body("mirrored");
 }
 
 #[test]
 fn a_blob_by_sha512_or_blake3_is_answered_with_that_digest() {
     let registry = Holdfast::start();
     for digest in [sha512("bytes"), blake3("bytes")] {
-        registry
-            .start_upload(REPOSITORY)
-            .put(&digest, "bytes")
-            .expect(201);
+        registry.start_upload(REPOSITORY).put(&digest, "bytes").expect(201);
         registry
             .get(&blob_path(&digest))
             .expect(200)
@@ -202,13 +162,8 @@ fn if_none_match_with_the_blobs_etag_is_304() {
         "*".to_owned(),
     ];
     for value in matching {
-        for request in [
-            Request::get(blob_path(&digest)),
-            Request::head(blob_path(&digest)),
-        ] {
-            let response = registry
-                .send(request.header("If-None-Match", &value))
-                .expect(304);
+        for request in [Request::get(blob_path(&digest)), Request::head(blob_path(&digest))] {
+            let response = registry.send(request.header("If-None-Match", &value)).expect(304);
             assert_eq!(response.header("ETag"), format!("\"{digest}\""));
         }
     }
@@ -238,13 +193,8 @@ fn a_client_that_accepts_compression_gets_the_bytes_as_they_are() {
     let registry = Holdfast::start();
     let bytes = vec![b'a'; 100_000];
     let digest = registry.push_blob(REPOSITORY, &bytes);
-    let request =
-        Request::get(blob_path(&digest)).header("Accept-Encoding", "zstd, gzip, deflate, br");
-    registry
-        .send(request)
-        .expect(200)
-        .expect_header("Content-Length", "100000")
-        .expect_body(&bytes);
+    let request = Request::get(blob_path(&digest)).header("Accept-Encoding", "zstd, gzip, deflate, br");
+    registry.send(request).expect(200).expect_header("Content-Length", "100000").expect_body(&bytes);
 }
 
 #[test]
@@ -254,12 +204,7 @@ fn many_clients_read_one_blob_at_once() {
     let digest = registry.push_blob(REPOSITORY, &bytes);
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| {
-                registry
-                    .get(&blob_path(&digest))
-                    .expect(200)
-                    .expect_body(&bytes)
-            });
+            scope.spawn(|| registry.get(&blob_path(&digest)).expect(200).expect_body(&bytes));
         }
     });
 }
@@ -274,8 +219,5 @@ fn a_reader_that_leaves_in_mid_body_harms_nobody() {
         connection.write_request(&Request::get(blob_path(&digest)));
         drop(connection);
     }
-    registry
-        .get(&blob_path(&digest))
-        .expect(200)
-        .expect_body(&bytes);
+    registry.get(&blob_path(&digest)).expect(200).expect_body(&bytes);
 }

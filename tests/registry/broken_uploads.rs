@@ -26,10 +26,7 @@ fn wait_for_offset(upload: &Upload<'_>, bytes: usize) {
         if response.status == 204 && response.header("Range") == range {
             return;
         }
-        assert!(
-            Instant::now() < deadline,
-            "expected the range {range} in answer to {response}"
-        );
+        assert!(Instant::now() < deadline, "expected the range {range} in answer to {response}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -44,10 +41,7 @@ fn finish(registry: &Holdfast, upload: &mut Upload<'_>, bytes: &[u8], held: usiz
         .expect(202)
         .expect_header("Range", &format!("0-{}", bytes.len() - 1));
     upload.put(&digest, "").expect(201);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(200)
-        .expect_body(bytes);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(bytes);
 }
 
 #[test]
@@ -117,10 +111,7 @@ fn a_put_without_a_range_that_breaks_off_leaves_the_session_where_it_was() {
         break_off(&registry, &request, &rest[..2 * MEGABYTE]);
         wait_for_offset(&upload, before);
         upload.put(&digest, rest).expect(201);
-        registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-            .expect(200)
-            .expect_body(&bytes);
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
     }
 }
 
@@ -133,10 +124,7 @@ fn the_same_put_can_be_repeated_at_once_after_it_broke_off() {
     let request = Request::put(upload.closing(&digest)).announcing(bytes.len() as u64);
     break_off(&registry, &request, &bytes[..MEGABYTE]);
     upload.put(&digest, bytes.as_slice()).expect(201);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(200)
-        .expect_body(&bytes);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
 }
 
 #[test]
@@ -158,20 +146,10 @@ fn a_single_post_that_breaks_off_leaves_nothing_servable() {
     let bytes = bytes_of(MEGABYTE, 11);
     let digest = sha256(&bytes);
     let target = format!("/v2/{REPOSITORY}/blobs/uploads/?digest={digest}");
-    break_off(
-        &registry,
-        &Request::post(&target).announcing(bytes.len() as u64),
-        &bytes[..500_000],
-    );
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(404);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/tags/list"))
-        .expect(404);
-    registry
-        .send(Request::post(&target).body(bytes.as_slice()))
-        .expect(201);
+    break_off(&registry, &Request::post(&target).announcing(bytes.len() as u64), &bytes[..500_000]);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(404);
+    registry.get(&format!("/v2/{REPOSITORY}/tags/list")).expect(404);
+    registry.send(Request::post(&target).body(bytes.as_slice())).expect(201);
 }
 
 #[test]
@@ -185,10 +163,7 @@ fn a_body_shorter_than_its_length_leaves_a_resumable_session() {
     connection.write(&bytes[..600_000]);
     connection.finish_writing();
     let answer = connection.read_to_end();
-    assert!(
-        !answer.starts_with(b"HTTP/1.1 2"),
-        "a short body was taken for a whole one"
-    );
+    assert!(!answer.starts_with(b"HTTP/1.1 2"), "a short body was taken for a whole one");
     wait_for_offset(&upload, 600_000);
     finish(&registry, &mut upload, &bytes, 600_000);
 }
@@ -204,10 +179,7 @@ fn malformed_chunk_framing_keeps_what_arrived_before_it() {
     connection.write(&bytes[..100_000]);
     connection.write(b"\r\nno size\r\n");
     let answer = connection.read_to_end();
-    assert!(
-        !answer.starts_with(b"HTTP/1.1 2"),
-        "a malformed body was taken for a whole one"
-    );
+    assert!(!answer.starts_with(b"HTTP/1.1 2"), "a malformed body was taken for a whole one");
     wait_for_offset(&upload, 100_000);
     finish(&registry, &mut upload, &bytes, 100_000);
 }
@@ -229,10 +201,7 @@ fn an_upload_that_breaks_off_again_and_again_ends_with_the_right_bytes() {
         wait_for_offset(&upload, held);
     }
     upload.put(&digest, &bytes[held..]).expect(201);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(200)
-        .expect_body(&bytes);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
 }
 
 /// A connection with a PATCH under way that has sent `sent` and then stalls.
@@ -251,17 +220,11 @@ fn a_session_that_is_cancelled_while_a_chunk_comes_in_is_gone() {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let status = upload.cancel().status;
-        assert!(
-            matches!(status, 204 | 404 | 409 | 503),
-            "cancelling a busy session was answered {status}"
-        );
+        assert!(matches!(status, 204 | 404 | 409 | 503), "cancelling a busy session was answered {status}");
         if status == 204 || status == 404 {
             break;
         }
-        assert!(
-            Instant::now() < deadline,
-            "the session could never be cancelled"
-        );
+        assert!(Instant::now() < deadline, "the session could never be cancelled");
         std::thread::sleep(Duration::from_millis(20));
     }
     drop(connection);
@@ -283,10 +246,7 @@ fn a_client_that_comes_back_on_a_new_connection_gets_an_answer_although_its_old_
             let answer = upload.patch_range("100000-100999", &bytes[100_000..]);
             if answer.status == 202 {
                 upload.put(&digest, "").expect(201);
-                registry
-                    .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-                    .expect(200)
-                    .expect_body(&bytes);
+                registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
                 return;
             }
             assert!(matches!(answer.status, 409 | 416 | 503), "{answer}");

@@ -6,9 +6,7 @@ use crate::support::{Holdfast, Response};
 
 #[track_caller]
 fn expect_repositories(response: Response, names: &[&str]) -> Response {
-    let response = response
-        .expect(200)
-        .expect_header("Content-Type", "application/json");
+    let response = response.expect(200).expect_header("Content-Type", "application/json");
     assert_eq!(response.json(), json!({"repositories": names}));
     response
 }
@@ -31,11 +29,8 @@ fn the_catalog_lists_the_repositories_that_have_a_manifest_in_order() {
     let registry = with_repositories(&["b", "a/b", "a", "a-b", "a/b/c", "a0"]);
     registry.push_blob("only/blobs", "x");
     registry.start_upload("only/a/session");
-    expect_repositories(
-        registry.get("/v2/_catalog"),
-        &["a", "a-b", "a/b", "a/b/c", "a0", "b"],
-    )
-    .expect_no_header("Link");
+    expect_repositories(registry.get("/v2/_catalog"), &["a", "a-b", "a/b", "a/b/c", "a0", "b"])
+        .expect_no_header("Link");
 }
 
 #[test]
@@ -44,14 +39,10 @@ fn a_repository_leaves_the_catalog_with_its_last_manifest_and_stays_while_it_has
     let image = registry.push_image("team/app", "latest", 1);
     registry.delete("/v2/team/app/manifests/latest").expect(202);
     expect_repositories(registry.get("/v2/_catalog"), &["team/app"]);
-    registry
-        .delete(&format!("/v2/team/app/manifests/{}", image.digest))
-        .expect(202);
+    registry.delete(&format!("/v2/team/app/manifests/{}", image.digest)).expect(202);
     expect_repositories(registry.get("/v2/_catalog"), &[]);
     registry.get("/v2/team/app/tags/list").expect(200);
-    registry
-        .head(&format!("/v2/team/app/blobs/{}", image.layer))
-        .expect(200);
+    registry.head(&format!("/v2/team/app/blobs/{}", image.layer)).expect(200);
 }
 
 #[test]
@@ -88,8 +79,5 @@ fn the_largest_page_of_the_catalog_is_a_setting() {
 fn head_of_the_catalog_has_its_length() {
     let registry = with_repositories(&["a"]);
     let length = registry.get("/v2/_catalog").expect(200).content_length();
-    assert_eq!(
-        registry.head("/v2/_catalog").expect(200).content_length(),
-        length
-    );
+    assert_eq!(registry.head("/v2/_catalog").expect(200).content_length(), length);
 }

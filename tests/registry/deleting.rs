@@ -21,10 +21,7 @@ fn blob(digest: &str) -> String {
 fn expect_needed_by(response: Response, digests: &[&str]) -> Response {
     let response = response.expect_error(405, "UNSUPPORTED");
     for digest in digests {
-        assert!(
-            response.error_text().contains(digest),
-            "{digest} is not named: {response}"
-        );
+        assert!(response.error_text().contains(digest), "{digest} is not named: {response}");
     }
     response
 }
@@ -33,22 +30,12 @@ fn expect_needed_by(response: Response, digests: &[&str]) -> Response {
 fn deleting_a_tag_removes_the_tag_alone() {
     let registry = Holdfast::start();
     let image = registry.push_image(REPOSITORY, "a", 1);
-    registry
-        .put_manifest_bytes(REPOSITORY, "b", &image.media_type, image.bytes.as_slice())
-        .expect(201);
+    registry.put_manifest_bytes(REPOSITORY, "b", &image.media_type, image.bytes.as_slice()).expect(201);
     registry.delete(&manifest("a")).expect(202);
-    registry
-        .get(&manifest("a"))
-        .expect_error(404, "MANIFEST_UNKNOWN");
+    registry.get(&manifest("a")).expect_error(404, "MANIFEST_UNKNOWN");
     registry.head(&manifest("a")).expect(404);
-    registry
-        .get(&manifest("b"))
-        .expect(200)
-        .expect_body(&image.bytes);
-    registry
-        .get(&manifest(&image.digest))
-        .expect(200)
-        .expect_body(&image.bytes);
+    registry.get(&manifest("b")).expect(200).expect_body(&image.bytes);
+    registry.get(&manifest(&image.digest)).expect(200).expect_body(&image.bytes);
     assert_eq!(registry.tags(REPOSITORY), ["b"]);
 }
 
@@ -57,21 +44,14 @@ fn deleting_a_manifest_removes_every_tag_on_it() {
     let registry = Holdfast::start();
     let image = registry.push_image(REPOSITORY, "a", 1);
     let other = registry.push_image(REPOSITORY, "other", 2);
-    registry
-        .put_manifest_bytes(REPOSITORY, "b", &image.media_type, image.bytes.as_slice())
-        .expect(201);
+    registry.put_manifest_bytes(REPOSITORY, "b", &image.media_type, image.bytes.as_slice()).expect(201);
     registry.delete(&manifest(&image.digest)).expect(202);
     for reference in ["a", "b", image.digest.as_str()] {
-        registry
-            .get(&manifest(reference))
-            .expect_error(404, "MANIFEST_UNKNOWN");
+        registry.get(&manifest(reference)).expect_error(404, "MANIFEST_UNKNOWN");
         registry.head(&manifest(reference)).expect(404);
     }
     assert_eq!(registry.tags(REPOSITORY), ["other"]);
-    registry
-        .get(&manifest("other"))
-        .expect(200)
-        .expect_body(&other.bytes);
+    registry.get(&manifest("other")).expect(200).expect_body(&other.bytes);
 }
 
 #[test]
@@ -81,18 +61,10 @@ fn deleting_a_blob_removes_it_from_this_repository_alone() {
     registry.push_blob("team/other", "shared");
     registry.delete(&blob(&digest)).expect(202);
     registry.head(&blob(&digest)).expect(404);
-    registry
-        .get(&blob(&digest))
-        .expect_error(404, "BLOB_UNKNOWN");
-    registry
-        .get(&format!("/v2/team/other/blobs/{digest}"))
-        .expect(200)
-        .expect_body("shared");
+    registry.get(&blob(&digest)).expect_error(404, "BLOB_UNKNOWN");
+    registry.get(&format!("/v2/team/other/blobs/{digest}")).expect(200).expect_body("shared");
     assert_eq!(registry.push_blob(REPOSITORY, "shared"), digest);
-    registry
-        .get(&blob(&digest))
-        .expect(200)
-        .expect_body("shared");
+    registry.get(&blob(&digest)).expect(200).expect_body("shared");
 }
 
 #[test]
@@ -100,21 +72,11 @@ fn deleting_what_does_not_exist_is_404() {
     let registry = Holdfast::start();
     registry.delete(&manifest("latest")).expect(404);
     registry.push_image(REPOSITORY, "latest", 1);
-    registry
-        .delete(&manifest("missing"))
-        .expect_error(404, "MANIFEST_UNKNOWN");
-    registry
-        .delete(&manifest(&sha256("x")))
-        .expect_error(404, "MANIFEST_UNKNOWN");
-    registry
-        .delete(&manifest(&sha512("x")))
-        .expect_error(404, "MANIFEST_UNKNOWN");
-    registry
-        .delete(&blob(&sha256("x")))
-        .expect_error(404, "BLOB_UNKNOWN");
-    registry
-        .delete(&format!("/v2/no/such/repository/blobs/{}", sha256("x")))
-        .expect(404);
+    registry.delete(&manifest("missing")).expect_error(404, "MANIFEST_UNKNOWN");
+    registry.delete(&manifest(&sha256("x"))).expect_error(404, "MANIFEST_UNKNOWN");
+    registry.delete(&manifest(&sha512("x"))).expect_error(404, "MANIFEST_UNKNOWN");
+    registry.delete(&blob(&sha256("x"))).expect_error(404, "BLOB_UNKNOWN");
+    registry.delete(&format!("/v2/no/such/repository/blobs/{}", sha256("x"))).expect(404);
 }
 
 #[test]
@@ -132,12 +94,8 @@ fn deleting_twice_is_202_and_then_404() {
 fn deleting_by_a_malformed_digest_is_400() {
     let registry = Holdfast::start();
     registry.push_image(REPOSITORY, "latest", 1);
-    registry
-        .delete(&blob("sha256:bad"))
-        .expect_error(400, "DIGEST_INVALID");
-    registry
-        .delete(&manifest("sha256:bad"))
-        .expect_error(400, "DIGEST_INVALID");
+    registry.delete(&blob("sha256:bad")).expect_error(400, "DIGEST_INVALID");
+    registry.delete(&manifest("sha256:bad")).expect_error(400, "DIGEST_INVALID");
 }
 
 #[test]
@@ -145,30 +103,15 @@ fn a_deleted_manifest_can_be_pushed_again() {
     let registry = Holdfast::start();
     let image = registry.push_image(REPOSITORY, "latest", 1);
     registry.delete(&manifest(&image.digest)).expect(202);
-    registry
-        .put_manifest_bytes(
-            REPOSITORY,
-            "latest",
-            &image.media_type,
-            image.bytes.as_slice(),
-        )
-        .expect(201);
-    registry
-        .get(&manifest("latest"))
-        .expect(200)
-        .expect_body(&image.bytes);
+    registry.put_manifest_bytes(REPOSITORY, "latest", &image.media_type, image.bytes.as_slice()).expect(201);
+    registry.get(&manifest("latest")).expect(200).expect_body(&image.bytes);
 }
 
 #[test]
 fn an_image_is_deleted_tag_then_manifest_then_blobs() {
     let registry = Holdfast::start();
     let image = registry.push_image(REPOSITORY, "latest", 1);
-    for target in [
-        manifest("latest"),
-        manifest(&image.digest),
-        blob(&image.layer),
-        blob(&image.config),
-    ] {
+    for target in [manifest("latest"), manifest(&image.digest), blob(&image.layer), blob(&image.config)] {
         registry.delete(&target).expect(202);
         registry.head(&target).expect(404);
     }
@@ -213,15 +156,10 @@ fn a_blob_that_only_another_repository_needs_can_be_deleted() {
     let registry = Holdfast::start();
     let image = registry.push_image("team/other", "latest", 1);
     registry
-        .post(&format!(
-            "/v2/{REPOSITORY}/blobs/uploads/?mount={}&from=team/other",
-            image.layer
-        ))
+        .post(&format!("/v2/{REPOSITORY}/blobs/uploads/?mount={}&from=team/other", image.layer))
         .expect(201);
     registry.delete(&blob(&image.layer)).expect(202);
-    registry
-        .get(&format!("/v2/team/other/blobs/{}", image.layer))
-        .expect(200);
+    registry.get(&format!("/v2/team/other/blobs/{}", image.layer)).expect(200);
 }
 
 #[test]
@@ -235,10 +173,7 @@ fn a_child_that_an_index_needs_is_405_and_names_the_indexes_and_the_call_that_wo
         registry.push_manifest(REPOSITORY, "first", &first),
         registry.push_manifest(REPOSITORY, "second", &second),
     ];
-    let response = expect_needed_by(
-        registry.delete(&manifest(&child.digest)),
-        &[&indexes[0], &indexes[1]],
-    );
+    let response = expect_needed_by(registry.delete(&manifest(&child.digest)), &[&indexes[0], &indexes[1]]);
     let text = response.error_text();
     assert!(
         text.contains("DELETE") && text.contains("/manifests/"),
@@ -270,11 +205,7 @@ fn a_nested_index_is_needed_by_the_one_above() {
 fn blobs_that_a_cache_index_lists_are_needed() {
     let registry = Holdfast::start();
     let layer = registry.push_blob(REPOSITORY, "cached");
-    let cache = registry.push_manifest(
-        REPOSITORY,
-        "cache",
-        &index(&[descriptor("text/plain", "cached")]),
-    );
+    let cache = registry.push_manifest(REPOSITORY, "cache", &index(&[descriptor("text/plain", "cached")]));
     expect_needed_by(registry.delete(&blob(&layer)), &[&cache]);
     registry.delete(&manifest(&cache)).expect(202);
     registry.delete(&blob(&layer)).expect(202);
@@ -288,10 +219,7 @@ fn a_subject_is_not_needed_by_its_referrers() {
     referrer["subject"] = subject.descriptor();
     registry.push_manifest(REPOSITORY, "referrer", &referrer);
     registry.delete(&manifest(&subject.digest)).expect(202);
-    registry
-        .get(&manifest("referrer"))
-        .expect(200)
-        .expect_body(to_bytes(&referrer));
+    registry.get(&manifest("referrer")).expect(200).expect_body(to_bytes(&referrer));
 }
 
 #[test]
@@ -311,12 +239,7 @@ fn deletion_that_is_disabled_is_405_unsupported_and_deletes_nothing() {
     let registry = Holdfast::configured("storage: {delete: {enabled: false}}\n");
     let image = registry.push_image(REPOSITORY, "latest", 1);
     let free = registry.push_blob(REPOSITORY, "free");
-    for target in [
-        manifest("latest"),
-        manifest(&image.digest),
-        blob(&image.layer),
-        blob(&free),
-    ] {
+    for target in [manifest("latest"), manifest(&image.digest), blob(&image.layer), blob(&free)] {
         registry.delete(&target).expect_error(405, "UNSUPPORTED");
         registry.head(&target).expect(200);
     }
@@ -326,9 +249,7 @@ fn deletion_that_is_disabled_is_405_unsupported_and_deletes_nothing() {
 fn deletion_is_off_with_a_distribution_file_that_does_not_turn_it_on() {
     let registry = Holdfast::configured("version: 0.1\n");
     let digest = registry.push_blob(REPOSITORY, "x");
-    registry
-        .delete(&blob(&digest))
-        .expect_error(405, "UNSUPPORTED");
+    registry.delete(&blob(&digest)).expect_error(405, "UNSUPPORTED");
     let registry = Holdfast::configured("version: 0.1\nstorage:\n  delete:\n    enabled: true\n");
     let digest = registry.push_blob(REPOSITORY, "x");
     registry.delete(&blob(&digest)).expect(202);

@@ -23,10 +23,7 @@ const LISTED: [&str; 14] = [
 #[track_caller]
 fn expect_listed(response: &Response) {
     for code in response.error_codes() {
-        assert!(
-            LISTED.contains(&code.as_str()),
-            "{code} is not a code of the specification: {response}"
-        );
+        assert!(LISTED.contains(&code.as_str()), "{code} is not a code of the specification: {response}");
     }
 }
 
@@ -38,18 +35,9 @@ fn routes() -> Vec<(String, Vec<&'static str>)> {
         ("/v2/_catalog".to_owned(), vec!["GET", "HEAD"]),
         ("/v2/a/b/tags/list".to_owned(), vec!["GET", "HEAD"]),
         (format!("/v2/a/b/referrers/{digest}"), vec!["GET", "HEAD"]),
-        (
-            "/v2/a/b/manifests/latest".to_owned(),
-            vec!["GET", "HEAD", "PUT", "DELETE"],
-        ),
-        (
-            format!("/v2/a/b/manifests/{digest}"),
-            vec!["GET", "HEAD", "PUT", "DELETE"],
-        ),
-        (
-            format!("/v2/a/b/blobs/{digest}"),
-            vec!["GET", "HEAD", "DELETE"],
-        ),
+        ("/v2/a/b/manifests/latest".to_owned(), vec!["GET", "HEAD", "PUT", "DELETE"]),
+        (format!("/v2/a/b/manifests/{digest}"), vec!["GET", "HEAD", "PUT", "DELETE"]),
+        (format!("/v2/a/b/blobs/{digest}"), vec!["GET", "HEAD", "DELETE"]),
         ("/v2/a/b/blobs/uploads/".to_owned(), vec!["POST"]),
         (
             "/v2/a/b/blobs/uploads/00000000-0000-4000-8000-000000000000".to_owned(),
@@ -61,32 +49,21 @@ fn routes() -> Vec<(String, Vec<&'static str>)> {
 /// The methods that `Allow` names.
 #[track_caller]
 fn allowed(response: &Response) -> Vec<String> {
-    response
-        .header("Allow")
-        .split(',')
-        .map(|method| method.trim().to_owned())
-        .collect()
+    response.header("Allow").split(',').map(|method| method.trim().to_owned()).collect()
 }
 
 #[test]
 fn a_method_that_a_route_does_not_take_is_405_with_allow() {
     let registry = Holdfast::start();
     for (path, methods) in routes() {
-        for method in [
-            "GET", "PUT", "POST", "PATCH", "DELETE", "TRACE", "BREW", "get",
-        ] {
+        for method in ["GET", "PUT", "POST", "PATCH", "DELETE", "TRACE", "BREW", "get"] {
             if methods.contains(&method) {
                 continue;
             }
-            let response = registry
-                .send(Request::new(method, &path))
-                .expect_error(405, "UNSUPPORTED");
+            let response = registry.send(Request::new(method, &path)).expect_error(405, "UNSUPPORTED");
             let allowed = allowed(&response);
             for method in &methods {
-                assert!(
-                    allowed.iter().any(|found| found == method),
-                    "{method} is missing: {response}"
-                );
+                assert!(allowed.iter().any(|found| found == method), "{method} is missing: {response}");
             }
             assert!(!allowed.iter().any(|found| found == method), "{response}");
         }
@@ -100,16 +77,11 @@ fn options_is_204_with_allow_on_every_route() {
         let response = registry.send(Request::new("OPTIONS", &path)).expect(204);
         let allowed = allowed(&response);
         for method in methods {
-            assert!(
-                allowed.iter().any(|found| found == method),
-                "{method} is missing: {response}"
-            );
+            assert!(allowed.iter().any(|found| found == method), "{method} is missing: {response}");
         }
     }
     registry.send(Request::new("OPTIONS", "/")).expect(204);
-    registry
-        .send(Request::new("OPTIONS", "/v2/no/such/route"))
-        .expect(204);
+    registry.send(Request::new("OPTIONS", "/v2/no/such/route")).expect(204);
 }
 
 #[test]
@@ -151,23 +123,15 @@ fn refusals_of_every_kind_have_a_code_of_the_specification() {
         Request::put("/v2/a/b/manifests/.bad").body("{}"),
         Request::get("/v2/a/b/manifests/missing"),
         Request::get(format!("/v2/a/b/blobs/{}", image.layer)).header("Range", "bytes=9999999-"),
-        Request::patch(&upload.location)
-            .header("Content-Range", "5-9")
-            .body("abcde"),
-        Request::patch(&upload.location)
-            .header("Content-Range", "nonsense")
-            .body("abcde"),
+        Request::patch(&upload.location).header("Content-Range", "5-9").body("abcde"),
+        Request::patch(&upload.location).header("Content-Range", "nonsense").body("abcde"),
         Request::put("/v2/a/b/manifests/latest")
             .header("If-None-Match", "*")
             .header("Content-Type", &image.media_type)
             .body(image.bytes.as_slice()),
-        Request::put(format!(
-            "/v2/a/b/manifests/{}?{}",
-            image.digest,
-            "tag=t&".repeat(100)
-        ))
-        .header("Content-Type", &image.media_type)
-        .body(image.bytes.as_slice()),
+        Request::put(format!("/v2/a/b/manifests/{}?{}", image.digest, "tag=t&".repeat(100)))
+            .header("Content-Type", &image.media_type)
+            .body(image.bytes.as_slice()),
         Request::post("/v2/a/b/blobs/uploads/?digest-algorithm=md5"),
         Request::delete(format!("/v2/a/b/blobs/{}", image.layer)),
         Request::put("/v2/a/b/manifests/large")
@@ -193,21 +157,14 @@ fn errors_name_what_they_are_about() {
     ];
     for (path, thing) in about {
         let response = registry.get(&path).expect(404);
-        assert!(
-            response.error_text().contains(thing),
-            "{thing} is not named: {response}"
-        );
+        assert!(response.error_text().contains(thing), "{thing} is not named: {response}");
     }
 }
 
 #[test]
 fn head_of_an_error_has_the_headers_of_its_get_and_no_body() {
     let registry = Holdfast::start();
-    for path in [
-        "/v2/a/b/manifests/latest",
-        "/v2/no/such/route",
-        "/v2/A/manifests/latest",
-    ] {
+    for path in ["/v2/a/b/manifests/latest", "/v2/no/such/route", "/v2/A/manifests/latest"] {
         let got = registry.get(path);
         let head = registry.head(path).expect(got.status);
         assert_eq!(head.header("Content-Type"), got.header("Content-Type"));
@@ -229,19 +186,14 @@ fn configured_headers_are_on_every_response_errors_included() {
     registry.get("/").expect(200);
     registry.get("/v2/").expect(200);
     registry.head("/v2/a/b/manifests/latest").expect(200);
-    registry
-        .get(&format!("/v2/a/b/blobs/{}", image.layer))
-        .expect(200);
+    registry.get(&format!("/v2/a/b/blobs/{}", image.layer)).expect(200);
     registry.get("/v2/no/such/route").expect(404);
     registry.get("/v2/A/tags/list").expect(400);
     registry.post("/v2/a/b/tags/list").expect(405);
-    registry
-        .send(Request::new("OPTIONS", "/v2/a/b/tags/list"))
-        .expect(204);
+    registry.send(Request::new("OPTIONS", "/v2/a/b/tags/list")).expect(204);
     registry
         .send(
-            Request::get("/v2/a/b/manifests/latest")
-                .header("If-None-Match", format!("\"{}\"", image.digest)),
+            Request::get("/v2/a/b/manifests/latest").header("If-None-Match", format!("\"{}\"", image.digest)),
         )
         .expect(304);
 }

@@ -11,35 +11,16 @@ const REPOSITORY: &str = "team/http";
 fn a_connection_serves_one_request_after_another() {
     let registry = Holdfast::start();
     let mut connection = registry.connect();
-    let post = connection
-        .send(&Request::post(format!("/v2/{REPOSITORY}/blobs/uploads/")))
-        .expect(202);
+    let post = connection.send(&Request::post(format!("/v2/{REPOSITORY}/blobs/uploads/"))).expect(202);
     let digest = sha256("blob");
-    connection
-        .send(&Request::patch(post.location()).chunked(["bl", "ob"]))
-        .expect(202);
-    connection
-        .send(&Request::put(format!(
-            "{}?digest={digest}",
-            post.location()
-        )))
-        .expect(201);
+    connection.send(&Request::patch(post.location()).chunked(["bl", "ob"])).expect(202);
+    connection.send(&Request::put(format!("{}?digest={digest}", post.location()))).expect(201);
     let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
     connection.send(&Request::head(&path)).expect(200);
-    connection
-        .send(&Request::get("/v2/no/such/manifests/x"))
-        .expect(404);
-    connection
-        .send(&Request::get(&path).header("If-None-Match", format!("\"{digest}\"")))
-        .expect(304);
-    connection
-        .send(&Request::get(&path).header("Range", "bytes=1-2"))
-        .expect(206)
-        .expect_body("lo");
-    connection
-        .send(&Request::get(&path))
-        .expect(200)
-        .expect_body("blob");
+    connection.send(&Request::get("/v2/no/such/manifests/x")).expect(404);
+    connection.send(&Request::get(&path).header("If-None-Match", format!("\"{digest}\""))).expect(304);
+    connection.send(&Request::get(&path).header("Range", "bytes=1-2")).expect(206).expect_body("lo");
+    connection.send(&Request::get(&path)).expect(200).expect_body("blob");
     connection.send(&Request::delete(&path)).expect(202);
     connection.expect_end();
 }
@@ -58,10 +39,7 @@ fn pipelined_requests_are_answered_in_order() {
         connection.write_request(request);
     }
     for (seed, request) in (0..).zip(&requests) {
-        connection
-            .read_response(request)
-            .expect(200)
-            .expect_body(bytes_of(1_000, seed));
+        connection.read_response(request).expect(200).expect_body(bytes_of(1_000, seed));
     }
     connection.expect_end();
 }
@@ -70,9 +48,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn connection_close_is_honoured() {
     let registry = Holdfast::start();
     let mut connection = registry.connect();
-    let response = connection
-        .send(&Request::get("/v2/").header("Connection", "close"))
-        .expect(200);
+    let response = connection.send(&Request::get("/v2/").header("Connection", "close")).expect(200);
     assert_eq!(response.header("Connection").to_ascii_lowercase(), "close");
     assert!(connection.read_to_end().is_empty());
 }
@@ -81,9 +57,8 @@ fn connection_close_is_honoured() {
 fn a_client_that_expects_100_continue_gets_it_before_its_body_is_due() {
     let registry = Holdfast::start();
     let upload = registry.start_upload(REPOSITORY);
-    let request = Request::put(upload.closing(&sha256("body")))
-        .header("Expect", "100-continue")
-        .announcing(4);
+    let request =
+        Request::put(upload.closing(&sha256("body"))).header("Expect", "100-continue").announcing(4);
     let mut connection = registry.connect();
     connection.write_head(&request);
     assert_eq!(connection.read_interim(), 100);
@@ -101,15 +76,9 @@ fn a_refusal_comes_instead_of_100_continue() {
         (Request::patch(&gone), 404),
         (Request::put(format!("{gone}?digest={}", sha256("x"))), 404),
         (Request::put(&upload.location), 400),
-        (
-            Request::patch(&upload.location).header("Content-Range", "5-9"),
-            416,
-        ),
+        (Request::patch(&upload.location).header("Content-Range", "5-9"), 416),
         (Request::put("/v2/UPPER/manifests/latest"), 400),
-        (
-            Request::post(format!("/v2/{REPOSITORY}/blobs/uploads/?digest=sha256:bad")),
-            400,
-        ),
+        (Request::post(format!("/v2/{REPOSITORY}/blobs/uploads/?digest=sha256:bad")), 400),
         (Request::put(format!("/v2/{REPOSITORY}/tags/list")), 405),
     ];
     for (request, status) in refusals {
@@ -117,10 +86,7 @@ fn a_refusal_comes_instead_of_100_continue() {
         let mut connection = registry.connect();
         connection.write_head(&request);
         let response = connection.read_response(&request).expect(status);
-        assert!(
-            response.interim.is_empty(),
-            "the body was asked for and then refused: {response}"
-        );
+        assert!(response.interim.is_empty(), "the body was asked for and then refused: {response}");
     }
 }
 
@@ -143,9 +109,7 @@ fn a_refusal_reaches_a_client_that_sends_its_body_all_the_same() {
     let gone = format!("/v2/{REPOSITORY}/blobs/uploads/00000000-0000-4000-8000-000000000000");
     let body = bytes_of(1024 * 1024, 1);
     for _ in 0..5 {
-        registry
-            .send(Request::patch(&gone).body(body.as_slice()))
-            .expect_error(404, "BLOB_UPLOAD_UNKNOWN");
+        registry.send(Request::patch(&gone).body(body.as_slice())).expect_error(404, "BLOB_UPLOAD_UNKNOWN");
         registry
             .send(Request::patch(&gone).chunked(body.chunks(10_000)))
             .expect_error(404, "BLOB_UPLOAD_UNKNOWN");
@@ -160,20 +124,10 @@ fn the_names_of_headers_are_read_in_any_case() {
     let registry = Holdfast::start();
     let digest = registry.push_blob(REPOSITORY, "0123456789");
     let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
-    registry
-        .send(Request::get(&path).header("rAnGe", "bytes=0-1"))
-        .expect(206);
-    registry
-        .send(Request::get(&path).header("IF-NONE-MATCH", format!("\"{digest}\"")))
-        .expect(304);
+    registry.send(Request::get(&path).header("rAnGe", "bytes=0-1")).expect(206);
+    registry.send(Request::get(&path).header("IF-NONE-MATCH", format!("\"{digest}\""))).expect(304);
     let mut upload = registry.start_upload(REPOSITORY);
-    upload
-        .send(
-            Request::patch(&upload.location)
-                .header("content-RANGE", "5-9")
-                .body("01234"),
-        )
-        .expect(416);
+    upload.send(Request::patch(&upload.location).header("content-RANGE", "5-9").body("01234")).expect(416);
 }
 
 #[test]
@@ -198,13 +152,10 @@ fn a_target_in_absolute_form_is_served() {
 fn request_headers_of_60_kilobytes_are_read() {
     let registry = Holdfast::start();
     registry
-        .send(
-            Request::get("/v2/").header("Authorization", format!("Bearer {}", "t".repeat(60_000))),
-        )
+        .send(Request::get("/v2/").header("Authorization", format!("Bearer {}", "t".repeat(60_000))))
         .expect(200);
-    let many = (0..200).fold(Request::get("/v2/"), |request, number| {
-        request.header(&format!("X-Header-{number}"), "value")
-    });
+    let many = (0..200)
+        .fold(Request::get("/v2/"), |request, number| request.header(&format!("X-Header-{number}"), "value"));
     registry.send(many).expect(200);
 }
 
@@ -218,19 +169,12 @@ fn a_target_of_2_kilobytes_and_more_is_read() {
 #[test]
 fn what_is_no_http_is_answered_400() {
     let registry = Holdfast::start();
-    for bytes in [
-        b"nonsense\r\n\r\n".as_slice(),
-        b"GET /v2/ HTTP/1.1\r\nbad header\r\n\r\n",
-        b"GET\r\n\r\n",
-    ] {
+    for bytes in [b"nonsense\r\n\r\n".as_slice(), b"GET /v2/ HTTP/1.1\r\nbad header\r\n\r\n", b"GET\r\n\r\n"]
+    {
         let mut connection = registry.connect();
         connection.write(bytes);
         let answer = connection.read_to_end();
-        assert!(
-            answer.starts_with(b"HTTP/1.1 400"),
-            "{:?}",
-            String::from_utf8_lossy(&answer)
-        );
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{:?}", String::from_utf8_lossy(&answer));
     }
     registry.get("/v2/").expect(200);
 }
@@ -262,24 +206,15 @@ fn an_http_1_0_client_is_served_in_full_with_a_content_length() {
         (Request::get(&blob).header("Range", "bytes=0-9"), 206),
         (Request::get(&blob).header("Range", "bytes=0-9,20-29"), 206),
         (Request::get(&blob).header("Range", "bytes=9999-"), 416),
-        (
-            Request::get(format!("/v2/{REPOSITORY}/manifests/latest")),
-            200,
-        ),
+        (Request::get(format!("/v2/{REPOSITORY}/manifests/latest")), 200),
         (Request::get(format!("/v2/{REPOSITORY}/tags/list")), 200),
         (Request::get("/v2/_catalog"), 200),
-        (
-            Request::get(format!("/v2/{REPOSITORY}/referrers/{}", image.digest)),
-            200,
-        ),
+        (Request::get(format!("/v2/{REPOSITORY}/referrers/{}", image.digest)), 200),
         (Request::get("/v2/no/such/route"), 404),
     ];
     for (request, status) in requests {
         let response = registry.send(request.http_1_0()).expect(status);
-        assert!(
-            response.headers("Transfer-Encoding").is_empty(),
-            "{response}"
-        );
+        assert!(response.headers("Transfer-Encoding").is_empty(), "{response}");
         let _stated = response.content_length();
     }
 }
@@ -288,9 +223,7 @@ fn an_http_1_0_client_is_served_in_full_with_a_content_length() {
 fn an_http_1_0_client_can_push() {
     let registry = Holdfast::start();
     let mut upload = registry.start_upload(REPOSITORY);
-    let request = Request::put(upload.closing(&sha256("old")))
-        .body("old")
-        .http_1_0();
+    let request = Request::put(upload.closing(&sha256("old"))).body("old").http_1_0();
     upload.send(request).expect(201);
 }
 
@@ -298,9 +231,7 @@ fn an_http_1_0_client_can_push() {
 fn an_http_1_0_client_gets_no_100() {
     let registry = Holdfast::start();
     let mut upload = registry.start_upload(REPOSITORY);
-    let request = Request::put(upload.closing(&sha256("old")))
-        .header("Expect", "100-continue")
-        .body("old")
-        .http_1_0();
+    let request =
+        Request::put(upload.closing(&sha256("old"))).header("Expect", "100-continue").body("old").http_1_0();
     assert!(upload.send(request).expect(201).interim.is_empty());
 }

@@ -22,18 +22,10 @@ fn a_patch_that_stalls_is_answered_408_and_keeps_what_arrived() {
     let mut upload = registry.start_upload(REPOSITORY);
     let request = Request::patch(&upload.location).announcing(200_000);
     let started = Instant::now();
-    stall(&registry, &request, &bytes[..100_000])
-        .read_response(&request)
-        .expect(408);
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "the answer took {:?}",
-        started.elapsed()
-    );
+    stall(&registry, &request, &bytes[..100_000]).read_response(&request).expect(408);
+    assert!(started.elapsed() < Duration::from_secs(10), "the answer took {:?}", started.elapsed());
     upload.expect_offset(100_000);
-    upload
-        .patch_range("100000-199999", &bytes[100_000..])
-        .expect(202);
+    upload.patch_range("100000-199999", &bytes[100_000..]).expect(202);
     upload.put(&sha256(&bytes), "").expect(201);
 }
 
@@ -44,9 +36,7 @@ fn a_put_that_stalls_is_answered_408_and_leaves_the_session_where_it_was() {
     let mut upload = registry.start_upload(REPOSITORY);
     upload.patch(&bytes[..1_000]).expect(202);
     let request = Request::put(upload.closing(&sha256(&bytes))).announcing(299_000);
-    stall(&registry, &request, &bytes[1_000..200_000])
-        .read_response(&request)
-        .expect(408);
+    stall(&registry, &request, &bytes[1_000..200_000]).read_response(&request).expect(408);
     upload.expect_offset(1_000);
     upload.put(&sha256(&bytes), &bytes[1_000..]).expect(201);
 }
@@ -57,15 +47,10 @@ fn a_manifest_and_a_single_post_that_stall_are_answered_408() {
     let manifest = Request::put(format!("/v2/{REPOSITORY}/manifests/latest"))
         .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
         .announcing(100);
-    let post = Request::post(format!(
-        "/v2/{REPOSITORY}/blobs/uploads/?digest={}",
-        sha256("x")
-    ))
-    .announcing(100);
+    let post =
+        Request::post(format!("/v2/{REPOSITORY}/blobs/uploads/?digest={}", sha256("x"))).announcing(100);
     for request in [manifest, post] {
-        stall(&registry, &request, b"{")
-            .read_response(&request)
-            .expect(408);
+        stall(&registry, &request, b"{").read_response(&request).expect(408);
     }
 }
 
@@ -79,10 +64,7 @@ fn a_slow_client_that_keeps_sending_is_not_cut_off() {
         std::thread::sleep(Duration::from_millis(300));
         connection.write(&[*byte]);
     }
-    connection
-        .read_response(&request)
-        .expect(202)
-        .expect_header("Range", "0-9");
+    connection.read_response(&request).expect(202).expect_header("Range", "0-9");
     upload.put(&sha256("0123456789"), "").expect(201);
 }
 
@@ -93,9 +75,7 @@ fn one_at_a_time() -> Holdfast {
 
 /// A PATCH under way that holds the only place.
 fn occupy(registry: &Holdfast, upload: &Upload<'_>) -> (Connection, Request) {
-    let request = Request::patch(&upload.location)
-        .header("Expect", "100-continue")
-        .announcing(10);
+    let request = Request::patch(&upload.location).header("Expect", "100-continue").announcing(10);
     let mut connection = registry.connect();
     connection.write_head(&request);
     assert_eq!(connection.read_interim(), 100);
@@ -111,15 +91,8 @@ fn one_upload_too_many_waits_and_is_then_answered_503_with_retry_after() {
     let (mut connection, request) = occupy(&registry, &first);
     let started = Instant::now();
     let response = second.patch("abc").expect_error(503, "UNAVAILABLE");
-    assert!(
-        response.header("Retry-After").parse::<u32>().is_ok(),
-        "{response}"
-    );
-    assert!(
-        started.elapsed() >= Duration::from_millis(900),
-        "it did not wait: {:?}",
-        started.elapsed()
-    );
+    assert!(response.header("Retry-After").parse::<u32>().is_ok(), "{response}");
+    assert!(started.elapsed() >= Duration::from_millis(900), "it did not wait: {:?}", started.elapsed());
     connection.write(b"56789");
     connection.read_response(&request).expect(202);
     first.put(&sha256("0123456789"), "").expect(201);
@@ -147,14 +120,10 @@ fn a_client_over_the_limit_is_not_asked_for_its_body() {
     let first = registry.start_upload(REPOSITORY);
     let second = registry.start_upload(REPOSITORY);
     let _occupied = occupy(&registry, &first);
-    let request = Request::put(second.closing(&sha256("abc")))
-        .header("Expect", "100-continue")
-        .announcing(3);
+    let request = Request::put(second.closing(&sha256("abc"))).header("Expect", "100-continue").announcing(3);
     let mut connection = registry.connect();
     connection.write_head(&request);
-    let response = connection
-        .read_response(&request)
-        .expect_error(503, "UNAVAILABLE");
+    let response = connection.read_response(&request).expect_error(503, "UNAVAILABLE");
     assert!(response.interim.is_empty(), "{response}");
 }
 
@@ -165,15 +134,8 @@ fn pulls_go_on_while_uploads_wait() {
     let upload = registry.start_upload(REPOSITORY);
     let _occupied = occupy(&registry, &upload);
     let started = Instant::now();
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(200)
-        .expect_body("readable");
-    assert!(
-        started.elapsed() < Duration::from_millis(900),
-        "the pull waited {:?}",
-        started.elapsed()
-    );
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body("readable");
+    assert!(started.elapsed() < Duration::from_millis(900), "the pull waited {:?}", started.elapsed());
 }
 
 #[test]
@@ -185,21 +147,12 @@ fn a_busy_registry_never_answers_429() {
                 let registry = &registry;
                 scope.spawn(move || {
                     let bytes = bytes_of(100_000, seed);
-                    registry
-                        .start_upload(REPOSITORY)
-                        .put(&sha256(&bytes), bytes)
-                        .status
+                    registry.start_upload(REPOSITORY).put(&sha256(&bytes), bytes).status
                 })
             })
             .collect();
-        pushes
-            .into_iter()
-            .map(|push| push.join().unwrap())
-            .collect()
+        pushes.into_iter().map(|push| push.join().unwrap()).collect()
     });
-    assert!(
-        statuses.iter().all(|status| matches!(status, 201 | 503)),
-        "{statuses:?}"
-    );
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 503)), "{statuses:?}");
     assert!(statuses.contains(&201), "{statuses:?}");
 }

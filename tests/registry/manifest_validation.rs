@@ -57,9 +57,7 @@ fn json_nested_without_end_is_refused_or_kept_and_never_a_crash() {
     let text = String::from_utf8(to_bytes(&manifest)).unwrap();
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let nested = text.replacen('{', &format!("{{\"deep\":{deep},"), 1);
-    let status = registry
-        .put_manifest_bytes(REPOSITORY, "deep", OCI_IMAGE, nested)
-        .status;
+    let status = registry.put_manifest_bytes(REPOSITORY, "deep", OCI_IMAGE, nested).status;
     assert!(matches!(status, 201 | 400), "{status}");
     registry.get("/v2/").expect(200);
 }
@@ -116,11 +114,9 @@ fn a_field_of_the_wrong_shape_is_manifest_invalid() {
         *manifest.pointer_mut(pointer).unwrap() = value;
         expect_invalid(&registry, OCI_IMAGE, to_bytes(&manifest));
     }
-    for (field, value) in [
-        ("annotations", json!({"a": 1})),
-        ("subject", json!("text")),
-        ("artifactType", json!(1)),
-    ] {
+    for (field, value) in
+        [("annotations", json!({"a": 1})), ("subject", json!("text")), ("artifactType", json!(1))]
+    {
         let mut manifest = manifest.clone();
         manifest[field] = value;
         expect_invalid(&registry, OCI_IMAGE, to_bytes(&manifest));
@@ -140,23 +136,17 @@ fn a_malformed_digest_in_a_descriptor_is_400() {
         ] {
             let mut manifest = manifest.clone();
             *manifest.pointer_mut(pointer).unwrap() = json!(digest);
-            let response = registry
-                .put_manifest(REPOSITORY, "refused", &manifest)
-                .expect(400);
+            let response = registry.put_manifest(REPOSITORY, "refused", &manifest).expect(400);
             let codes = response.error_codes();
             assert!(
-                codes
-                    .iter()
-                    .all(|code| code == "MANIFEST_INVALID" || code == "DIGEST_INVALID"),
+                codes.iter().all(|code| code == "MANIFEST_INVALID" || code == "DIGEST_INVALID"),
                 "{response}"
             );
         }
     }
     let mut with_subject = manifest;
     with_subject["subject"] = json!({"mediaType": OCI_IMAGE, "digest": "sha256:bad", "size": 2});
-    registry
-        .put_manifest(REPOSITORY, "refused", &with_subject)
-        .expect(400);
+    registry.put_manifest(REPOSITORY, "refused", &with_subject).expect(400);
     assert!(registry.tags(REPOSITORY).is_empty());
 }
 
@@ -200,9 +190,7 @@ fn schema_1_is_refused_with_a_message_that_says_what_to_do() {
     ] {
         let text = expect_invalid(&registry, media_type, to_bytes(&body)).to_lowercase();
         assert!(
-            text.contains("schema 1")
-                || text.contains("schema1")
-                || text.contains("schema version 1"),
+            text.contains("schema 1") || text.contains("schema1") || text.contains("schema version 1"),
             "{text}"
         );
         assert!(text.contains("push"), "it does not say what to do: {text}");
@@ -212,12 +200,9 @@ fn schema_1_is_refused_with_a_message_that_says_what_to_do() {
 #[test]
 fn an_unknown_manifest_type_is_manifest_invalid() {
     let (registry, manifest) = with_image_blobs();
-    for media_type in [
-        "application/json",
-        "text/plain",
-        "application/vnd.example.manifest.v1+json",
-        "nonsense",
-    ] {
+    for media_type in
+        ["application/json", "text/plain", "application/vnd.example.manifest.v1+json", "nonsense"]
+    {
         let mut manifest = manifest.clone();
         manifest.as_object_mut().unwrap().remove("mediaType");
         expect_invalid(&registry, media_type, to_bytes(&manifest));
@@ -226,29 +211,17 @@ fn an_unknown_manifest_type_is_manifest_invalid() {
 
 #[test]
 fn urls_that_the_configuration_denies_are_manifest_invalid() {
-    let registry = Holdfast::configured(
-        "validation: {manifests: {urls: {deny: ['^https://evil\\.example\\.com/']}}}\n",
-    );
+    let registry =
+        Holdfast::configured("validation: {manifests: {urls: {deny: ['^https://evil\\.example\\.com/']}}}\n");
     let config = descriptor("application/vnd.oci.image.config.v1+json", "{}");
     registry.push_blob(REPOSITORY, "{}");
     let with_url = |url: &str| {
-        let mut layer = descriptor(
-            "application/vnd.oci.image.layer.nondistributable.v1.tar",
-            "base",
-        );
+        let mut layer = descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar", "base");
         layer["urls"] = json!([url]);
         image(&config, &[layer])
     };
-    expect_invalid(
-        &registry,
-        OCI_IMAGE,
-        to_bytes(&with_url("https://evil.example.com/base.tar")),
-    );
-    registry.push_manifest(
-        REPOSITORY,
-        "latest",
-        &with_url("https://good.example.com/base.tar"),
-    );
+    expect_invalid(&registry, OCI_IMAGE, to_bytes(&with_url("https://evil.example.com/base.tar")));
+    registry.push_manifest(REPOSITORY, "latest", &with_url("https://good.example.com/base.tar"));
 }
 
 #[test]

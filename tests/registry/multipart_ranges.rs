@@ -8,20 +8,14 @@ impl Shelf {
     /// The ranges are answered as a multipart body with these parts, in this order.
     #[track_caller]
     fn expect_parts(&self, range: &str, parts: &[(usize, usize)]) {
-        let response = self
-            .range(range)
-            .expect(206)
-            .expect_no_header("Content-Range");
+        let response = self.range(range).expect(206).expect_no_header("Content-Range");
         assert_eq!(response.content_length(), response.body.len() as u64);
         let found = multipart(&response);
         assert_eq!(found.len(), parts.len(), "{response}");
         for (part, (first, last)) in found.iter().zip(parts) {
             assert_eq!(part.content_range, format!("bytes {first}-{last}/{SIZE}"));
             assert_eq!(part.content_type, "application/octet-stream");
-            assert!(
-                part.bytes == self.bytes[*first..=*last],
-                "other bytes in part {first}-{last}"
-            );
+            assert!(part.bytes == self.bytes[*first..=*last], "other bytes in part {first}-{last}");
         }
     }
 }
@@ -37,47 +31,32 @@ struct Part {
 #[track_caller]
 fn multipart(response: &Response) -> Vec<Part> {
     let kind = response.header("Content-Type");
-    let boundary = kind
-        .strip_prefix("multipart/byteranges; boundary=")
-        .unwrap_or_else(|| panic!("{response}"));
+    let boundary =
+        kind.strip_prefix("multipart/byteranges; boundary=").unwrap_or_else(|| panic!("{response}"));
     let delimiter = format!("--{}", boundary.trim_matches('"'));
     let mut rest = response.body.as_slice();
     rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
     let mut parts = Vec::new();
     loop {
-        rest = rest
-            .strip_prefix(delimiter.as_bytes())
-            .unwrap_or_else(|| panic!("no delimiter: {response}"));
+        rest = rest.strip_prefix(delimiter.as_bytes()).unwrap_or_else(|| panic!("no delimiter: {response}"));
         if let Some(epilogue) = rest.strip_prefix(b"--") {
-            assert!(
-                epilogue.is_empty() || epilogue == b"\r\n",
-                "bytes after the last part: {response}"
-            );
+            assert!(epilogue.is_empty() || epilogue == b"\r\n", "bytes after the last part: {response}");
             return parts;
         }
         rest = rest.strip_prefix(b"\r\n").unwrap();
-        let end = rest
-            .windows(4)
-            .position(|bytes| bytes == b"\r\n\r\n")
-            .unwrap();
+        let end = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
         let head = std::str::from_utf8(&rest[..end]).unwrap();
         let field = |name: &str| {
             let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
             let mut values = lines
                 .filter(|(found, _)| found.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.to_owned());
-            values
-                .next()
-                .unwrap_or_else(|| panic!("no {name} in a part: {response}"))
+            values.next().unwrap_or_else(|| panic!("no {name} in a part: {response}"))
         };
         let content_range = field("Content-Range");
         let length = part_length(&content_range);
         let bytes = rest[end + 4..end + 4 + length].to_vec();
-        parts.push(Part {
-            content_type: field("Content-Type"),
-            content_range,
-            bytes,
-        });
+        parts.push(Part { content_type: field("Content-Type"), content_range, bytes });
         rest = rest[end + 4 + length..]
             .strip_prefix(b"\r\n")
             .unwrap_or_else(|| panic!("a part of another length: {response}"));
@@ -85,11 +64,7 @@ fn multipart(response: &Response) -> Vec<Part> {
 }
 
 fn part_length(content_range: &str) -> usize {
-    let (range, _total) = content_range
-        .strip_prefix("bytes ")
-        .unwrap()
-        .split_once('/')
-        .unwrap();
+    let (range, _total) = content_range.strip_prefix("bytes ").unwrap().split_once('/').unwrap();
     let (first, last) = range.split_once('-').unwrap();
     last.parse::<usize>().unwrap() - first.parse::<usize>().unwrap() + 1
 }
@@ -98,14 +73,8 @@ fn part_length(content_range: &str) -> usize {
 fn several_ranges_are_answered_as_multipart_with_one_part_each_in_order() {
     let shelf = Shelf::with_blob();
     shelf.expect_parts("bytes=0-9,100-199", &[(0, 9), (100, 199)]);
-    shelf.expect_parts(
-        "bytes=0-9, 100-199 ,-5",
-        &[(0, 9), (100, 199), (9_995, 9_999)],
-    );
-    shelf.expect_parts(
-        "bytes=500-599,0-9,9990-",
-        &[(500, 599), (0, 9), (9_990, 9_999)],
-    );
+    shelf.expect_parts("bytes=0-9, 100-199 ,-5", &[(0, 9), (100, 199), (9_995, 9_999)]);
+    shelf.expect_parts("bytes=500-599,0-9,9990-", &[(500, 599), (0, 9), (9_990, 9_999)]);
 }
 
 #[test]
@@ -138,13 +107,8 @@ fn two_ranges_of_which_one_is_left_are_never_answered_as_a_single_part() {
 
 /// `count` ranges of three bytes, two bytes apart.
 fn scattered(count: usize) -> (String, Vec<(usize, usize)>) {
-    let parts: Vec<_> = (0..count)
-        .map(|number| (number * 5, number * 5 + 2))
-        .collect();
-    let ranges: Vec<_> = parts
-        .iter()
-        .map(|(first, last)| format!("{first}-{last}"))
-        .collect();
+    let parts: Vec<_> = (0..count).map(|number| (number * 5, number * 5 + 2)).collect();
+    let ranges: Vec<_> = parts.iter().map(|(first, last)| format!("{first}-{last}")).collect();
     (format!("bytes={}", ranges.join(",")), parts)
 }
 

@@ -7,55 +7,23 @@ use crate::support::{Holdfast, Request, bytes_of, sha256};
 fn live_a_life(registry: &Holdfast, name: &str, tag: &str, seed: u64) {
     let image = registry.push_image(name, tag, seed);
     for reference in [tag, image.digest.as_str()] {
-        registry
-            .get(&format!("/v2/{name}/manifests/{reference}"))
-            .expect(200)
-            .expect_body(&image.bytes);
+        registry.get(&format!("/v2/{name}/manifests/{reference}")).expect(200).expect_body(&image.bytes);
     }
-    registry
-        .get(&format!("/v2/{name}/blobs/{}", image.layer))
-        .expect(200)
-        .expect_body(bytes_of(512, seed));
-    let list = registry
-        .get(&format!("/v2/{name}/tags/list"))
-        .expect(200)
-        .json();
+    registry.get(&format!("/v2/{name}/blobs/{}", image.layer)).expect(200).expect_body(bytes_of(512, seed));
+    let list = registry.get(&format!("/v2/{name}/tags/list")).expect(200).json();
     assert_eq!(list, serde_json::json!({"name": name, "tags": [tag]}));
-    registry
-        .get(&format!("/v2/{name}/referrers/{}", image.digest))
-        .expect(200);
+    registry.get(&format!("/v2/{name}/referrers/{}", image.digest)).expect(200);
     let mut upload = registry.start_upload(name);
-    assert!(
-        upload
-            .location
-            .starts_with(&format!("/v2/{name}/blobs/uploads/")),
-        "{}",
-        upload.location
-    );
+    assert!(upload.location.starts_with(&format!("/v2/{name}/blobs/uploads/")), "{}", upload.location);
     upload.patch("by chunk").expect(202);
     upload.expect_offset(8);
     let response = upload.put(&sha256("by chunk"), "").expect(201);
-    assert_eq!(
-        response.location(),
-        format!("/v2/{name}/blobs/{}", sha256("by chunk"))
-    );
+    assert_eq!(response.location(), format!("/v2/{name}/blobs/{}", sha256("by chunk")));
     let catalog = registry.get("/v2/_catalog").expect(200).json();
-    assert!(
-        catalog["repositories"]
-            .as_array()
-            .unwrap()
-            .contains(&serde_json::json!(name)),
-        "{catalog}"
-    );
-    registry
-        .delete(&format!("/v2/{name}/manifests/{tag}"))
-        .expect(202);
-    registry
-        .delete(&format!("/v2/{name}/manifests/{}", image.digest))
-        .expect(202);
-    registry
-        .delete(&format!("/v2/{name}/blobs/{}", image.layer))
-        .expect(202);
+    assert!(catalog["repositories"].as_array().unwrap().contains(&serde_json::json!(name)), "{catalog}");
+    registry.delete(&format!("/v2/{name}/manifests/{tag}")).expect(202);
+    registry.delete(&format!("/v2/{name}/manifests/{}", image.digest)).expect(202);
+    registry.delete(&format!("/v2/{name}/blobs/{}", image.layer)).expect(202);
 }
 
 #[test]
@@ -89,16 +57,7 @@ fn words_of_the_api_are_legal_names() {
 #[test]
 fn words_of_the_api_are_legal_tags() {
     let registry = Holdfast::start();
-    let tags = [
-        "list",
-        "manifests",
-        "blobs",
-        "uploads",
-        "tags",
-        "referrers",
-        "v2",
-        "_catalog",
-    ];
+    let tags = ["list", "manifests", "blobs", "uploads", "tags", "referrers", "v2", "_catalog"];
     for (seed, tag) in (0..).zip(tags) {
         live_a_life(&registry, &format!("repository-{seed}"), tag, seed);
         live_a_life(&registry, &format!("tags/{seed}/manifests"), tag, seed);
@@ -109,34 +68,19 @@ fn words_of_the_api_are_legal_tags() {
 fn a_path_that_could_be_read_in_two_ways_is_read_from_the_right() {
     let registry = Holdfast::start();
     let image = registry.push_image("blobs/uploads", "latest", 1);
-    registry
-        .get("/v2/blobs/uploads/manifests/latest")
-        .expect(200)
-        .expect_body(&image.bytes);
-    registry
-        .get(&format!("/v2/blobs/uploads/blobs/{}", image.layer))
-        .expect(200);
+    registry.get("/v2/blobs/uploads/manifests/latest").expect(200).expect_body(&image.bytes);
+    registry.get(&format!("/v2/blobs/uploads/blobs/{}", image.layer)).expect(200);
     let image = registry.push_image("a/manifests", "tags", 2);
-    registry
-        .get("/v2/a/manifests/manifests/tags")
-        .expect(200)
-        .expect_body(&image.bytes);
+    registry.get("/v2/a/manifests/manifests/tags").expect(200).expect_body(&image.bytes);
     registry.get("/v2/a/manifests/tags/list").expect(200);
 }
 
 #[test]
 fn every_separator_that_the_grammar_allows_is_legal() {
     let registry = Holdfast::start();
-    for (seed, name) in (0..).zip([
-        "a.b",
-        "a_b",
-        "a__b",
-        "a-b",
-        "a---b",
-        "0",
-        "0.1/2_3/4__5/6--7",
-        "a/b/c/d/e/f/g/h/i/j",
-    ]) {
+    for (seed, name) in
+        (0..).zip(["a.b", "a_b", "a__b", "a-b", "a---b", "0", "0.1/2_3/4__5/6--7", "a/b/c/d/e/f/g/h/i/j"])
+    {
         live_a_life(&registry, name, "latest", seed);
     }
 }
@@ -148,11 +92,7 @@ fn a_name_of_255_bytes_is_legal_and_one_of_256_is_not() {
     live_a_life(&registry, &long, "latest", 1);
     let components = format!("{}/{}", "a".repeat(127), "b".repeat(127));
     live_a_life(&registry, &components, "latest", 2);
-    for name in [
-        format!("{long}n"),
-        format!("{components}b"),
-        "n".repeat(10_000),
-    ] {
+    for name in [format!("{long}n"), format!("{components}b"), "n".repeat(10_000)] {
         expect_invalid(&registry, &name);
     }
 }
@@ -170,17 +110,13 @@ fn expect_invalid(registry: &Holdfast, name: &str) {
         Request::delete(format!("/v2/{name}/blobs/{digest}")),
         Request::post(format!("/v2/{name}/blobs/uploads/")),
         Request::post(format!("/v2/{name}/blobs/uploads/?digest={digest}")).body("x"),
-        Request::get(format!(
-            "/v2/{name}/blobs/uploads/00000000-0000-4000-8000-000000000000"
-        )),
+        Request::get(format!("/v2/{name}/blobs/uploads/00000000-0000-4000-8000-000000000000")),
         Request::get(format!("/v2/{name}/referrers/{digest}")),
     ];
     for request in requests {
         registry.send(request).expect_error(400, "NAME_INVALID");
     }
-    registry
-        .head(&format!("/v2/{name}/manifests/latest"))
-        .expect(400);
+    registry.head(&format!("/v2/{name}/manifests/latest")).expect(400);
 }
 
 #[test]
@@ -223,19 +159,9 @@ fn what_the_grammar_does_not_allow_is_name_invalid_and_touches_nothing() {
 #[test]
 fn names_that_would_lead_out_of_a_folder_are_name_invalid() {
     let registry = Holdfast::start();
-    for name in [
-        "..",
-        "a/..",
-        "../a",
-        "a/../b",
-        "a/./b",
-        ".",
-        "%2e%2e",
-        "a%2f..%2fb",
-        "a%2F%2Fb",
-        "..%5Cb",
-        "a%5Cb",
-    ] {
+    for name in
+        ["..", "a/..", "../a", "a/../b", "a/./b", ".", "%2e%2e", "a%2f..%2fb", "a%2F%2Fb", "..%5Cb", "a%5Cb"]
+    {
         expect_invalid(&registry, name);
     }
 }
@@ -243,17 +169,8 @@ fn names_that_would_lead_out_of_a_folder_are_name_invalid() {
 #[test]
 fn nul_control_and_other_characters_beyond_ascii_are_name_invalid() {
     let registry = Holdfast::start();
-    for name in [
-        "a%00b",
-        "%00",
-        "a%0Ab",
-        "a%0D%0Ab",
-        "a%7F",
-        "%C3%A9",
-        "%E2%98%83",
-        "a%C2%ADb",
-        "%EF%BC%A1",
-    ] {
+    for name in ["a%00b", "%00", "a%0Ab", "a%0D%0Ab", "a%7F", "%C3%A9", "%E2%98%83", "a%C2%ADb", "%EF%BC%A1"]
+    {
         expect_invalid(&registry, name);
     }
 }
@@ -283,20 +200,13 @@ fn an_escaped_name_is_the_same_name() {
 fn names_that_begin_alike_are_kept_apart() {
     let registry = Holdfast::start();
     let names = ["a", "a/b", "a/b/c", "ab", "a-b", "a.b", "a0"];
-    let images: Vec<_> = (0..)
-        .zip(names)
-        .map(|(seed, name)| registry.push_image(name, "latest", seed))
-        .collect();
+    let images: Vec<_> =
+        (0..).zip(names).map(|(seed, name)| registry.push_image(name, "latest", seed)).collect();
     for (name, image) in names.iter().zip(&images) {
-        registry
-            .get(&format!("/v2/{name}/manifests/latest"))
-            .expect(200)
-            .expect_body(&image.bytes);
+        registry.get(&format!("/v2/{name}/manifests/latest")).expect(200).expect_body(&image.bytes);
         assert_eq!(registry.tags(name), ["latest"]);
         for other in images.iter().filter(|other| other.digest != image.digest) {
-            registry
-                .get(&format!("/v2/{name}/manifests/{}", other.digest))
-                .expect(404);
+            registry.get(&format!("/v2/{name}/manifests/{}", other.digest)).expect(404);
         }
     }
 }

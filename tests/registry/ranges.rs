@@ -17,18 +17,12 @@ impl Shelf {
         let registry = Holdfast::start();
         let bytes = bytes_of(SIZE, 1);
         let digest = registry.push_blob("library/ranges", &bytes);
-        Self {
-            registry,
-            path: format!("/v2/library/ranges/blobs/{digest}"),
-            digest,
-            bytes,
-        }
+        Self { registry, path: format!("/v2/library/ranges/blobs/{digest}"), digest, bytes }
     }
 
     #[track_caller]
     pub(super) fn range(&self, range: &str) -> Response {
-        self.registry
-            .send(Request::get(&self.path).header("Range", range))
+        self.registry.send(Request::get(&self.path).header("Range", range))
     }
 
     /// The range is answered 206 with exactly the bytes `first..=last`.
@@ -47,18 +41,13 @@ impl Shelf {
     /// The range is answered 416 with the size.
     #[track_caller]
     pub(super) fn expect_refusal(&self, range: &str) {
-        self.range(range)
-            .expect(416)
-            .expect_header("Content-Range", &format!("bytes */{SIZE}"));
+        self.range(range).expect(416).expect_header("Content-Range", &format!("bytes */{SIZE}"));
     }
 
     /// The range is answered with the whole blob.
     #[track_caller]
     pub(super) fn expect_whole(&self, range: &str) {
-        self.range(range)
-            .expect(200)
-            .expect_no_header("Content-Range")
-            .expect_body(&self.bytes);
+        self.range(range).expect(200).expect_no_header("Content-Range").expect_body(&self.bytes);
     }
 }
 
@@ -104,13 +93,9 @@ fn the_unit_of_a_range_is_compared_without_case() {
 #[test]
 fn a_range_that_begins_past_the_blob_or_ends_before_it_begins_is_416_with_the_size() {
     let shelf = Shelf::with_blob();
-    for range in [
-        "bytes=10000-",
-        "bytes=10000-10001",
-        "bytes=500-0",
-        "bytes=-0",
-        "bytes=99999999999999999999999999-",
-    ] {
+    for range in
+        ["bytes=10000-", "bytes=10000-10001", "bytes=500-0", "bytes=-0", "bytes=99999999999999999999999999-"]
+    {
         shelf.expect_refusal(range);
     }
 }
@@ -119,12 +104,8 @@ fn a_range_that_begins_past_the_blob_or_ends_before_it_begins_is_416_with_the_si
 fn every_range_of_an_empty_blob_is_416() {
     let registry = Holdfast::start();
     let digest = registry.push_blob("library/ranges", "");
-    let request =
-        Request::get(format!("/v2/library/ranges/blobs/{digest}")).header("Range", "bytes=0-");
-    registry
-        .send(request)
-        .expect(416)
-        .expect_header("Content-Range", "bytes */0");
+    let request = Request::get(format!("/v2/library/ranges/blobs/{digest}")).header("Range", "bytes=0-");
+    registry.send(request).expect(416).expect_header("Content-Range", "bytes */0");
 }
 
 #[test]
@@ -136,16 +117,9 @@ fn a_range_in_another_unit_is_ignored() {
 #[test]
 fn a_malformed_range_is_ignored_or_refused_and_never_answered_with_a_part() {
     let shelf = Shelf::with_blob();
-    for range in [
-        "bytes=",
-        "bytes=a-b",
-        "bytes=5",
-        "bytes=--5",
-        "bytes=1-2-3",
-        "bytes",
-        "bytes=0x1-2",
-        "bytes=+1-2",
-    ] {
+    for range in
+        ["bytes=", "bytes=a-b", "bytes=5", "bytes=--5", "bytes=1-2-3", "bytes", "bytes=0x1-2", "bytes=+1-2"]
+    {
         let response = shelf.range(range);
         match response.status {
             200 => drop(response.expect_body(&shelf.bytes)),
@@ -171,14 +145,8 @@ fn head_ignores_range() {
 fn if_range_with_the_blobs_etag_gives_the_part() {
     let shelf = Shelf::with_blob();
     let tag = format!("\"{}\"", shelf.digest);
-    let request = Request::get(&shelf.path)
-        .header("Range", "bytes=10-19")
-        .header("If-Range", tag);
-    shelf
-        .registry
-        .send(request)
-        .expect(206)
-        .expect_body(&shelf.bytes[10..20]);
+    let request = Request::get(&shelf.path).header("Range", "bytes=10-19").header("If-Range", tag);
+    shelf.registry.send(request).expect(206).expect_body(&shelf.bytes[10..20]);
 }
 
 #[test]
@@ -186,14 +154,8 @@ fn if_range_with_anything_else_gives_the_whole_blob() {
     let shelf = Shelf::with_blob();
     let weak = format!("W/\"{}\"", shelf.digest);
     for tag in ["\"other\"", weak.as_str(), "Sat, 29 Oct 1994 19:43:31 GMT"] {
-        let request = Request::get(&shelf.path)
-            .header("Range", "bytes=10-19")
-            .header("If-Range", tag);
-        shelf
-            .registry
-            .send(request)
-            .expect(200)
-            .expect_body(&shelf.bytes);
+        let request = Request::get(&shelf.path).header("Range", "bytes=10-19").header("If-Range", tag);
+        shelf.registry.send(request).expect(200).expect_body(&shelf.bytes);
     }
 }
 
@@ -201,9 +163,7 @@ fn if_range_with_anything_else_gives_the_whole_blob() {
 fn if_none_match_is_looked_at_before_range() {
     let shelf = Shelf::with_blob();
     let tag = format!("\"{}\"", shelf.digest);
-    let request = Request::get(&shelf.path)
-        .header("Range", "bytes=10-19")
-        .header("If-None-Match", tag);
+    let request = Request::get(&shelf.path).header("Range", "bytes=10-19").header("If-None-Match", tag);
     shelf.registry.send(request).expect(304);
 }
 
@@ -214,8 +174,5 @@ fn a_pull_that_broke_off_resumes_where_it_was() {
     let digest = registry.push_blob("library/ranges", &bytes);
     let path = format!("/v2/library/ranges/blobs/{digest}");
     let request = Request::get(path).header("Range", "bytes=4000001-");
-    registry
-        .send(request)
-        .expect(206)
-        .expect_body(&bytes[4_000_001..]);
+    registry.send(request).expect(206).expect_body(&bytes[4_000_001..]);
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    Holdfast, Image, OCI_IMAGE, OCI_INDEX, Response, artifact, descriptor, image, index,
-    manifest_descriptor, sha256, sha512, to_bytes,
+    Holdfast, Image, OCI_IMAGE, OCI_INDEX, Response, artifact, descriptor, image, index, manifest_descriptor,
+    sha256, sha512, to_bytes,
 };
 
 const REPOSITORY: &str = "team/referrers";
@@ -37,16 +37,11 @@ fn push(registry: &Holdfast, manifest: &Value) -> String {
 /// The entries of the list, in order of their digests.
 #[track_caller]
 fn entries(response: Response) -> Vec<Value> {
-    let response = response
-        .expect(200)
-        .expect_header("Content-Type", OCI_INDEX);
+    let response = response.expect(200).expect_header("Content-Type", OCI_INDEX);
     let body = response.json();
     assert_eq!(body["schemaVersion"], json!(2), "{response}");
     assert_eq!(body["mediaType"], json!(OCI_INDEX), "{response}");
-    let mut entries = body["manifests"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{response}"))
-        .clone();
+    let mut entries = body["manifests"].as_array().unwrap_or_else(|| panic!("{response}")).clone();
     entries.sort_by_key(|entry| entry["digest"].to_string());
     entries
 }
@@ -67,10 +62,7 @@ fn what_nobody_refers_to_has_an_empty_index_even_in_a_repository_that_does_not_e
         format!("/v2/no/such/repository/referrers/{zero}"),
     ] {
         assert!(entries(registry.get(&target)).is_empty());
-        registry
-            .head(&target)
-            .expect(200)
-            .expect_header("Content-Type", OCI_INDEX);
+        registry.head(&target).expect(200).expect_header("Content-Type", OCI_INDEX);
     }
     registry.get("/v2/no/such/repository/tags/list").expect(404);
 }
@@ -78,15 +70,8 @@ fn what_nobody_refers_to_has_an_empty_index_even_in_a_repository_that_does_not_e
 #[test]
 fn a_malformed_digest_is_400() {
     let (registry, _) = with_subject();
-    for digest in [
-        "sha256:bad",
-        "latest",
-        "sha256:",
-        "md5:d41d8cd98f00b204e9800998ecf8427e",
-    ] {
-        registry
-            .get(&path(digest))
-            .expect_error(400, "DIGEST_INVALID");
+    for digest in ["sha256:bad", "latest", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e"] {
+        registry.get(&path(digest)).expect_error(400, "DIGEST_INVALID");
     }
 }
 
@@ -96,9 +81,7 @@ fn a_referrer_is_announced_by_oci_subject_and_listed_at_once() {
     let manifest = referrer(&subject, "application/vnd.example.signature", 1);
     let digest = sha256(to_bytes(&manifest));
     for reference in [digest.as_str(), "by-tag"] {
-        let response = registry
-            .put_manifest(REPOSITORY, reference, &manifest)
-            .expect(201);
+        let response = registry.put_manifest(REPOSITORY, reference, &manifest).expect(201);
         response.expect_header("OCI-Subject", &subject.digest);
     }
     let expected = json!({
@@ -112,10 +95,7 @@ fn a_referrer_is_announced_by_oci_subject_and_listed_at_once() {
 fn a_manifest_without_a_subject_is_not_answered_with_oci_subject() {
     let (registry, _) = with_subject();
     let manifest = registry.push_image_blobs(REPOSITORY, 2);
-    registry
-        .put_manifest(REPOSITORY, "plain", &manifest)
-        .expect(201)
-        .expect_no_header("OCI-Subject");
+    registry.put_manifest(REPOSITORY, "plain", &manifest).expect(201).expect_no_header("OCI-Subject");
 }
 
 #[test]
@@ -149,17 +129,15 @@ fn the_artifact_type_is_the_manifests_own_or_its_configurations_or_left_out_for_
         }
         expected.push(entry);
     }
-    assert_eq!(
-        entries(registry.get(&path(&subject.digest))),
-        sorted(expected)
-    );
+    assert_eq!(entries(registry.get(&path(&subject.digest))), sorted(expected));
 }
 
 #[test]
 fn annotations_are_listed_exactly_as_pushed() {
     let (registry, subject) = with_subject();
     let mut manifest = referrer(&subject, "application/vnd.example.sbom", 1);
-    manifest["annotations"] = json!({"a": "", "é": "ü \" \\ \n", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"});
+    manifest["annotations"] =
+        json!({"a": "", "é": "ü \" \\ \n", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"});
     push(&registry, &manifest);
     let listed = entries(registry.get(&path(&subject.digest)));
     assert_eq!(listed[0]["annotations"], manifest["annotations"]);
@@ -168,73 +146,38 @@ fn annotations_are_listed_exactly_as_pushed() {
 #[test]
 fn a_filter_by_artifact_type_is_applied_and_announced() {
     let (registry, subject) = with_subject();
-    let signature = push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 1),
-    );
-    let sbom = push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.sbom+json", 2),
-    );
+    let signature = push(&registry, &referrer(&subject, "application/vnd.example.signature", 1));
+    let sbom = push(&registry, &referrer(&subject, "application/vnd.example.sbom+json", 2));
     let filtered = |query: &str| {
         let response = registry.get(&format!("{}?{query}", path(&subject.digest)));
         let entries = entries(response.expect_header("OCI-Filters-Applied", "artifactType"));
-        entries
-            .iter()
-            .map(|entry| entry["digest"].as_str().unwrap())
-            .collect::<Vec<_>>()
-            .join(" ")
+        entries.iter().map(|entry| entry["digest"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(
-        filtered("artifactType=application/vnd.example.signature"),
-        signature
-    );
-    assert_eq!(
-        filtered("artifactType=application%2Fvnd.example.signature"),
-        signature
-    );
-    assert_eq!(
-        filtered("artifactType=application%2Fvnd.example.sbom%2Bjson"),
-        sbom
-    );
-    assert_eq!(
-        filtered("artifactType=application/vnd.example.sbom+json"),
-        sbom
-    );
+    assert_eq!(filtered("artifactType=application/vnd.example.signature"), signature);
+    assert_eq!(filtered("artifactType=application%2Fvnd.example.signature"), signature);
+    assert_eq!(filtered("artifactType=application%2Fvnd.example.sbom%2Bjson"), sbom);
+    assert_eq!(filtered("artifactType=application/vnd.example.sbom+json"), sbom);
     assert_eq!(filtered("artifactType=application/vnd.example"), "");
     let mut both = [signature, sbom];
     both.sort();
-    let query = "artifactType=application/vnd.example.signature&artifactType=application/vnd.example.sbom%2Bjson";
+    let query =
+        "artifactType=application/vnd.example.signature&artifactType=application/vnd.example.sbom%2Bjson";
     assert_eq!(filtered(query), both.join(" "));
 }
 
 #[test]
 fn an_unfiltered_list_announces_no_filter() {
     let (registry, subject) = with_subject();
-    push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 1),
-    );
-    registry
-        .get(&path(&subject.digest))
-        .expect(200)
-        .expect_no_header("OCI-Filters-Applied");
+    push(&registry, &referrer(&subject, "application/vnd.example.signature", 1));
+    registry.get(&path(&subject.digest)).expect(200).expect_no_header("OCI-Filters-Applied");
 }
 
 #[test]
 fn a_referrer_leaves_the_list_when_it_is_deleted() {
     let (registry, subject) = with_subject();
-    let first = push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 1),
-    );
-    let second = push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 2),
-    );
-    registry
-        .delete(&format!("/v2/{REPOSITORY}/manifests/{first}"))
-        .expect(202);
+    let first = push(&registry, &referrer(&subject, "application/vnd.example.signature", 1));
+    let second = push(&registry, &referrer(&subject, "application/vnd.example.signature", 2));
+    registry.delete(&format!("/v2/{REPOSITORY}/manifests/{first}")).expect(202);
     let listed = entries(registry.get(&path(&subject.digest)));
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["digest"], json!(second));
@@ -243,13 +186,8 @@ fn a_referrer_leaves_the_list_when_it_is_deleted() {
 #[test]
 fn referrers_stay_listed_when_their_subject_goes() {
     let (registry, subject) = with_subject();
-    push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 1),
-    );
-    registry
-        .delete(&format!("/v2/{REPOSITORY}/manifests/{}", subject.digest))
-        .expect(202);
+    push(&registry, &referrer(&subject, "application/vnd.example.signature", 1));
+    registry.delete(&format!("/v2/{REPOSITORY}/manifests/{}", subject.digest)).expect(202);
     assert_eq!(entries(registry.get(&path(&subject.digest))).len(), 1);
 }
 
@@ -268,13 +206,8 @@ fn a_referrer_may_come_before_its_subject() {
 #[test]
 fn referrers_are_those_of_one_repository() {
     let (registry, subject) = with_subject();
-    push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.signature", 1),
-    );
-    assert!(
-        entries(registry.get(&format!("/v2/team/other/referrers/{}", subject.digest))).is_empty()
-    );
+    push(&registry, &referrer(&subject, "application/vnd.example.signature", 1));
+    assert!(entries(registry.get(&format!("/v2/team/other/referrers/{}", subject.digest))).is_empty());
 }
 
 #[test]
@@ -283,9 +216,7 @@ fn a_subject_by_sha512_has_its_own_referrers() {
     let mut manifest = artifact("application/vnd.example.signature");
     let subject = sha512("a subject");
     manifest["subject"] = json!({"mediaType": OCI_IMAGE, "digest": subject, "size": 9});
-    let response = registry
-        .put_manifest(REPOSITORY, &sha512(to_bytes(&manifest)), &manifest)
-        .expect(201);
+    let response = registry.put_manifest(REPOSITORY, &sha512(to_bytes(&manifest)), &manifest).expect(201);
     response.expect_header("OCI-Subject", &subject);
     let listed = entries(registry.get(&path(&subject)));
     assert_eq!(listed[0]["digest"], json!(sha512(to_bytes(&manifest))));
@@ -309,27 +240,13 @@ fn a_list_that_fits_no_single_response_is_paged_by_links_that_keep_the_filter() 
         manifest["annotations"] = json!({"padding": padding, "number": number.to_string()});
         push(&registry, &manifest);
     }
-    push(
-        &registry,
-        &referrer(&subject, "application/vnd.example.small", 1),
-    );
-    for (query, count) in [
-        ("", 7),
-        ("?artifactType=application%2Fvnd.example.large", 6),
-    ] {
+    push(&registry, &referrer(&subject, "application/vnd.example.small", 1));
+    for (query, count) in [("", 7), ("?artifactType=application%2Fvnd.example.large", 6)] {
         let mut found = Vec::new();
         let mut response = registry.get(&format!("{}{query}", path(&subject.digest)));
         loop {
-            assert!(
-                response.body.len() <= 4 * 1024 * 1024,
-                "a page of {} bytes",
-                response.body.len()
-            );
-            found.extend(
-                entries(response.clone())
-                    .iter()
-                    .map(|entry| entry["digest"].to_string()),
-            );
+            assert!(response.body.len() <= 4 * 1024 * 1024, "a page of {} bytes", response.body.len());
+            found.extend(entries(response.clone()).iter().map(|entry| entry["digest"].to_string()));
             if response.find_header("Link").is_none() {
                 break;
             }
@@ -345,13 +262,8 @@ fn a_list_that_fits_no_single_response_is_paged_by_links_that_keep_the_filter() 
 fn a_hundred_referrers_come_in_one_response() {
     let (registry, subject) = with_subject();
     for number in 0..100 {
-        push(
-            &registry,
-            &referrer(&subject, "application/vnd.example.signature", number),
-        );
+        push(&registry, &referrer(&subject, "application/vnd.example.signature", number));
     }
-    let response = registry
-        .get(&path(&subject.digest))
-        .expect_no_header("Link");
+    let response = registry.get(&path(&subject.digest)).expect_no_header("Link");
     assert_eq!(entries(response).len(), 100);
 }

@@ -16,9 +16,7 @@ fn expect_image(registry: &Holdfast, tag: &str, image: &Image) {
             .expect(200)
             .expect_body(&image.bytes);
     }
-    registry
-        .head(&format!("/v2/{REPOSITORY}/blobs/{}", image.layer))
-        .expect(200);
+    registry.head(&format!("/v2/{REPOSITORY}/blobs/{}", image.layer)).expect(200);
 }
 
 fn restart_cleanly(registry: &mut Holdfast) {
@@ -40,25 +38,14 @@ fn everything_acknowledged_is_there_after_a_stop_and_after_a_crash() {
         let large = registry.push_blob(REPOSITORY, &bytes);
         let image = registry.push_image(REPOSITORY, "latest", 1);
         let gone = registry.push_image(REPOSITORY, "gone", 2);
-        registry
-            .delete(&format!("/v2/{REPOSITORY}/manifests/{}", gone.digest))
-            .expect(202);
-        registry
-            .post(&format!(
-                "/v2/team/other/blobs/uploads/?mount={large}&from={REPOSITORY}"
-            ))
-            .expect(201);
+        registry.delete(&format!("/v2/{REPOSITORY}/manifests/{}", gone.digest)).expect(202);
+        registry.post(&format!("/v2/team/other/blobs/uploads/?mount={large}&from={REPOSITORY}")).expect(201);
         restart(&mut registry);
         expect_image(&registry, "latest", &image);
         assert_eq!(registry.tags(REPOSITORY), ["latest"]);
-        registry
-            .get(&format!("/v2/{REPOSITORY}/manifests/{}", gone.digest))
-            .expect(404);
+        registry.get(&format!("/v2/{REPOSITORY}/manifests/{}", gone.digest)).expect(404);
         for repository in [REPOSITORY, "team/other"] {
-            registry
-                .get(&format!("/v2/{repository}/blobs/{large}"))
-                .expect(200)
-                .expect_body(&bytes);
+            registry.get(&format!("/v2/{repository}/blobs/{large}")).expect(200).expect_body(&bytes);
         }
     }
 }
@@ -91,40 +78,24 @@ fn a_session_resumes_at_its_offset_after_a_stop() {
         restart_cleanly(&mut registry);
         let mut upload = Upload::at(&registry, location);
         upload.expect_offset(held as u64);
-        upload
-            .patch_range(&format!("{held}-{}", bytes.len() - 1), &bytes[held..])
-            .expect(202);
+        upload.patch_range(&format!("{held}-{}", bytes.len() - 1), &bytes[held..]).expect(202);
         upload.put(&sha256(&bytes), "").expect(201);
-        registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256(&bytes)))
-            .expect(200)
-            .expect_body(&bytes);
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256(&bytes))).expect(200).expect_body(&bytes);
     }
 }
 
 #[test]
 fn a_session_resumes_in_each_algorithm_after_a_stop() {
     let mut registry = Holdfast::start();
-    for Algorithm {
-        name,
-        digest: digest_of,
-    } in ALGORITHMS
-    {
+    for Algorithm { name, digest: digest_of } in ALGORITHMS {
         let bytes = bytes_of(MEGABYTE + 77, 6);
         let target = format!("/v2/{REPOSITORY}/blobs/uploads/?digest-algorithm={name}");
         let location = registry.post(&target).expect(202).location();
-        Upload::at(&registry, location.clone())
-            .patch(&bytes[..500_001])
-            .expect(202);
+        Upload::at(&registry, location.clone()).patch(&bytes[..500_001]).expect(202);
         restart_cleanly(&mut registry);
         let digest = digest_of(&bytes);
-        Upload::at(&registry, location)
-            .put(&digest, &bytes[500_001..])
-            .expect(201);
-        registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-            .expect(200)
-            .expect_body(&bytes);
+        Upload::at(&registry, location).put(&digest, &bytes[500_001..]).expect(201);
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
     }
 }
 
@@ -143,16 +114,9 @@ fn a_chunk_under_way_when_the_server_stops_keeps_what_arrived() {
     let mut upload = Upload::at(&registry, location);
     upload.expect_offset(MEGABYTE as u64);
     upload
-        .put_range(
-            &sha256(&bytes),
-            &format!("{MEGABYTE}-{}", bytes.len() - 1),
-            &bytes[MEGABYTE..],
-        )
+        .put_range(&sha256(&bytes), &format!("{MEGABYTE}-{}", bytes.len() - 1), &bytes[MEGABYTE..])
         .expect(201);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256(&bytes)))
-        .expect(200)
-        .expect_body(&bytes);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256(&bytes))).expect(200).expect_body(&bytes);
 }
 
 /// Waits until a session under way has taken in this much, as far as its status tells; else gives it a second.
@@ -177,10 +141,7 @@ fn offset_after_crash(upload: &Upload<'_>, sent: usize) -> Option<usize> {
     }
     let response = response.expect(204);
     let held = response.held_bytes();
-    assert!(
-        held <= sent,
-        "the session states more than was sent: {response}"
-    );
+    assert!(held <= sent, "the session states more than was sent: {response}");
     Some(held)
 }
 
@@ -198,18 +159,13 @@ fn after_a_crash_a_session_states_what_it_holds_or_is_gone_and_is_never_wrong() 
         match offset_after_crash(&upload, sent) {
             Some(held) => {
                 let range = format!("{held}-{}", bytes.len() - 1);
-                upload
-                    .put_range(&digest, &range, &bytes[held..])
-                    .expect(201);
+                upload.put_range(&digest, &range, &bytes[held..]).expect(201);
             }
             None => {
                 registry.push_blob(REPOSITORY, &bytes);
             }
         }
-        registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-            .expect(200)
-            .expect_body(&bytes);
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
     }
 }
 
@@ -224,22 +180,11 @@ fn a_crash_in_mid_chunk_leaves_a_session_that_is_right_or_gone() {
     connection.write(&bytes[..5 * MEGABYTE]);
     restart_after_a_crash(&mut registry);
     drop(connection);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(404);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(404);
     let mut upload = Upload::at(&registry, location);
     if let Some(held) = offset_after_crash(&upload, 5 * MEGABYTE) {
-        upload
-            .put_range(
-                &digest,
-                &format!("{held}-{}", bytes.len() - 1),
-                &bytes[held..],
-            )
-            .expect(201);
-        registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-            .expect(200)
-            .expect_body(&bytes);
+        upload.put_range(&digest, &format!("{held}-{}", bytes.len() - 1), &bytes[held..]).expect(201);
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&bytes);
     }
 }
 
@@ -250,9 +195,7 @@ fn a_crash_while_many_push_loses_nothing_that_was_acknowledged() {
         let acknowledged = push_until_killed(&mut registry, round);
         registry.start_again();
         for (digest, seed) in &acknowledged {
-            let response = registry
-                .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-                .expect(200);
+            let response = registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200);
             response.expect_body(bytes_of(20_000, *seed));
         }
     }
@@ -263,17 +206,12 @@ fn push_until_killed(registry: &mut Holdfast, round: u64) -> Vec<(String, u64)> 
     let clients: Vec<_> = (0..4)
         .map(|client| {
             let shared = (**registry).clone();
-            std::thread::spawn(move || {
-                push_while_it_lasts(&shared, round * 1_000_000 + client * 10_000)
-            })
+            std::thread::spawn(move || push_while_it_lasts(&shared, round * 1_000_000 + client * 10_000))
         })
         .collect();
     std::thread::sleep(Duration::from_millis(300));
     registry.kill();
-    clients
-        .into_iter()
-        .flat_map(|client| client.join().unwrap())
-        .collect()
+    clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
 }
 
 /// Single POSTs over connections of their own, until one is not answered.
@@ -297,21 +235,13 @@ fn a_cancelled_session_and_a_deleted_blob_stay_gone() {
     let mut registry = Holdfast::start();
     let digest = registry.push_blob(REPOSITORY, "deleted");
     registry.push_blob(REPOSITORY, "kept");
-    registry
-        .delete(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(202);
+    registry.delete(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(202);
     let mut upload = registry.start_upload(REPOSITORY);
     upload.patch("cancelled").expect(202);
     upload.cancel().expect(204);
     let location = upload.location.clone();
     restart_after_a_crash(&mut registry);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-        .expect(404);
-    registry
-        .get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256("kept")))
-        .expect(200);
-    Upload::at(&registry, location)
-        .status()
-        .expect_error(404, "BLOB_UPLOAD_UNKNOWN");
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(404);
+    registry.get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256("kept"))).expect(200);
+    Upload::at(&registry, location).status().expect_error(404, "BLOB_UPLOAD_UNKNOWN");
 }

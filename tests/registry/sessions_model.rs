@@ -20,11 +20,7 @@ enum Step {
     /// PATCH whose range has another length than its body.
     AppendWithWrongLength { length: usize },
     /// PATCH that breaks off after `sent` of `length` bytes.
-    BreakAppend {
-        length: usize,
-        sent: usize,
-        ranged: bool,
-    },
+    BreakAppend { length: usize, sent: usize, ranged: bool },
     /// PUT of the last bytes that breaks off after `sent` of `length` bytes.
     BreakClose { length: usize, sent: usize },
     /// PUT without a digest, or with one that is none.
@@ -40,13 +36,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let length = prop_oneof![
-        Just(0usize),
-        2..40usize,
-        1_000..5_000usize,
-        Just(65_536usize),
-        150_000..300_000usize
-    ];
+    let length =
+        prop_oneof![Just(0usize), 2..40usize, 1_000..5_000usize, Just(65_536usize), 150_000..300_000usize];
     let length = move || length.clone();
     prop_oneof![
         6 => (length(), any::<bool>()).prop_map(|(length, chunked)| Step::Append { length, chunked }),
@@ -75,12 +66,7 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     fn new(registry: &'a Holdfast) -> Self {
-        Self {
-            upload: registry.start_upload(REPOSITORY),
-            registry,
-            held: Some(Vec::new()),
-            seed: 0,
-        }
+        Self { upload: registry.start_upload(REPOSITORY), registry, held: Some(Vec::new()), seed: 0 }
     }
 
     fn fresh_bytes(&mut self, length: usize) -> Vec<u8> {
@@ -109,9 +95,8 @@ impl<'a> Model<'a> {
             Step::AppendAt { length, shift } => {
                 let bytes = self.fresh_bytes(length);
                 let first = held.len().saturating_add_signed(shift);
-                let answer = self
-                    .upload
-                    .patch_range(&format!("{first}-{}", first + length - 1), bytes.as_slice());
+                let answer =
+                    self.upload.patch_range(&format!("{first}-{}", first + length - 1), bytes.as_slice());
                 if first == held.len() {
                     held.extend_from_slice(&bytes);
                     answer.expect(202).expect_header("Range", &range_of(&held));
@@ -122,22 +107,14 @@ impl<'a> Model<'a> {
             Step::AppendWithWrongLength { length } => {
                 let bytes = self.fresh_bytes(length);
                 let range = format!("{}-{}", held.len(), held.len() + length);
-                self.upload
-                    .patch_range(&range, bytes)
-                    .expect_error(400, "SIZE_INVALID");
+                self.upload.patch_range(&range, bytes).expect_error(400, "SIZE_INVALID");
             }
-            Step::BreakAppend {
-                length,
-                sent,
-                ranged,
-            } => {
+            Step::BreakAppend { length, sent, ranged } => {
                 let bytes = self.fresh_bytes(sent);
                 let mut request = Request::patch(&self.upload.location).announcing(length as u64);
                 if ranged {
-                    request = request.header(
-                        "Content-Range",
-                        format!("{}-{}", held.len(), held.len() + length - 1),
-                    );
+                    request = request
+                        .header("Content-Range", format!("{}-{}", held.len(), held.len() + length - 1));
                 }
                 self.break_off(&request, &bytes);
                 held.extend_from_slice(&bytes);
@@ -145,28 +122,21 @@ impl<'a> Model<'a> {
             }
             Step::BreakClose { length, sent } => {
                 let bytes = self.fresh_bytes(sent);
-                let request = Request::put(self.upload.closing(&sha256("whatever")))
-                    .announcing(length as u64);
+                let request =
+                    Request::put(self.upload.closing(&sha256("whatever"))).announcing(length as u64);
                 self.break_off(&request, &bytes);
                 self.wait_for(&held);
             }
             Step::CloseWithoutDigest => {
                 let request = Request::put(&self.upload.location).body("ignored");
-                self.upload
-                    .send(request)
-                    .expect_error(400, "DIGEST_INVALID");
-                self.upload
-                    .put("sha256:bad", "ignored")
-                    .expect_error(400, "DIGEST_INVALID");
+                self.upload.send(request).expect_error(400, "DIGEST_INVALID");
+                self.upload.put("sha256:bad", "ignored").expect_error(400, "DIGEST_INVALID");
             }
             Step::CloseOutOfOrder { length } => {
                 let bytes = self.fresh_bytes(length);
                 let first = held.len() + 1;
                 let range = format!("{first}-{}", first + length - 1);
-                expect_out_of_order(
-                    self.upload.put_range(&sha256("whatever"), &range, bytes),
-                    &held,
-                );
+                expect_out_of_order(self.upload.put_range(&sha256("whatever"), &range, bytes), &held);
             }
             Step::CloseWithWrongDigest { length } => {
                 return self.close_with_wrong_digest(length, held);
@@ -182,11 +152,7 @@ impl<'a> Model<'a> {
 
     fn append(&mut self, bytes: &[u8], chunked: bool) -> Response {
         let request = Request::patch(&self.upload.location);
-        let request = if chunked {
-            request.chunked(bytes.chunks(7_777))
-        } else {
-            request.body(bytes)
-        };
+        let request = if chunked { request.chunked(bytes.chunks(7_777)) } else { request.body(bytes) };
         self.upload.send(request)
     }
 
@@ -194,27 +160,17 @@ impl<'a> Model<'a> {
         let bytes = self.fresh_bytes(length);
         held.extend_from_slice(&bytes);
         let digest = sha256(&held);
-        self.upload
-            .put(&digest, bytes)
-            .expect(201)
-            .expect_header("Docker-Content-Digest", &digest);
-        self.registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{digest}"))
-            .expect(200)
-            .expect_body(&held);
+        self.upload.put(&digest, bytes).expect(201).expect_header("Docker-Content-Digest", &digest);
+        self.registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200).expect_body(&held);
         None
     }
 
     fn close_with_wrong_digest(&mut self, length: usize, mut held: Vec<u8>) -> Option<Vec<u8>> {
         let bytes = self.fresh_bytes(length);
         let claimed = sha256(format!("wrong {}", self.seed));
-        self.upload
-            .put(&claimed, bytes.as_slice())
-            .expect_error(400, "DIGEST_INVALID");
+        self.upload.put(&claimed, bytes.as_slice()).expect_error(400, "DIGEST_INVALID");
         held.extend_from_slice(&bytes);
-        self.registry
-            .get(&format!("/v2/{REPOSITORY}/blobs/{claimed}"))
-            .expect(404);
+        self.registry.get(&format!("/v2/{REPOSITORY}/blobs/{claimed}")).expect(404);
         None
     }
 
@@ -222,9 +178,9 @@ impl<'a> Model<'a> {
     fn take_ended(&mut self, step: &Step) {
         let answer = match *step {
             Step::Append { length, chunked } => self.append(&bytes_of(length, 0), chunked),
-            Step::AppendAt { length, .. } => self
-                .upload
-                .patch_range(&format!("0-{}", length - 1), bytes_of(length, 0)),
+            Step::AppendAt { length, .. } => {
+                self.upload.patch_range(&format!("0-{}", length - 1), bytes_of(length, 0))
+            }
             Step::Close { length } => {
                 let bytes = bytes_of(length, 0);
                 self.upload.put(&sha256(&bytes), bytes)
@@ -249,28 +205,15 @@ impl<'a> Model<'a> {
             if status.status == 204 && status.header("Range") == range_of(held) {
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "expected the range {} in answer to {status}",
-                range_of(held)
-            );
+            assert!(Instant::now() < deadline, "expected the range {} in answer to {status}", range_of(held));
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn expect_state(&self) {
         match &self.held {
-            Some(held) => drop(
-                self.upload
-                    .status()
-                    .expect(204)
-                    .expect_header("Range", &range_of(held)),
-            ),
-            None => drop(
-                self.upload
-                    .status()
-                    .expect_error(404, "BLOB_UPLOAD_UNKNOWN"),
-            ),
+            Some(held) => drop(self.upload.status().expect(204).expect_header("Range", &range_of(held))),
+            None => drop(self.upload.status().expect_error(404, "BLOB_UPLOAD_UNKNOWN")),
         }
     }
 
@@ -312,8 +255,5 @@ proptest! {
 
 /// How many cases are generated: `PROPTEST_CASES`, or few enough for every run of the suite.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(24)
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
 }

@@ -8,20 +8,14 @@ use crate::support::{Holdfast, Response, blake3, sha256, sha512, to_bytes};
 const REPOSITORY: &str = "team/tag-parameters";
 
 fn query_of(tags: &[String]) -> String {
-    tags.iter()
-        .map(|tag| format!("tag={tag}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    tags.iter().map(|tag| format!("tag={tag}")).collect::<Vec<_>>().join("&")
 }
 
 /// The tags that `OCI-Tag` names, on one line or several, sorted.
 fn accepted(response: &Response) -> Vec<String> {
     let lines = response.headers("OCI-Tag");
-    let mut tags: Vec<String> = lines
-        .iter()
-        .flat_map(|line| line.split(','))
-        .map(|tag| tag.trim().to_owned())
-        .collect();
+    let mut tags: Vec<String> =
+        lines.iter().flat_map(|line| line.split(',')).map(|tag| tag.trim().to_owned()).collect();
     tags.sort();
     tags
 }
@@ -32,22 +26,14 @@ fn a_push_by_digest_sets_all_the_tags_it_names_and_echoes_them() {
     let manifest = registry.push_image_blobs(REPOSITORY, 1);
     let digest = sha256(to_bytes(&manifest));
     let tags = ["1", "1.2", "1.2.3", "latest"].map(str::to_owned);
-    let response = registry
-        .put_manifest(
-            REPOSITORY,
-            &format!("{digest}?{}", query_of(&tags)),
-            &manifest,
-        )
-        .expect(201);
+    let response =
+        registry.put_manifest(REPOSITORY, &format!("{digest}?{}", query_of(&tags)), &manifest).expect(201);
     assert_eq!(accepted(&response), tags);
     assert_eq!(response.header("Docker-Content-Digest"), digest);
     assert_eq!(registry.tags(REPOSITORY), tags);
     for tag in tags {
-        let got = registry
-            .get(&format!("/v2/{REPOSITORY}/manifests/{tag}"))
-            .expect(200);
-        got.expect_header("Docker-Content-Digest", &digest)
-            .expect_body(to_bytes(&manifest));
+        let got = registry.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")).expect(200);
+        got.expect_header("Docker-Content-Digest", &digest).expect_body(to_bytes(&manifest));
     }
 }
 
@@ -56,14 +42,10 @@ fn a_tag_set_on_a_sha512_or_blake3_manifest_resolves_to_that_digest() {
     let registry = Holdfast::start();
     let manifest = registry.push_image_blobs(REPOSITORY, 2);
     let bytes = to_bytes(&manifest);
-    for (tag, digest) in [
-        ("five-twelve", sha512(&bytes)),
-        ("three", blake3(&bytes)),
-        ("two-five-six", sha256(&bytes)),
-    ] {
-        registry
-            .put_manifest(REPOSITORY, &format!("{digest}?tag={tag}"), &manifest)
-            .expect(201);
+    for (tag, digest) in
+        [("five-twelve", sha512(&bytes)), ("three", blake3(&bytes)), ("two-five-six", sha256(&bytes))]
+    {
+        registry.put_manifest(REPOSITORY, &format!("{digest}?tag={tag}"), &manifest).expect(201);
         for response in [
             registry.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")),
             registry.head(&format!("/v2/{REPOSITORY}/manifests/{tag}")),
@@ -82,13 +64,8 @@ fn at_least_ten_tags_are_taken_at_once() {
     let manifest = registry.push_image_blobs(REPOSITORY, 3);
     let digest = sha256(to_bytes(&manifest));
     let tags: Vec<_> = (10..74).map(|number| format!("tag-{number}")).collect();
-    let response = registry
-        .put_manifest(
-            REPOSITORY,
-            &format!("{digest}?{}", query_of(&tags)),
-            &manifest,
-        )
-        .expect(201);
+    let response =
+        registry.put_manifest(REPOSITORY, &format!("{digest}?{}", query_of(&tags)), &manifest).expect(201);
     assert_eq!(accepted(&response), tags);
     assert_eq!(registry.tags(REPOSITORY), tags);
 }
@@ -99,17 +76,9 @@ fn too_many_tags_are_414_and_none_is_set() {
     let manifest = registry.push_image_blobs(REPOSITORY, 4);
     let digest = sha256(to_bytes(&manifest));
     let tags: Vec<_> = (0..65).map(|number| format!("tag-{number}")).collect();
-    registry
-        .put_manifest(
-            REPOSITORY,
-            &format!("{digest}?{}", query_of(&tags)),
-            &manifest,
-        )
-        .expect(414);
+    registry.put_manifest(REPOSITORY, &format!("{digest}?{}", query_of(&tags)), &manifest).expect(414);
     assert!(registry.tags(REPOSITORY).is_empty());
-    registry
-        .get(&format!("/v2/{REPOSITORY}/manifests/{digest}"))
-        .expect(404);
+    registry.get(&format!("/v2/{REPOSITORY}/manifests/{digest}")).expect(404);
 }
 
 #[test]
@@ -118,17 +87,9 @@ fn one_malformed_tag_among_several_is_400_and_none_is_set() {
     let manifest = registry.push_image_blobs(REPOSITORY, 5);
     let digest = sha256(to_bytes(&manifest));
     for bad in ["-bad", "", "a%20b", "sha256%3Aabc", &"t".repeat(129)] {
-        registry
-            .put_manifest(
-                REPOSITORY,
-                &format!("{digest}?tag=good&tag={bad}"),
-                &manifest,
-            )
-            .expect(400);
+        registry.put_manifest(REPOSITORY, &format!("{digest}?tag=good&tag={bad}"), &manifest).expect(400);
         assert!(registry.tags(REPOSITORY).is_empty(), "{bad}");
-        registry
-            .get(&format!("/v2/{REPOSITORY}/manifests/{digest}"))
-            .expect(404);
+        registry.get(&format!("/v2/{REPOSITORY}/manifests/{digest}")).expect(404);
     }
 }
 
@@ -139,9 +100,7 @@ fn a_manifest_that_is_refused_sets_no_tag() {
     manifest["config"]["digest"] = serde_json::json!(sha256("not there"));
     let digest = sha256(to_bytes(&manifest));
     let response = registry.put_manifest(REPOSITORY, &format!("{digest}?tag=a&tag=b"), &manifest);
-    response
-        .expect_error(400, "MANIFEST_BLOB_UNKNOWN")
-        .expect_no_header("OCI-Tag");
+    response.expect_error(400, "MANIFEST_BLOB_UNKNOWN").expect_no_header("OCI-Tag");
     assert!(registry.tags(REPOSITORY).is_empty());
 }
 
@@ -150,9 +109,7 @@ fn a_tag_named_twice_is_set_once() {
     let registry = Holdfast::start();
     let manifest = registry.push_image_blobs(REPOSITORY, 7);
     let digest = sha256(to_bytes(&manifest));
-    registry
-        .put_manifest(REPOSITORY, &format!("{digest}?tag=a&tag=a"), &manifest)
-        .expect(201);
+    registry.put_manifest(REPOSITORY, &format!("{digest}?tag=a&tag=a"), &manifest).expect(201);
     assert_eq!(registry.tags(REPOSITORY), ["a"]);
 }
 
@@ -161,10 +118,7 @@ fn a_push_without_tag_parameters_echoes_none() {
     let registry = Holdfast::start();
     let manifest = registry.push_image_blobs(REPOSITORY, 8);
     let digest = sha256(to_bytes(&manifest));
-    registry
-        .put_manifest(REPOSITORY, &digest, &manifest)
-        .expect(201)
-        .expect_no_header("OCI-Tag");
+    registry.put_manifest(REPOSITORY, &digest, &manifest).expect(201).expect_no_header("OCI-Tag");
 }
 
 #[test]
@@ -178,11 +132,7 @@ fn no_reader_ever_sees_some_of_the_tags() {
             let mut lists = 0;
             while !done.load(Ordering::Relaxed) {
                 let tags = registry.tags(REPOSITORY);
-                assert!(
-                    tags.len().is_multiple_of(10),
-                    "a reader saw {} tags",
-                    tags.len()
-                );
+                assert!(tags.len().is_multiple_of(10), "a reader saw {} tags", tags.len());
                 lists += 1;
             }
             lists
@@ -190,11 +140,7 @@ fn no_reader_ever_sees_some_of_the_tags() {
         for round in 0..20 {
             let tags: Vec<_> = (0..10).map(|number| format!("r{round}-{number}")).collect();
             registry
-                .put_manifest(
-                    REPOSITORY,
-                    &format!("{digest}?{}", query_of(&tags)),
-                    &manifest,
-                )
+                .put_manifest(REPOSITORY, &format!("{digest}?{}", query_of(&tags)), &manifest)
                 .expect(201);
         }
         done.store(true, Ordering::Relaxed);

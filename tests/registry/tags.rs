@@ -23,9 +23,7 @@ fn push_tags(registry: &Holdfast, tags: &[&str]) {
 
 #[track_caller]
 fn expect_tags(response: Response, tags: &[&str]) -> Response {
-    let response = response
-        .expect(200)
-        .expect_header("Content-Type", "application/json");
+    let response = response.expect(200).expect_header("Content-Type", "application/json");
     assert_eq!(response.json(), json!({"name": REPOSITORY, "tags": tags}));
     response
 }
@@ -33,11 +31,8 @@ fn expect_tags(response: Response, tags: &[&str]) -> Response {
 #[test]
 fn tags_are_listed_in_ascii_order() {
     let registry = with_tags(&["b", "a10", "a2", "A", "_x", "Z", "a-1", "a.1", "0", "a"]);
-    expect_tags(
-        registry.get(LIST),
-        &["0", "A", "Z", "_x", "a", "a-1", "a.1", "a10", "a2", "b"],
-    )
-    .expect_no_header("Link");
+    expect_tags(registry.get(LIST), &["0", "A", "Z", "_x", "a", "a-1", "a.1", "a10", "a2", "b"])
+        .expect_no_header("Link");
 }
 
 #[test]
@@ -53,9 +48,7 @@ fn the_tags_of_a_repository_without_tags_are_an_empty_array() {
 fn the_tags_of_an_unknown_repository_are_404_name_unknown() {
     let registry = Holdfast::start();
     registry.get(LIST).expect_error(404, "NAME_UNKNOWN");
-    registry
-        .get(&format!("{LIST}?n=0"))
-        .expect_error(404, "NAME_UNKNOWN");
+    registry.get(&format!("{LIST}?n=0")).expect_error(404, "NAME_UNKNOWN");
     registry.head(LIST).expect(404);
 }
 
@@ -79,10 +72,8 @@ fn n_limits_the_page_and_the_link_leads_through_all_of_them() {
 #[test]
 fn a_page_that_ends_with_the_last_tag_has_no_link() {
     let registry = with_tags(&["a", "b", "c", "d"]);
-    expect_tags(registry.get(&format!("{LIST}?n=4")), &["a", "b", "c", "d"])
-        .expect_no_header("Link");
-    expect_tags(registry.get(&format!("{LIST}?n=5")), &["a", "b", "c", "d"])
-        .expect_no_header("Link");
+    expect_tags(registry.get(&format!("{LIST}?n=4")), &["a", "b", "c", "d"]).expect_no_header("Link");
+    expect_tags(registry.get(&format!("{LIST}?n=5")), &["a", "b", "c", "d"]).expect_no_header("Link");
     expect_tags(registry.get(&format!("{LIST}?n=2&last=b")), &["c", "d"]).expect_no_header("Link");
 }
 
@@ -115,11 +106,7 @@ fn an_n_that_is_no_number_is_400() {
 #[test]
 fn a_very_large_n_is_cut_to_what_a_page_may_hold() {
     let registry = with_tags(&["a", "b"]);
-    for n in [
-        "100001",
-        "18446744073709551616",
-        "99999999999999999999999999",
-    ] {
+    for n in ["100001", "18446744073709551616", "99999999999999999999999999"] {
         expect_tags(registry.get(&format!("{LIST}?n={n}")), &["a", "b"]).expect_no_header("Link");
     }
     let registry = Holdfast::configured("tags: {maxentries: 2}\n");
@@ -156,31 +143,13 @@ fn tags_of_legal_length_and_characters_are_taken_and_others_refused() {
     let longest = "t".repeat(128);
     let legal = [longest.as_str(), "_", "0", "A.B-C_d", "a..b", "a--b"];
     for tag in legal {
-        registry
-            .put_manifest(REPOSITORY, tag, &manifest)
-            .expect(201);
-        registry
-            .head(&format!("/v2/{REPOSITORY}/manifests/{tag}"))
-            .expect(200);
+        registry.put_manifest(REPOSITORY, tag, &manifest).expect(201);
+        registry.head(&format!("/v2/{REPOSITORY}/manifests/{tag}")).expect(200);
     }
     let too_long = "t".repeat(129);
-    for tag in [
-        too_long.as_str(),
-        ".a",
-        "-a",
-        "a%20b",
-        "a%2Bb",
-        "%C3%A9",
-        "a%00",
-        "a@b",
-        "a~b",
-    ] {
-        registry
-            .put_manifest(REPOSITORY, tag, &manifest)
-            .expect(400);
-        let status = registry
-            .get(&format!("/v2/{REPOSITORY}/manifests/{tag}"))
-            .status;
+    for tag in [too_long.as_str(), ".a", "-a", "a%20b", "a%2Bb", "%C3%A9", "a%00", "a@b", "a~b"] {
+        registry.put_manifest(REPOSITORY, tag, &manifest).expect(400);
+        let status = registry.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")).status;
         assert!(status == 400 || status == 404, "{tag}: {status}");
     }
     assert_eq!(registry.tags(REPOSITORY).len(), legal.len());
@@ -191,14 +160,8 @@ fn tags_differ_by_case() {
     let registry = Holdfast::start();
     let lower = registry.push_image(REPOSITORY, "tag", 1);
     let upper = registry.push_image(REPOSITORY, "TAG", 2);
-    registry
-        .get("/v2/team/tags/manifests/tag")
-        .expect(200)
-        .expect_body(&lower.bytes);
-    registry
-        .get("/v2/team/tags/manifests/TAG")
-        .expect(200)
-        .expect_body(&upper.bytes);
+    registry.get("/v2/team/tags/manifests/tag").expect(200).expect_body(&lower.bytes);
+    registry.get("/v2/team/tags/manifests/TAG").expect(200).expect_body(&upper.bytes);
 }
 
 #[test]
@@ -215,14 +178,8 @@ fn a_thousand_tags_come_in_one_list_when_no_page_is_asked_for() {
     let digest = registry.push_manifest(REPOSITORY, "t0000", &manifest);
     let names: Vec<_> = (0..1_000).map(|number| format!("t{number:04}")).collect();
     for group in names.chunks(50) {
-        let query = group
-            .iter()
-            .map(|tag| format!("tag={tag}"))
-            .collect::<Vec<_>>()
-            .join("&");
-        registry
-            .put_manifest(REPOSITORY, &format!("{digest}?{query}"), &manifest)
-            .expect(201);
+        let query = group.iter().map(|tag| format!("tag={tag}")).collect::<Vec<_>>().join("&");
+        registry.put_manifest(REPOSITORY, &format!("{digest}?{query}"), &manifest).expect(201);
     }
     assert_eq!(registry.tags(REPOSITORY), names);
     let page = registry.get(&format!("{LIST}?n=10&last=t0499")).expect(200);

@@ -28,12 +28,8 @@ struct Head {
 impl Connection {
     /// Connects; `configured_headers` are those that every response has to carry.
     pub fn open(address: SocketAddr, configured_headers: Vec<(String, String)>) -> Self {
-        let connection =
-            Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"));
-        Self {
-            configured_headers,
-            ..connection
-        }
+        let connection = Self::try_open(address).unwrap_or_else(|| panic!("nobody listens on {address}"));
+        Self { configured_headers, ..connection }
     }
 
     /// Connects to a server that may be gone.
@@ -43,12 +39,7 @@ impl Connection {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let host = address.to_string();
-        Some(Self {
-            stream,
-            buffer: Vec::new(),
-            host,
-            configured_headers: Vec::new(),
-        })
+        Some(Self { stream, buffer: Vec::new(), host, configured_headers: Vec::new() })
     }
 
     /// Sends the whole request to a server that may end meanwhile; the status of the answer when a whole head came.
@@ -126,11 +117,7 @@ impl Connection {
     #[track_caller]
     pub fn read_interim(&mut self) -> u16 {
         let head = self.read_head();
-        assert!(
-            head.status < 200,
-            "a final response, status {}, where an interim one was due",
-            head.status
-        );
+        assert!(head.status < 200, "a final response, status {}, where an interim one was due", head.status);
         head.status
     }
 
@@ -145,21 +132,14 @@ impl Connection {
     pub fn expect_end(mut self) {
         self.finish_writing();
         let rest = self.read_to_end();
-        assert!(
-            rest.is_empty(),
-            "bytes after the end of the response: {:?}",
-            String::from_utf8_lossy(&rest)
-        );
+        assert!(rest.is_empty(), "bytes after the end of the response: {:?}", String::from_utf8_lossy(&rest));
     }
 
     /// True when nothing comes in for `time`.
     pub fn stays_silent_for(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
         let mut byte = [0; 1];
-        let silent = self
-            .stream
-            .peek(&mut byte)
-            .is_err_and(|error| is_timeout(error.kind()));
+        let silent = self.stream.peek(&mut byte).is_err_and(|error| is_timeout(error.kind()));
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         silent && self.buffer.is_empty()
     }
@@ -180,11 +160,7 @@ impl Connection {
 
     fn read_exact(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
-            assert!(
-                self.fill(),
-                "the connection ended {} bytes early",
-                length - self.buffer.len()
-            );
+            assert!(self.fill(), "the connection ended {} bytes early", length - self.buffer.len());
         }
         self.buffer.drain(..length).collect()
     }
@@ -198,11 +174,7 @@ impl Connection {
             }
             searched = self.buffer.len().saturating_sub(end.len() - 1);
             let seen = self.buffer.len();
-            assert!(
-                self.fill(),
-                "the connection ended in mid-response: {:?}",
-                &self.buffer[..seen.min(200)]
-            );
+            assert!(self.fill(), "the connection ended in mid-response: {:?}", &self.buffer[..seen.min(200)]);
         }
     }
 
@@ -211,25 +183,14 @@ impl Connection {
         let text = String::from_utf8(bytes).unwrap();
         let mut lines = text.trim_end_matches("\r\n").split("\r\n");
         let (version, status) = parse_status_line(lines.next().unwrap());
-        Head {
-            version,
-            status,
-            headers: lines.map(parse_header).collect(),
-        }
+        Head { version, status, headers: lines.map(parse_header).collect() }
     }
 
     fn read_body(&mut self, response: &Response) -> Vec<u8> {
-        let length = response
-            .find_header("Content-Length")
-            .map(|text| text.parse::<usize>().unwrap());
-        let chunked = response
-            .find_header("Transfer-Encoding")
-            .map(|coding| assert_eq!(coding, "chunked"));
+        let length = response.find_header("Content-Length").map(|text| text.parse::<usize>().unwrap());
+        let chunked = response.find_header("Transfer-Encoding").map(|coding| assert_eq!(coding, "chunked"));
         if matches!(response.status, 204 | 304) || response.request.starts_with("HEAD ") {
-            assert!(
-                chunked.is_none(),
-                "a transfer coding without a body in the answer to {response}"
-            );
+            assert!(chunked.is_none(), "a transfer coding without a body in the answer to {response}");
             assert!(
                 response.status != 204 || length.is_none(),
                 "204 has no Content-Length, RFC 9110 8.6: {response}"
@@ -245,19 +206,13 @@ impl Connection {
     }
 
     fn read_chunks(&mut self, response: &Response) -> Vec<u8> {
-        assert!(
-            response.version == "HTTP/1.1",
-            "chunks for an HTTP/1.0 client in the answer to {response}"
-        );
+        assert!(response.version == "HTTP/1.1", "chunks for an HTTP/1.0 client in the answer to {response}");
         let mut body = Vec::new();
         loop {
             let line = String::from_utf8(self.read_until(b"\r\n")).unwrap();
             let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
             let chunk = self.read_exact(size + 2);
-            assert!(
-                chunk.ends_with(b"\r\n"),
-                "a chunk without its end in the answer to {response}"
-            );
+            assert!(chunk.ends_with(b"\r\n"), "a chunk without its end in the answer to {response}");
             if size == 0 {
                 return body;
             }
@@ -269,24 +224,16 @@ impl Connection {
 fn parse_status_line(line: &str) -> (String, u16) {
     let mut words = line.splitn(3, ' ');
     let version = words.next().unwrap().to_owned();
-    assert!(
-        version == "HTTP/1.1" || version == "HTTP/1.0",
-        "a malformed status line: {line:?}"
-    );
+    assert!(version == "HTTP/1.1" || version == "HTTP/1.0", "a malformed status line: {line:?}");
     let status = words.next().unwrap_or_default();
     assert!(status.len() == 3, "a malformed status line: {line:?}");
     (version, status.parse().unwrap())
 }
 
 fn parse_header(line: &str) -> (String, String) {
-    let (name, value) = line
-        .split_once(':')
-        .unwrap_or_else(|| panic!("a malformed header line: {line:?}"));
+    let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("a malformed header line: {line:?}"));
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    assert!(
-        !name.is_empty() && name.chars().all(token),
-        "a malformed header name: {line:?}"
-    );
+    assert!(!name.is_empty() && name.chars().all(token), "a malformed header name: {line:?}");
     assert!(
         !value.contains(|c: char| c.is_control() && c != '\t'),
         "a control character in a header: {line:?}"

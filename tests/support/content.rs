@@ -10,18 +10,9 @@ pub struct Algorithm {
 }
 
 pub const ALGORITHMS: [Algorithm; 3] = [
-    Algorithm {
-        name: "sha256",
-        digest: |bytes| sha256(bytes),
-    },
-    Algorithm {
-        name: "sha512",
-        digest: |bytes| sha512(bytes),
-    },
-    Algorithm {
-        name: "blake3",
-        digest: |bytes| blake3(bytes),
-    },
+    Algorithm { name: "sha256", digest: |bytes| sha256(bytes) },
+    Algorithm { name: "sha512", digest: |bytes| sha512(bytes) },
+    Algorithm { name: "blake3", digest: |bytes| blake3(bytes) },
 ];
 
 /// `sha256:…` of the bytes.

@@ -6,10 +6,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-#![allow(
-    unreachable_pub,
-    reason = "a module shared by several crates has no public door of its own"
-)]
+#![allow(unreachable_pub, reason = "a module shared by several crates has no public door of its own")]
 #![allow(unused_imports, reason = "each test binary uses its own part of this")]
 
 mod connection;
@@ -24,8 +21,8 @@ mod upload;
 pub use connection::Connection;
 pub use content::{ALGORITHMS, Algorithm, blake3, bytes_of, sha256, sha512};
 pub use manifests::{
-    DOCKER_IMAGE, DOCKER_LIST, Image, OCI_IMAGE, OCI_INDEX, artifact, descriptor, docker_image,
-    docker_list, empty_config, image, index, manifest_descriptor, to_bytes,
+    DOCKER_IMAGE, DOCKER_LIST, Image, OCI_IMAGE, OCI_INDEX, artifact, descriptor, docker_image, docker_list,
+    empty_config, image, index, manifest_descriptor, to_bytes,
 };
 pub use registry::Registry;
 pub use request::Request;

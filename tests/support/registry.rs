@@ -59,9 +59,7 @@ impl Registry {
     /// Opens an upload session in the repository.
     #[track_caller]
     pub fn start_upload(&self, repository: &str) -> Upload<'_> {
-        let response = self
-            .post(&format!("/v2/{repository}/blobs/uploads/"))
-            .expect(202);
+        let response = self.post(&format!("/v2/{repository}/blobs/uploads/")).expect(202);
         Upload::at(self, response.location())
     }
 
@@ -69,9 +67,7 @@ impl Registry {
     #[track_caller]
     pub fn push_blob(&self, repository: &str, bytes: impl AsRef<[u8]>) -> String {
         let digest = sha256(&bytes);
-        self.start_upload(repository)
-            .put(&digest, bytes.as_ref())
-            .expect(201);
+        self.start_upload(repository).put(&digest, bytes.as_ref()).expect(201);
         digest
     }
 
@@ -92,18 +88,13 @@ impl Registry {
         bytes: impl Into<Vec<u8>>,
     ) -> Response {
         let target = format!("/v2/{repository}/manifests/{reference}");
-        self.send(
-            Request::put(target)
-                .header("Content-Type", media_type)
-                .body(bytes),
-        )
+        self.send(Request::put(target).header("Content-Type", media_type).body(bytes))
     }
 
     /// Pushes a manifest and gives its sha256 digest.
     #[track_caller]
     pub fn push_manifest(&self, repository: &str, reference: &str, manifest: &Value) -> String {
-        self.put_manifest(repository, reference, manifest)
-            .expect(201);
+        self.put_manifest(repository, reference, manifest).expect(201);
         sha256(to_bytes(manifest))
     }
 
@@ -112,13 +103,8 @@ impl Registry {
     pub fn push_image(&self, repository: &str, reference: &str, seed: u64) -> Image {
         let manifest = self.push_image_blobs(repository, seed);
         let bytes = to_bytes(&manifest);
-        let reference = if reference.is_empty() {
-            sha256(&bytes)
-        } else {
-            reference.to_owned()
-        };
-        self.put_manifest(repository, &reference, &manifest)
-            .expect(201);
+        let reference = if reference.is_empty() { sha256(&bytes) } else { reference.to_owned() };
+        self.put_manifest(repository, &reference, &manifest).expect(201);
         Image {
             digest: sha256(&bytes),
             bytes,
@@ -137,25 +123,14 @@ impl Registry {
         self.push_blob(repository, &layer);
         image(
             &descriptor("application/vnd.oci.image.config.v1+json", &config),
-            &[descriptor(
-                "application/vnd.oci.image.layer.v1.tar+gzip",
-                &layer,
-            )],
+            &[descriptor("application/vnd.oci.image.layer.v1.tar+gzip", &layer)],
         )
     }
 
     /// The tags of the repository, all of them.
     #[track_caller]
     pub fn tags(&self, repository: &str) -> Vec<String> {
-        let list = self
-            .get(&format!("/v2/{repository}/tags/list"))
-            .expect(200)
-            .json();
-        list["tags"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|tag| tag.as_str().unwrap().to_owned())
-            .collect()
+        let list = self.get(&format!("/v2/{repository}/tags/list")).expect(200).json();
+        list["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect()
     }
 }

@@ -77,12 +77,7 @@ impl Request {
 
     /// The body in chunks of its own choice, without `Content-Length`.
     pub fn chunked<C: AsRef<[u8]>>(mut self, chunks: impl IntoIterator<Item = C>) -> Self {
-        self.body = Body::Chunked(
-            chunks
-                .into_iter()
-                .map(|chunk| chunk.as_ref().to_vec())
-                .collect(),
-        );
+        self.body = Body::Chunked(chunks.into_iter().map(|chunk| chunk.as_ref().to_vec()).collect());
         self
     }
 
@@ -106,11 +101,7 @@ impl Request {
     /// The request line and headers, blank line included.
     pub fn head_bytes(&self, host: &str) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version);
-        if !self
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-        {
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.push_str(&format!("Host: {host}\r\n"));
         }
         for (name, value) in &self.headers {

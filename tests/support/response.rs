@@ -21,10 +21,7 @@ impl Response {
     /// The status is `status`.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
-        assert!(
-            self.status == status,
-            "expected status {status} in answer to {self}"
-        );
+        assert!(self.status == status, "expected status {status} in answer to {self}");
         self
     }
 
@@ -33,10 +30,7 @@ impl Response {
     pub fn expect_error(self, status: u16, code: &str) -> Self {
         let response = self.expect(status);
         let codes = response.error_codes();
-        assert!(
-            codes.iter().all(|found| found == code),
-            "expected the error {code} in answer to {response}"
-        );
+        assert!(codes.iter().all(|found| found == code), "expected the error {code} in answer to {response}");
         response
     }
 
@@ -53,37 +47,27 @@ impl Response {
     #[track_caller]
     pub fn find_header(&self, name: &str) -> Option<&str> {
         let values = self.headers(name);
-        assert!(
-            values.len() <= 1,
-            "{name} is repeated in the answer to {self}"
-        );
+        assert!(values.len() <= 1, "{name} is repeated in the answer to {self}");
         values.first().copied()
     }
 
     /// The header's only value.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
-        self.find_header(name)
-            .unwrap_or_else(|| panic!("no header {name} in the answer to {self}"))
+        self.find_header(name).unwrap_or_else(|| panic!("no header {name} in the answer to {self}"))
     }
 
     /// The header is there once and has this value.
     #[track_caller]
     pub fn expect_header(self, name: &str, value: &str) -> Self {
-        assert!(
-            self.header(name) == value,
-            "expected {name}: {value} in the answer to {self}"
-        );
+        assert!(self.header(name) == value, "expected {name}: {value} in the answer to {self}");
         self
     }
 
     /// The header is not there.
     #[track_caller]
     pub fn expect_no_header(self, name: &str) -> Self {
-        assert!(
-            self.headers(name).is_empty(),
-            "expected no {name} in the answer to {self}"
-        );
+        assert!(self.headers(name).is_empty(), "expected no {name} in the answer to {self}");
         self
     }
 
@@ -116,16 +100,9 @@ impl Response {
     pub fn next_link(&self) -> String {
         let link = self.header("Link");
         let parts = link.strip_prefix('<').and_then(|rest| rest.split_once('>'));
-        let (target, relation) =
-            parts.unwrap_or_else(|| panic!("a malformed link in the answer to {self}"));
-        assert!(
-            relation == "; rel=\"next\"",
-            "a link of another relation in the answer to {self}"
-        );
-        assert!(
-            target.starts_with("/v2/"),
-            "a link that is not relative in the answer to {self}"
-        );
+        let (target, relation) = parts.unwrap_or_else(|| panic!("a malformed link in the answer to {self}"));
+        assert!(relation == "; rel=\"next\"", "a link of another relation in the answer to {self}");
+        assert!(target.starts_with("/v2/"), "a link that is not relative in the answer to {self}");
         target.to_owned()
     }
 
@@ -133,10 +110,7 @@ impl Response {
     /// one byte: it is taken for none.
     #[track_caller]
     pub fn held_bytes(&self) -> usize {
-        let last = self
-            .header("Range")
-            .strip_prefix("0-")
-            .and_then(|last| last.parse::<usize>().ok());
+        let last = self.header("Range").strip_prefix("0-").and_then(|last| last.parse::<usize>().ok());
         match last.unwrap_or_else(|| panic!("a malformed range in the answer to {self}")) {
             0 => 0,
             last => last + 1,
@@ -158,19 +132,13 @@ impl Response {
     /// The codes of the error body, in order.
     #[track_caller]
     pub fn error_codes(&self) -> Vec<String> {
-        self.errors()
-            .iter()
-            .map(|error| error["code"].as_str().unwrap_or_default().to_owned())
-            .collect()
+        self.errors().iter().map(|error| error["code"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// All messages and details of the error body as one text.
     #[track_caller]
     pub fn error_text(&self) -> String {
-        self.errors()
-            .iter()
-            .map(|error| format!("{} {}\n", error["message"], error["detail"]))
-            .collect()
+        self.errors().iter().map(|error| format!("{} {}\n", error["message"], error["detail"])).collect()
     }
 
     #[track_caller]
@@ -199,10 +167,7 @@ impl Response {
         if self.status >= 400 && !self.request.starts_with("HEAD ") {
             self.check_error_body();
         }
-        assert!(
-            self.headers("Content-Encoding").is_empty(),
-            "a compressed answer to {self}"
-        );
+        assert!(self.headers("Content-Encoding").is_empty(), "a compressed answer to {self}");
     }
 
     /// Specification, "Error Codes": JSON, at least one entry, codes of capital letters and underscores, and a message
@@ -216,17 +181,10 @@ impl Response {
         );
         for error in self.errors() {
             let code = error["code"].as_str().unwrap_or_default();
-            let well_formed =
-                !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-            assert!(
-                well_formed,
-                "a malformed error code in the answer to {self}"
-            );
+            let well_formed = !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            assert!(well_formed, "a malformed error code in the answer to {self}");
             let message = error["message"].as_str().unwrap_or_default();
-            assert!(
-                !message.is_empty(),
-                "an error without a message in the answer to {self}"
-            );
+            assert!(!message.is_empty(), "an error without a message in the answer to {self}");
         }
     }
 }
@@ -237,12 +195,7 @@ impl std::fmt::Display for Response {
         for (name, value) in &self.headers {
             writeln!(f, "  {name}: {value}")?;
         }
-        write!(
-            f,
-            "  {} ({} bytes)",
-            abbreviate(&self.body),
-            self.body.len()
-        )
+        write!(f, "  {} ({} bytes)", abbreviate(&self.body), self.body.len())
     }
 }
 

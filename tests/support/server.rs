@@ -51,16 +51,8 @@ impl Builder {
     pub fn start(self) -> Holdfast {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::start(&self, folder.path());
-        let registry = Registry {
-            address: process.address,
-            configured_headers: self.headers.clone(),
-        };
-        Holdfast {
-            registry,
-            process: Some(process),
-            folder,
-            builder: self,
-        }
+        let registry = Registry { address: process.address, configured_headers: self.headers.clone() };
+        Holdfast { registry, process: Some(process), folder, builder: self }
     }
 }
 
@@ -90,10 +82,7 @@ impl Holdfast {
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.process
-            .as_ref()
-            .map(|process| process.log.lock().unwrap().clone())
-            .unwrap_or_default()
+        self.process.as_ref().map(|process| process.log.lock().unwrap().clone()).unwrap_or_default()
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has, which must go well; then checks the store.
@@ -172,18 +161,11 @@ impl Process {
         let copy = Arc::clone(&log);
         std::thread::spawn(move || follow_log(stderr, &copy, &sender));
         match wait_for_address(&receiver) {
-            Some(address) => Self {
-                child,
-                address,
-                log,
-            },
+            Some(address) => Self { child, address, log },
             None => {
                 let _already_ended = child.kill();
                 let status = child.wait().unwrap();
-                panic!(
-                    "holdfast did not start ({status}):\n{}",
-                    log.lock().unwrap()
-                );
+                panic!("holdfast did not start ({status}):\n{}", log.lock().unwrap());
             }
         }
     }
@@ -203,10 +185,7 @@ impl Process {
                 format!("holdfast did not end within {PATIENCE:?} of SIGTERM")
             }
         };
-        Err(format!(
-            "{complaint}; it logged:\n{}",
-            self.log.lock().unwrap()
-        ))
+        Err(format!("{complaint}; it logged:\n{}", self.log.lock().unwrap()))
     }
 
     fn wait(&mut self) -> Option<ExitStatus> {
@@ -224,9 +203,7 @@ impl Process {
 /// `holdfast serve` as the builder wants it, with none of the environment's own settings.
 fn serve(builder: &Builder, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    command
-        .args(["serve", "--addr", "127.0.0.1:0", "--root"])
-        .arg(root_in(folder));
+    command.args(["serve", "--addr", "127.0.0.1:0", "--root"]).arg(root_in(folder));
     if let Some(yaml) = &builder.configuration {
         let file = folder.join("holdfast.yml");
         std::fs::write(&file, yaml).unwrap();
@@ -238,11 +215,7 @@ fn serve(builder: &Builder, folder: &Path) -> Command {
         }
     }
     command.envs(builder.environment.iter().cloned());
-    command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
@@ -264,24 +237,18 @@ fn follow_log(stderr: ChildStderr, log: &Mutex<String>, sender: &Sender<SocketAd
 
 /// The first `127.0.0.1:<port>` in a line of the log, port 0 (the one that was asked for) excepted.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.match_indices("127.0.0.1:")
-        .find_map(|(start, prefix)| {
-            let digits: String = line[start + prefix.len()..]
-                .chars()
-                .take_while(char::is_ascii_digit)
-                .collect();
-            let port: u16 = digits.parse().ok().filter(|port| *port != 0)?;
-            Some(SocketAddr::from(([127, 0, 0, 1], port)))
-        })
+    line.match_indices("127.0.0.1:").find_map(|(start, prefix)| {
+        let digits: String = line[start + prefix.len()..].chars().take_while(char::is_ascii_digit).collect();
+        let port: u16 = digits.parse().ok().filter(|port| *port != 0)?;
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    })
 }
 
 /// Waits until the log names an address that takes connections; `None` when the process ends or never does.
 fn wait_for_address(receiver: &Receiver<SocketAddr>) -> Option<SocketAddr> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let address = receiver
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            .ok()?;
+        let address = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
         if std::net::TcpStream::connect(address).is_ok() {
             return Some(address);
         }
@@ -299,9 +266,5 @@ fn check(root: &Path) -> Result<(), String> {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
-    Err(format!(
-        "holdfast check found ({}):\n{}",
-        output.status,
-        String::from_utf8_lossy(&text)
-    ))
+    Err(format!("holdfast check found ({}):\n{}", output.status, String::from_utf8_lossy(&text)))
 }

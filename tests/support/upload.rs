@@ -15,11 +15,7 @@ impl<'a> Upload<'a> {
 
     /// The session's URL with `digest` added, as the closing PUT needs it.
     pub fn closing(&self, digest: &str) -> String {
-        let separator = if self.location.contains('?') {
-            '&'
-        } else {
-            '?'
-        };
+        let separator = if self.location.contains('?') { '&' } else { '?' };
         format!("{}{separator}digest={digest}", self.location)
     }
 
@@ -33,9 +29,7 @@ impl<'a> Upload<'a> {
     /// Sends a chunk with `Content-Range: <range>`.
     #[track_caller]
     pub fn patch_range(&mut self, range: &str, bytes: impl Into<Vec<u8>>) -> Response {
-        let request = Request::patch(&self.location)
-            .header("Content-Range", range)
-            .body(bytes);
+        let request = Request::patch(&self.location).header("Content-Range", range).body(bytes);
         self.send(request)
     }
 
@@ -49,9 +43,7 @@ impl<'a> Upload<'a> {
     /// Closes the session with a last chunk that says where it belongs.
     #[track_caller]
     pub fn put_range(&mut self, digest: &str, range: &str, bytes: impl Into<Vec<u8>>) -> Response {
-        let request = Request::put(self.closing(digest))
-            .header("Content-Range", range)
-            .body(bytes);
+        let request = Request::put(self.closing(digest)).header("Content-Range", range).body(bytes);
         self.send(request)
     }
 
@@ -69,9 +61,7 @@ impl<'a> Upload<'a> {
     #[track_caller]
     pub fn expect_offset(&self, bytes: u64) {
         let last = bytes.saturating_sub(1);
-        self.status()
-            .expect(204)
-            .expect_header("Range", &format!("0-{last}"));
+        self.status().expect(204).expect_header("Range", &format!("0-{last}"));
     }
 
     /// Sends a request of any shape; an answer 202 moves the session to its `Location`.
