@@ -184,6 +184,15 @@ fn a_streamed_chunk_longer_or_shorter_than_its_range_is_400_and_the_session_goes
 }
 
 #[test]
+fn a_content_range_in_the_form_of_http_is_understood_too() {
+    let registry = Holdfast::start();
+    let mut upload = registry.start_upload(REPOSITORY);
+    upload.patch_range("bytes 0-4/10", "01234").expect(202).expect_header("Range", "0-4");
+    upload.patch_range("bytes 0-4/10", "01234").expect(416).expect_header("Range", "0-4");
+    upload.put_range(&sha256("0123456789"), "bytes 5-9/10", "56789").expect(201);
+}
+
+#[test]
 fn a_malformed_content_range_is_400_and_changes_nothing() {
     let registry = Holdfast::start();
     let mut upload = registry.start_upload(REPOSITORY);

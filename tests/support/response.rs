@@ -2,6 +2,24 @@
 
 use serde_json::Value;
 
+/// The error codes of the distribution specification, "Error Codes".
+const CODES: [&str; 14] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "SIZE_INVALID",
+    "UNAUTHORIZED",
+    "DENIED",
+    "UNSUPPORTED",
+    "TOOMANYREQUESTS",
+];
+
 /// One final HTTP/1 response, with the interim ones that came before it.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -170,8 +188,8 @@ impl Response {
         assert!(self.headers("Content-Encoding").is_empty(), "a compressed answer to {self}");
     }
 
-    /// Specification, "Error Codes": JSON, at least one entry, codes of capital letters and underscores, and a message
-    /// that a person can act on.
+    /// Specification, "Error Codes": JSON, at least one entry, a listed code where the client is at fault, and a message that
+    /// a person can act on.
     #[track_caller]
     fn check_error_body(&self) {
         let kind = self.header("Content-Type");

@@ -49,7 +49,7 @@ impl Builder {
 
     /// Starts it over an empty folder.
     pub fn start(self) -> Holdfast {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = temporary_folder();
         let process = Process::start(&self, folder.path());
         let registry = Registry { address: process.address, configured_headers: self.headers.clone() };
         Holdfast { registry, process: Some(process), folder, builder: self }
