@@ -196,7 +196,7 @@ fn a_content_range_in_the_form_of_http_is_understood_too() {
 fn a_malformed_content_range_is_400_and_changes_nothing() {
     let registry = Holdfast::start();
     let mut upload = registry.start_upload(REPOSITORY);
-    for range in ["abc", "5", "-5", "0-", "0-4/5", "0 - 4", "-0-4", "+0-4", "0-99999999999999999999999999"] {
+    for range in ["abc", "5", "-5", "0-", "0 - 4", "-0-4", "+0-4", "0-99999999999999999999999999"] {
         upload.patch_range(range, "01234").expect(400);
         upload.put_range(&sha256("01234"), range, "01234").expect(400);
         upload.expect_offset(0);

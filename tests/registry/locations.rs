@@ -62,9 +62,15 @@ fn a_configured_host_may_have_a_port_and_a_slash_at_its_end() {
 }
 
 #[test]
-fn relative_urls_by_setting_beat_the_host() {
-    let registry = Holdfast::configured("http: {host: 'https://registry.example.com', relativeurls: true}\n");
-    expect_all_begin_with(&stated_locations(&registry, ""), "/v2/");
+fn locations_are_absolute_and_made_from_the_request_where_the_setting_says_so() {
+    let registry = Holdfast::configured("http: {relativeurls: false}\n");
+    let own = format!("http://{}/v2/", registry.address);
+    expect_all_begin_with(&stated_locations(&registry, ""), &own);
+    let request = Request::post("/v2/a/b/blobs/uploads/")
+        .header("X-Forwarded-Proto", "https")
+        .header("X-Forwarded-Host", "proxy.example.com");
+    let response = registry.send(request).expect(202);
+    assert!(response.header("Location").starts_with("https://proxy.example.com/v2/a/b/"), "{response}");
 }
 
 #[test]

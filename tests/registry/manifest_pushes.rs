@@ -169,10 +169,10 @@ fn a_larger_manifest_is_413_with_a_length_or_without() {
 
 #[test]
 fn the_largest_manifest_is_a_setting() {
-    let registry = Holdfast::configured("validation: {manifests: {maxsize: 1KiB}}\n");
-    let fits = manifest_of_size(&registry, 1_024);
+    let registry = Holdfast::configured("validation: {manifests: {maxsize: 4KiB}}\n");
+    let fits = manifest_of_size(&registry, 4_096);
     registry.put_manifest_bytes(REPOSITORY, "fits", OCI_IMAGE, fits).expect(201);
-    let exceeds = manifest_of_size(&registry, 1_025);
+    let exceeds = manifest_of_size(&registry, 4_097);
     let response = registry.put_manifest_bytes(REPOSITORY, "exceeds", OCI_IMAGE, exceeds).expect(413);
-    assert!(response.error_text().contains("1024") || response.error_text().contains("1 KiB"), "{response}");
+    assert!(response.error_text().contains("4096") || response.error_text().contains("4 KiB"), "{response}");
 }

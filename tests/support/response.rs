@@ -201,6 +201,8 @@ impl Response {
             let code = error["code"].as_str().unwrap_or_default();
             let well_formed = !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c == '_');
             assert!(well_formed, "a malformed error code in the answer to {self}");
+            let listed = CODES.contains(&code) || self.status >= 500;
+            assert!(listed, "an error code that the specification does not list in the answer to {self}");
             let message = error["message"].as_str().unwrap_or_default();
             assert!(!message.is_empty(), "an error without a message in the answer to {self}");
         }

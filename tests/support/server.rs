@@ -219,6 +219,18 @@ fn serve(builder: &Builder, folder: &Path) -> Command {
     command
 }
 
+/// A folder that goes away with the test: in memory where there is room, because hundreds of stores are made and synced by
+/// a run of the suite; where `TMPDIR` says, if it is set.
+fn temporary_folder() -> TempDir {
+    const ROOM: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(memory).is_ok_and(|fs| fs.f_bavail * fs.f_frsize >= ROOM);
+    match tempfile::tempdir_in(memory) {
+        Ok(folder) if has_room && std::env::var_os("TMPDIR").is_none() => folder,
+        _ => tempfile::tempdir().unwrap(),
+    }
+}
+
 fn root_in(folder: &Path) -> PathBuf {
     folder.join("data")
 }
