@@ -108,7 +108,8 @@ impl Registry {
         let result = self.pump(session, &mut pipeline, body).await;
         drop(permit);
         let (incoming, written) = pipeline.finish().await;
-        (incoming, result.and(written.map_err(Error::from)))
+        // The disk's error comes first: after it what is there must not be trusted, whatever became of the body.
+        (incoming, written.map_err(Error::from).and(result))
     }
 
     async fn pump(
