@@ -99,7 +99,7 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
     if disk.list(&root.join("docker/registry/v2")).is_ok() {
         return Err(FormatError::Distribution { root });
     }
-    for own in ["lost+found", "LOCK", "FORMAT.new", "metadata.redb", "blobs", "uploads"] {
+    for own in ["lost+found", "LOCK", "FORMAT.new", "metadata.redb", "metadata.new", "blobs", "uploads"] {
         names.remove(own);
     }
     if names.is_empty() {

@@ -127,7 +127,6 @@ impl Store {
         layout.create_folders(&*disk).map_err(at_root)?;
         let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
         if is_new {
-            disk.sync_folder(root).map_err(at_root)?;
             disk.sync_folders_above(root).map_err(at_root)?;
             format::write(&*disk, &layout).map_err(at_root)?;
             tracing::warn!(root = %root.display(), "created a new, empty store");

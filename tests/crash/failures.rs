@@ -1,6 +1,6 @@
 //! One small story, told again and again with another call failing each time.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use holdfast::registry::Registry;
 use holdfast::store::PayloadId;
@@ -10,37 +10,43 @@ use crate::model::Session;
 use crate::operation::Operation;
 use crate::story::{Story, runtime};
 
-/// Fails each call of each kind in turn, in each way that it can fail; after that the process is killed or the power is
-/// cut. Returns the stories that end badly.
-pub(crate) fn everywhere() -> Vec<String> {
-    let before = prepared();
-    let mut bad = Vec::new();
-    for kind in Call::ALL {
-        for failure in [Failure::Device, Failure::Full, Failure::FullForGood] {
-            if failure == Failure::Device || takes_room(kind) {
-                bad.extend(each_call(&before, kind, failure));
-            }
-        }
-    }
-    bad
+/// Calls of one kind that fail in one way.
+pub(crate) struct Failing {
+    kind: Call,
+    failure: Failure,
+    /// Every call whose number leaves this when it is divided by [`PARTS`].
+    part: u64,
 }
 
-/// Until there are not so many calls any more.
-fn each_call(before: &Story, kind: Call, failure: Failure) -> Vec<String> {
-    let mut bad = Vec::new();
-    let mut calls = 0;
-    loop {
-        let mut has_failed = false;
-        for seed in 0..seeds(kind) {
-            match with_failure(before.fork(seed), kind, calls, failure, seed) {
-                Ok(failed) => has_failed |= failed,
-                Err(story) => bad.push(format!("{failure:?} at {kind:?} {calls}, seed {seed}: {story}")),
+/// Into how many parts the calls of a kind are divided, so that all processors have something to do.
+const PARTS: u64 = 4;
+
+/// Each kind of call, in each way that it can fail.
+pub(crate) fn all() -> impl Iterator<Item = Failing> + Send {
+    let ways = [Failure::Device, Failure::Full, Failure::FullForGood];
+    let all = ways.into_iter().flat_map(|failure| Call::ALL.into_iter().map(move |kind| (kind, failure)));
+    let all = all.filter(|(kind, failure)| *failure == Failure::Device || takes_room(*kind));
+    all.flat_map(|(kind, failure)| (0..PARTS).map(move |part| Failing { kind, failure, part }))
+}
+
+impl Failing {
+    /// Tells the story with each call failing in turn, until there are not so many; each time the process is killed or
+    /// the power is cut after it.
+    pub(crate) fn live(&self) -> Result<(), String> {
+        let Self { kind, failure, part } = *self;
+        let mut calls = part;
+        loop {
+            let mut has_failed = false;
+            for seed in 0..seeds(kind) {
+                let lived = with_failure(PREPARED.fork(seed), kind, calls, failure, seed);
+                has_failed |= lived
+                    .map_err(|story| format!("{failure:?} at {kind:?} {calls}, seed {seed}: {story}"))?;
             }
+            if !has_failed {
+                return Ok(());
+            }
+            calls += PARTS * stride(kind, failure);
         }
-        if !has_failed {
-            return bad;
-        }
-        calls += step(kind, calls);
     }
 }
 
@@ -51,16 +57,23 @@ fn takes_room(kind: Call) -> bool {
 /// How often each call fails, which matters where the failure leaves something to chance.
 fn seeds(kind: Call) -> u64 {
     match kind {
-        Call::Sync | Call::StartWriteback => 8,
+        Call::Sync | Call::StartWriteback => 4,
         Call::Write | Call::List => 1,
         _ => 2,
     }
 }
 
-/// At each start the hundreds of folders are looked at, all in the same way: of those calls some will do.
-fn step(kind: Call, calls: u64) -> u64 {
-    if matches!(kind, Call::CreateFolder | Call::List) && calls > 5 { 250 } else { 1 }
+/// Of calls that are all alike some will do: those that look at the hundreds of folders at each start, and full disks
+/// under writes, of which each fails at its device anyway.
+fn stride(kind: Call, failure: Failure) -> u64 {
+    match (kind, failure) {
+        (Call::CreateFolder | Call::List, _) => 60,
+        (Call::Write, Failure::Full | Failure::FullForGood) => 3,
+        _ => 1,
+    }
 }
+
+static PREPARED: LazyLock<Story> = LazyLock::new(prepared);
 
 /// A store that has lived already, and has a parked upload.
 fn prepared() -> Story {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast::registry::Registry;
 use holdfast::store::Rule;
-use holdfast::store::simulated::{Random, Simulated};
+use holdfast::store::simulated::{Call, Failure, Random, Simulated};
 
 use crate::goods::GOODS;
 use crate::operation::Operation;
@@ -22,7 +22,7 @@ pub(crate) fn live(seed: u64, rule: Option<Rule>) -> Result<(), String> {
         story.tell("for good");
         story.open(&runtime()).map(drop)
     });
-    lived.map_err(|wrong| story.end_badly(wrong))
+    lived.map_err(|wrong| format!("seed {seed}: {}", story.end_badly(wrong)))
 }
 
 /// One life, from the opening of the store to its end by force.
@@ -32,6 +32,9 @@ fn live_once(story: &mut Story, random: &mut Random, life: usize) -> Result<(), 
         // Creating the store takes many more calls than opening it.
         let calls = if life == 0 { 900 } else { 60 };
         story.machine.stop_after(random.below(calls) as u64);
+    }
+    if random.chance(25) {
+        fail(story, random);
     }
     let runtime = runtime();
     let registry = story.open(&runtime)?;
@@ -46,6 +49,16 @@ fn live_once(story: &mut Story, random: &mut Random, life: usize) -> Result<(), 
         false => story.cut(random.number()),
     }
     Ok(())
+}
+
+/// Lets some call fail, mostly one by which something is lost.
+fn fail(story: &Story, random: &mut Random) {
+    let kind = match random.chance(50) {
+        true => Call::Sync,
+        false => Call::ALL[random.below(Call::ALL.len())],
+    };
+    let failure = [Failure::Device, Failure::Full, Failure::FullForGood][random.below(3)];
+    story.machine.fail(kind, random.below(60) as u64, failure);
 }
 
 async fn work(story: &mut Story, random: &mut Random, registry: &Arc<Registry>) -> Result<(), String> {

@@ -3,19 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{Disk, DiskFile, Rule};
+use super::{Disk, Rule};
 
 impl dyn Disk {
-    /// Opens a file to be written and read, creating it if it is missing.
-    pub(in crate::store) fn open_or_create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        match self.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path),
-            other => other,
-        }
-    }
-
     /// Gives a file another name, and makes that name durable; the old one may come back in a power cut.
     pub(in crate::store) fn rename_durably(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.rename(from, to)?;
@@ -59,7 +50,9 @@ impl dyn Disk {
         self.unlink(&temporary)?;
         let file = self.create(&temporary)?;
         file.write_at(bytes, 0)?;
-        file.sync()?;
+        if self.keeps(Rule::SyncWhole) {
+            file.sync()?;
+        }
         self.rename_durably(&temporary, path)
     }
 

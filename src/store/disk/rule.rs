@@ -16,6 +16,10 @@ pub enum Rule {
     DurableCommit,
     /// Nothing is answered before it was committed.
     AnswerAfterCommit,
+    /// The database's name is durable before the folder is declared a store.
+    NameMetadata,
+    /// A small file's bytes are synced before it gets its name.
+    SyncWhole,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
     /// it could.
     NameFolders,
@@ -23,13 +27,15 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
         Self::NameUpload,
         Self::DurableCommit,
         Self::AnswerAfterCommit,
+        Self::NameMetadata,
+        Self::SyncWhole,
         Self::NameFolders,
     ];
 }

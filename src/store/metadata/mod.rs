@@ -27,7 +27,7 @@ use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
-use super::disk::{Disk, Rule};
+use super::disk::{Disk, DiskFile, Rule, parent};
 use super::ids::PayloadId;
 use backend::Backend;
 
@@ -65,9 +65,26 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// Opens the database, or creates it. `cache_size` bounds redb's cache of pages, in bytes.
+    ///
+    /// A new one gets its name when it is whole: what a creation that was cut short has left opens for nobody.
     pub(super) fn open(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+        if disk.has(path)? {
+            return Self::open_file(disk, disk.open(path)?, cache_size);
+        }
+        let temporary = path.with_extension("new");
+        disk.unlink(&temporary)?;
+        let metadata = Self::open_file(disk, disk.create(&temporary)?, cache_size)?;
+        disk.rename(&temporary, path)?;
+        if disk.keeps(Rule::NameMetadata) {
+            disk.sync_folder(parent(path)?)?;
+        }
+        Ok(metadata)
+    }
+
+    /// Opens the database in a file, which may be empty.
+    fn open_file(disk: &dyn Disk, file: Arc<dyn DiskFile>, cache_size: u64) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
-        let backend = Backend(disk.open_or_create(path)?);
+        let backend = Backend(file);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let durability = match disk.keeps(Rule::DurableCommit) {
             true => Durability::Immediate,

@@ -1,9 +1,9 @@
 //! Folders and the names in them: as the cache has them, as the disk has them, and what lies between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::content::survivor;
 use super::random::Random;
@@ -40,15 +40,17 @@ impl Name {
 
 type Folder = BTreeMap<OsString, Name>;
 
-/// The tree of folders.
+/// The tree of folders, each by its whole path.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
-    folders: BTreeMap<PathBuf, Folder>,
+    folders: HashMap<OsString, Folder>,
+    /// Those that were not synced since a name in them changed.
+    dirty: BTreeSet<OsString>,
 }
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self { folders: BTreeMap::from([(PathBuf::from("/"), Folder::new())]) }
+        Self { folders: HashMap::from([("/".into(), Folder::new())]), dirty: BTreeSet::new() }
     }
 
     /// The file that a path leads to.
@@ -62,14 +64,16 @@ impl Names {
 
     fn node(&self, path: &Path) -> io::Result<Option<Node>> {
         let (parent, name) = split(path)?;
-        let folder = self.folders.get(parent).ok_or(ErrorKind::NotFound)?;
+        let folder = self.folders.get(parent.as_os_str()).ok_or(ErrorKind::NotFound)?;
         Ok(folder.get(name).and_then(Name::now))
     }
 
     fn set(&mut self, path: &Path, node: Option<Node>) -> io::Result<()> {
         let (parent, name) = split(path)?;
+        let parent = parent.as_os_str();
         let folder = self.folders.get_mut(parent).ok_or(ErrorKind::NotFound)?;
         folder.entry(name.to_owned()).or_default().since.push(node);
+        self.dirty.insert(parent.to_owned());
         Ok(())
     }
 
@@ -86,7 +90,7 @@ impl Names {
             Some(Node::File(_)) => Err(ErrorKind::AlreadyExists.into()),
             None => {
                 self.set(path, Some(Node::Folder))?;
-                self.folders.insert(path.to_owned(), Folder::new());
+                self.folders.insert(path.into(), Folder::new());
                 Ok(true)
             }
         }
@@ -115,38 +119,43 @@ impl Names {
     }
 
     pub(super) fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        let folder = self.folders.get(folder).ok_or(ErrorKind::NotFound)?;
+        let folder = self.folders.get(folder.as_os_str()).ok_or(ErrorKind::NotFound)?;
         Ok(folder.iter().filter(|(_, name)| name.now().is_some()).map(|(text, _)| text.clone()).collect())
     }
 
     pub(super) fn sync(&mut self, folder: &Path) -> io::Result<()> {
-        let folder = self.folders.get_mut(folder).ok_or(ErrorKind::NotFound)?;
-        folder.retain(|_, name| {
-            name.settle(name.now());
-            name.disk.is_some()
-        });
+        let path = folder.as_os_str();
+        let folder = self.folders.get_mut(path).ok_or(ErrorKind::NotFound)?;
+        if self.dirty.remove(path) {
+            folder.retain(|_, name| {
+                name.settle(name.now());
+                name.disk.is_some()
+            });
+        }
         Ok(())
     }
 
     /// Leaves what the disk has, and of what was not synced anything.
     pub(super) fn cut(&mut self, random: &mut Random, chance: u64) {
-        for folder in self.folders.values_mut() {
-            folder.retain(|_, name| {
+        for path in std::mem::take(&mut self.dirty) {
+            let Some(folder) = self.folders.get_mut(&path) else { continue };
+            let mut lost = Vec::new();
+            folder.retain(|text, name| {
                 let node = survivor(&name.since, random, chance).copied().unwrap_or(name.disk);
+                if node.is_none() {
+                    lost.push(Path::new(&path).join(text));
+                }
                 name.settle(node);
                 node.is_some()
             });
+            lost.iter().for_each(|path| self.drop_folder(path));
         }
-        self.drop_lost_folders();
     }
 
-    /// A folder whose name is gone takes what is in it along. Paths are ordered, so that parents come first.
-    fn drop_lost_folders(&mut self) {
-        let paths: Vec<_> = self.folders.keys().filter(|path| path.parent().is_some()).cloned().collect();
-        for path in paths {
-            if !matches!(self.node(&path), Ok(Some(Node::Folder))) {
-                self.folders.remove(&path);
-            }
+    /// A folder whose name is gone takes what is in it along. Of a file nothing lies below.
+    fn drop_folder(&mut self, lost: &Path) {
+        if self.folders.contains_key(lost.as_os_str()) {
+            self.folders.retain(|path, _| !Path::new(path).starts_with(lost));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The disk of tests, tested: it loses what may be lost and nothing else.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -10,13 +10,17 @@ const SEEDS: std::ops::Range<u64> = 0..200;
 fn machine() -> (Simulated, Arc<dyn Disk>) {
     let machine = Simulated::new(0);
     let disk = machine.disk();
-    disk.create_folder(Path::new("/folder")).expect("a folder");
+    disk.create_folder(folder()).expect("a folder");
     disk.sync_folder(Path::new("/")).expect("synced");
     (machine, disk)
 }
 
-fn path(name: &str) -> std::path::PathBuf {
-    Path::new("/folder").join(name)
+fn folder() -> &'static Path {
+    Path::new("/folder")
+}
+
+fn path(name: &str) -> PathBuf {
+    folder().join(name)
 }
 
 /// What each seed's cut leaves of a file.
@@ -40,7 +44,7 @@ fn write(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Arc<dyn DiskFile> {
 fn bytes_and_name_that_were_synced_survive_every_cut() {
     let left = outcomes(|disk| {
         write(disk, "file", b"holdfast").sync().expect("synced");
-        disk.sync_folder(&path("")).expect("synced");
+        disk.sync_folder(folder()).expect("synced");
     });
     assert_eq!(left, BTreeSet::from([Some(b"holdfast".to_vec())]));
 }
@@ -55,7 +59,7 @@ fn without_the_sync_of_its_folder_a_file_is_there_whole_or_not_at_all() {
 fn without_its_own_sync_a_named_file_is_short_or_has_zeros() {
     let left = outcomes(|disk| {
         write(disk, "file", b"holdfast");
-        disk.sync_folder(&path("")).expect("synced");
+        disk.sync_folder(folder()).expect("synced");
     });
     let expected = [b"".to_vec(), vec![0; 8], b"holdfast".to_vec()];
     assert_eq!(left, expected.map(Some).into());
@@ -66,7 +70,7 @@ fn a_block_is_old_or_new_each_by_itself() {
     let left = outcomes(|disk| {
         let file = write(disk, "file", &[b'-'; 1024]);
         file.sync().expect("synced");
-        disk.sync_folder(&path("")).expect("synced");
+        disk.sync_folder(folder()).expect("synced");
         file.write_at(&[b'+'; 600], 200).expect("written");
     });
     let block =
@@ -83,7 +87,7 @@ fn an_unsynced_rename_leaves_either_name_both_or_none() {
     for seed in SEEDS {
         let (machine, disk) = machine();
         write(&*disk, "old", b"holdfast").sync().expect("synced");
-        disk.sync_folder(&path("")).expect("synced");
+        disk.sync_folder(folder()).expect("synced");
         disk.rename(&path("old"), &path("new")).expect("renamed");
         machine.cut(seed);
         let has = |name| machine.disk().has(&path(name)).expect("looked up");
@@ -116,13 +120,13 @@ fn after_a_failed_sync_the_cache_is_better_than_the_disk_for_good() {
     for seed in SEEDS {
         let machine = Simulated::new(seed);
         let disk = machine.disk();
-        disk.create_folder(&path("")).expect("a folder");
+        disk.create_folder(folder()).expect("a folder");
         let file = write(&*disk, "file", &[b'-'; 1024]);
         machine.fail(Call::Sync, 0, Failure::Device);
         file.sync().expect_err("it fails");
         file.write_at(b"kept", 512).expect("written");
         file.sync().expect("it says that all is well");
-        disk.sync_folder(&path("")).and_then(|()| disk.sync_folder(Path::new("/"))).expect("synced");
+        disk.sync_folder(folder()).and_then(|()| disk.sync_folder(Path::new("/"))).expect("synced");
         assert_eq!(disk.read_whole(&path("file")).expect("read")[..4], *b"----");
         machine.cut(seed);
         let bytes = machine.disk().read_whole(&path("file")).expect("read");
