@@ -19,6 +19,8 @@ mod life;
 mod model;
 mod operation;
 mod parallel;
+mod scenario;
+mod stops;
 mod story;
 
 use std::env;
@@ -37,11 +39,23 @@ fn what_was_acknowledged_survives_every_cut_and_every_kill() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+#[test]
+fn wherever_everything_stops_nothing_acknowledged_is_lost() {
+    let stops = stops::of_creations().into_iter().chain(stops::of_uses());
+    let failures = first_failures(stops, |stop| stop.live(None));
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
 /// A check that finds nothing whatever is broken proves nothing.
 #[test]
 fn every_rule_is_missed_when_it_is_left_out() {
-    let is_missed = |rule: &Rule| !first_failures(0..FEW, |seed| life::live(seed, Some(*rule))).is_empty();
-    let unmissed: Vec<_> = Rule::ALL.into_iter().filter(|rule| !is_missed(rule)).collect();
+    let creations = stops::of_creations();
+    let is_missed = |rule| {
+        let lives = first_failures(0..FEW, |seed| life::live(seed, Some(rule)));
+        let stops = || first_failures(creations.iter(), |stop| stop.live(Some(rule)));
+        !lives.is_empty() || !stops().is_empty()
+    };
+    let unmissed: Vec<_> = Rule::ALL.into_iter().filter(|rule| !is_missed(*rule)).collect();
     assert!(unmissed.is_empty(), "nothing was lost without {unmissed:?}");
 }
 

@@ -121,6 +121,11 @@ impl Simulated {
         self.lock().plan.calls(kind)
     }
 
+    /// How many calls there have been since then that change anything.
+    pub fn changes(&self) -> u64 {
+        self.lock().plan.changes()
+    }
+
     /// Has the store break a rule from now on, or keep all again.
     pub fn leave_out(&self, rule: Option<Rule>) {
         self.lock().left_out = rule;

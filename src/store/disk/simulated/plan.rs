@@ -113,6 +113,10 @@ impl Plan {
         self.calls.get(&kind).copied().unwrap_or_default()
     }
 
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Counts a call and judges it.
     pub(super) fn next(&mut self, kind: Call, random: &mut Random) -> Verdict {
         if self.has_stopped {
