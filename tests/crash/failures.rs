@@ -52,18 +52,18 @@ fn takes_room(kind: Call) -> bool {
 /// How often each call fails, which matters where the failure leaves something to chance.
 fn seeds(kind: Call) -> u64 {
     match kind {
-        Call::Sync | Call::StartWriteback => 4,
+        Call::Sync | Call::StartWriteback => 3,
         Call::Write | Call::List => 1,
         _ => 2,
     }
 }
 
-/// Of calls that are all alike some will do: those that look at the hundreds of folders at each start, and full disks
-/// under writes, of which each fails at its device anyway.
+/// Of calls that are all alike some will do: those that look into the hundreds of folders, and the writes of redb.
 fn stride(kind: Call, failure: Failure) -> u64 {
     match (kind, failure) {
-        (Call::CreateFolder | Call::List, _) => 60,
-        (Call::Write, Failure::Full | Failure::FullForGood) => 3,
+        (Call::List, _) => 60,
+        (Call::Write, Failure::Device) => 2,
+        (Call::Write, Failure::Full | Failure::FullForGood) => 4,
         _ => 1,
     }
 }

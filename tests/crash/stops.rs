@@ -25,18 +25,18 @@ enum Begins {
 
 /// Every call while a store is created.
 pub(crate) fn of_creations() -> Vec<Stop> {
-    // The hundreds of folders are created all in the same way: of those calls some will do.
-    const FOLDERS: u64 = 765;
+    // Three times 256 folders are created and then synced: of those calls the first and the last will do.
+    const FOLDERS: u64 = 777;
     let mut created = Story::new(Simulated::new(0));
     let runtime = runtime();
     let registry = created.open(&runtime).expect("a sound store");
     let all = created.machine.changes();
     drop(registry);
-    let calls = (0..all).filter(|calls| calls % 60 == 0 || *calls > FOLDERS);
+    let calls = (0..all).rev().filter(|calls| calls % 257 < 8 || *calls > FOLDERS);
     let stops = |calls| {
         // With the last ones the folder is declared a store, and few cuts tell their order.
-        let seeds = if calls + 10 > all { 30 } else { 2 };
-        (0..seeds).map(move |seed| Stop { begins: Begins::Empty, calls, seed: calls + seed })
+        let seeds = if calls + 8 > all { 24 } else { 6 };
+        (0..seeds).map(move |seed| Stop { begins: Begins::Empty, calls, seed })
     };
     calls.flat_map(stops).collect()
 }

@@ -1,6 +1,6 @@
 //! What every disk offers beside its calls, made of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,19 @@ impl dyn Disk {
         &self,
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> io::Result<()> {
-        let mut parents = BTreeSet::new();
+        let mut missing = BTreeMap::<PathBuf, Vec<PathBuf>>::new();
         for path in paths {
-            let is_new = self.create_folder(&path)?;
-            if is_new || self.keeps(Rule::NameFolders) {
-                parents.insert(parent(&path)?.to_owned());
+            missing.entry(parent(&path)?.to_owned()).or_default().push(path);
+        }
+        for (above, mut folders) in missing {
+            let found: HashSet<_> = self.list(&above)?.into_iter().collect();
+            folders.retain(|folder| folder.file_name().is_none_or(|name| !found.contains(name)));
+            folders.iter().try_for_each(|folder| self.create_folder(folder))?;
+            if !folders.is_empty() || self.keeps(Rule::NameFolders) {
+                self.sync_folder(&above)?;
             }
         }
-        parents.iter().try_for_each(|folder| self.sync_folder(folder))
+        Ok(())
     }
 
     /// Makes the name of a folder durable, and the names of those that it lies in, as far up as this user may.

@@ -45,8 +45,8 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// Removes a name; one that is gone already is fine. Whoever has the file open keeps it.
     fn unlink(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates a folder in one that is there. `false` if it was there already.
-    fn create_folder(&self, path: &Path) -> io::Result<bool>;
+    /// Creates a folder in one that is there; one that is there already is fine.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a folder durable: those that came, and the absence of those that went.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;

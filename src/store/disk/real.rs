@@ -38,10 +38,10 @@ impl Disk for Real {
         }
     }
 
-    fn create_folder(&self, path: &Path) -> io::Result<bool> {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
         match fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
-            other => other.map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            other => other,
         }
     }
 

@@ -226,7 +226,7 @@ impl Disk for SimulatedDisk {
         self.call(Call::Unlink, |state| state.names.unlink(path))
     }
 
-    fn create_folder(&self, path: &Path) -> io::Result<bool> {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.call(Call::CreateFolder, |state| state.names.create_folder(path))
     }
 

@@ -1,6 +1,6 @@
 //! Folders and the names in them: as the cache has them, as the disk has them, and what lies between.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -84,14 +84,14 @@ impl Names {
         }
     }
 
-    pub(super) fn create_folder(&mut self, path: &Path) -> io::Result<bool> {
+    pub(super) fn create_folder(&mut self, path: &Path) -> io::Result<()> {
         match self.node(path)? {
-            Some(Node::Folder) => Ok(false),
+            Some(Node::Folder) => Ok(()),
             Some(Node::File(_)) => Err(ErrorKind::AlreadyExists.into()),
             None => {
                 self.set(path, Some(Node::Folder))?;
                 self.folders.insert(path.into(), Folder::new());
-                Ok(true)
+                Ok(())
             }
         }
     }
@@ -137,26 +137,20 @@ impl Names {
 
     /// Leaves what the disk has, and of what was not synced anything.
     pub(super) fn cut(&mut self, random: &mut Random, chance: u64) {
+        let mut lost = HashSet::new();
         for path in std::mem::take(&mut self.dirty) {
             let Some(folder) = self.folders.get_mut(&path) else { continue };
-            let mut lost = Vec::new();
             folder.retain(|text, name| {
                 let node = survivor(&name.since, random, chance).copied().unwrap_or(name.disk);
                 if node.is_none() {
-                    lost.push(Path::new(&path).join(text));
+                    lost.insert(Path::new(&path).join(text));
                 }
                 name.settle(node);
                 node.is_some()
             });
-            lost.iter().for_each(|path| self.drop_folder(path));
         }
-    }
-
-    /// A folder whose name is gone takes what is in it along. Of a file nothing lies below.
-    fn drop_folder(&mut self, lost: &Path) {
-        if self.folders.contains_key(lost.as_os_str()) {
-            self.folders.retain(|path, _| !Path::new(path).starts_with(lost));
-        }
+        // A folder whose name is gone takes what is in it along.
+        self.folders.retain(|path, _| !Path::new(path).ancestors().any(|above| lost.contains(above)));
     }
 
     /// All files that have a name, now or on the disk.
