@@ -20,7 +20,7 @@ pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
     let level = level(read.config.log.level);
     observe::set_level(level);
     tracing::info!(level = level.as_str(), "the configuration was read again");
-    let mut waiting = read.changed_keys(started_with);
+    let mut waiting = read.changed_from(started_with);
     waiting.retain(|key| *key != AT_ONCE);
     if !waiting.is_empty() {
         tracing::warn!(keys = waiting.join(" "), "these settings changed and need a restart");

@@ -18,14 +18,29 @@ const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-/// Accepts any text.
-pub(super) fn anything(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
+const EMPTY: &str = "an empty text is none: leave the key out for the default";
+
+/// Any text but an empty one.
+pub(super) fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err(EMPTY.to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// A path of a folder.
+/// A path of a folder. U+FFFD stands for what was no Unicode: such a path would not be the one that was meant.
 pub(super) fn folder(text: &str) -> Result<String, String> {
-    if text.contains('\0') { Err("a path cannot hold a NUL".to_owned()) } else { Ok(text.to_owned()) }
+    if text.contains(['\0', '\u{fffd}']) {
+        return Err("the path must be UTF-8, without NUL".to_owned());
+    }
+    not_empty(text)
+}
+
+/// An address, or nothing.
+pub(super) fn address_if_any(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { address(text) }
+}
+
+/// An absolute URL, or nothing.
+pub(super) fn url_if_any(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { url(text) }
 }
 
 /// `HOST:PORT`, `:PORT` or `[IPv6]:PORT`.
@@ -55,7 +70,7 @@ fn is_ipv6(text: &str) -> bool {
 }
 
 /// An absolute URL; the `/` at its end is dropped.
-pub(super) fn url(text: &str) -> Result<String, String> {
+fn url(text: &str) -> Result<String, String> {
     let malformed = |why: &str| format!("{why}: write it like https://registry.example.com");
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let rest = rest.ok_or_else(|| malformed("a URL begins with https:// or http://"))?;

@@ -50,22 +50,17 @@ impl InForce {
         self.switch_validation_off(findings);
     }
 
+    /// The form of an address depends on the kind of socket. What is missing is reported where it became necessary.
     fn check_address(&self, findings: &mut Findings) {
         let (key, origin) = ("http.addr", self.origin_of("http.addr"));
-        let fault = match (self.choice("http.net"), self.text(key)) {
-            (_, "") => "an empty address is none; leave the key out for the default".to_owned(),
-            ("unix", _) if !origin.is_set() => {
-                "with http.net: unix this must be the path of the socket".to_owned()
+        if self.choice("http.net") == "tcp" {
+            if let Err(message) = check::address(self.text(key)) {
+                findings.problem(origin, key, Fault::Value(message));
             }
-            ("unix", _) => return,
-            (_, address) => match check::address(address) {
-                Ok(_) => return,
-                Err(message) => message,
-            },
-        };
-        // What is missing is reported where it became necessary.
-        let origin = if origin.is_set() { origin } else { self.origin_of("http.net") };
-        findings.problem(origin, key, Fault::Value(fault));
+        } else if !origin.is_set() {
+            let message = "with http.net: unix this must be the path of the socket".to_owned();
+            findings.problem(self.origin_of("http.net"), key, Fault::Value(message));
+        }
     }
 
     fn check_platforms(&self, findings: &mut Findings) {
@@ -164,7 +159,7 @@ impl InForce {
                 other => mistyped("http.socketmode", other),
             },
             host: self.text_if_set("http.host"),
-            prefix: self.text_if_set("http.prefix").unwrap_or_else(|| "/".to_owned()),
+            prefix: self.text("http.prefix").to_owned(),
             relativeurls: self.switch("http.relativeurls"),
             headers: match self.value("http.headers") {
                 Value::Headers(headers) => headers.clone(),

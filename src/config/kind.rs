@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Mode,
     /// One of some words.
     Choice(&'static [&'static str]),
-    /// A text that the function accepts, perhaps in another form. Empty means unset and is not asked.
+    /// A text that the function accepts, perhaps in another form.
     Text { what: &'static str, check: fn(&str) -> Result<String, String> },
     /// Names with a text each.
     Fields,
@@ -75,7 +75,6 @@ impl Kind {
                 within(parse_duration(text)?, *least, *most, |time| show_duration(*time)).map(Value::Duration)
             }
             Self::Mode => check::mode(text).map(Value::Mode),
-            Self::Text { .. } if text.is_empty() => Ok(Value::Text(String::new())),
             Self::Text { check, .. } => check(text).map(Value::Text),
             _ => Err(format!("{text:?} is not {self}")),
         }

@@ -52,13 +52,10 @@ impl Loaded {
         self.in_force.origin(key)
     }
 
-    /// The keys whose values are others than in `other`, in the order of the table.
-    pub fn changed_keys(&self, other: &Loaded) -> Vec<&'static str> {
-        let values = self.in_force.iter().zip(other.in_force.iter());
-        values
-            .filter(|((_, ours, _), (_, theirs, _))| ours != theirs)
-            .map(|((setting, ..), _)| setting.key)
-            .collect()
+    /// The keys whose values differ from those of another configuration, in the order of the example file.
+    pub fn changed_from(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = self.in_force.iter().zip(other.in_force.iter());
+        pairs.filter(|(new, old)| new.1 != old.1).map(|(new, _)| new.0.key).collect()
     }
 
     /// Whether deletion is off only because that is distribution's default: worth saying at the start.
@@ -67,7 +64,7 @@ impl Loaded {
     }
 }
 
-/// The variables of this process. What is no text is made one, so that it can be complained about.
+/// The variables of this process. What is no Unicode has U+FFFD in its place, which the checks refuse.
 pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
@@ -85,7 +82,7 @@ impl Config {
         let (variables, named) = environment::gather(sources.environment);
         let file = sources.file.or(named.map(PathBuf::from));
         let mut findings = Findings::default();
-        let tree = file.as_deref().map(|path| read_file(path, &mut findings));
+        let tree = file.as_deref().and_then(|path| read_file(path, &mut findings));
         resolve(tree, file, &variables, &sources.flags, findings)
     }
 }
@@ -99,13 +96,13 @@ impl Default for Config {
 
 /// Lays everything over the tree of the file and makes it the configuration.
 fn resolve(
-    tree: Option<Option<Node>>,
+    tree: Option<Node>,
     file: Option<PathBuf>,
     variables: &[Variable],
     flags: &Flags,
     mut findings: Findings,
 ) -> Result<Loaded, Errors> {
-    let mut tree = tree.flatten().unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
+    let mut tree = tree.unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
     let dialect = take_version(&mut tree, &mut findings);
     environment::overlay(&mut tree, variables, &mut findings);
     overlay_flags(&mut tree, flags, &mut findings);
@@ -160,6 +157,7 @@ fn take_version(tree: &mut Node, findings: &mut Findings) -> Dialect {
     };
     let node = entries.remove(index).node;
     match &node.content {
+        Content::Null => return Dialect::Holdfast,
         Content::Scalar { text, .. } if text == "0.1" => {}
         Content::Scalar { text, .. } => {
             findings.problem(&node.origin, "version", Fault::Version(text.clone()));

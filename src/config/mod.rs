@@ -5,11 +5,11 @@
 //! What it hands out is valid: whoever holds a [`Config`] need not check it again. Every value's origin is kept.
 //!
 //! The keys are those of distribution's `config.yml` where the same thing is meant, so that its users can start from
-//! the file they have. [`table`] is the home of every setting, [`foreign`] of distribution's other keys; the example
+//! the file they have. `table` is the home of every setting, `foreign` of distribution's other keys; the example
 //! file, the tables in the documentation and the messages are made from these two.
 //!
 //! This room does nothing but read that one file. The command line loads it; the server and those beneath it get the
-//! structs of [`settings`] handed down, and call nothing here.
+//! structs of `settings` handed down, and call nothing here.
 
 mod check;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The settings as the rest of the house sees them: plain values, checked, with nothing left to decide.
 //!
-//! What each one means, its default and its bounds stand in the table of [`super::table`]; the field comments
+//! What each one means, its default and its bounds stand in the table of `table`; the field comments
 //! here say only what the code that reads them must know. A field is named like its key.
 
 use std::collections::BTreeMap;

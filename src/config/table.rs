@@ -181,7 +181,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.addr",
-        kind: text("an address", check::anything),
+        kind: text("an address", check::not_empty),
         default: "127.0.0.1:5000",
         distribution: Theirs::Differs {
             theirs: "a random port of every interface",
@@ -202,11 +202,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: Kind::Mode,
         default: "\"0660\"",
         distribution: Theirs::NoSuchKey,
-        meaning: "The permission bits of a unix socket, in octal.",
+        meaning: "Who may connect to a unix socket.",
     },
     Setting {
         key: "http.host",
-        kind: text("a URL", check::url),
+        kind: text("a URL, or nothing", check::url_if_any),
         default: "\"\"",
         distribution: Theirs::Same,
         meaning: "The URL under which clients reach the server, such as https://registry.example.com. When it is set, \
@@ -254,7 +254,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.debug.addr",
-        kind: text("an address", check::address),
+        kind: text("an address, or nothing", check::address_if_any),
         default: "\"\"",
         distribution: Theirs::Same,
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",

@@ -44,8 +44,14 @@ impl Source {
 /// An empty text is [`Content::Null`].
 pub(super) fn parse(text: &str, source: &Source, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader =
-        Reader { events: Parser::new_from_str(text), source, findings, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader {
+        events: Parser::new_from_str(text),
+        source,
+        findings,
+        anchors: HashMap::new(),
+        path: Vec::new(),
+        nodes: 0,
+    };
     match reader.document() {
         Ok(node) => Some(node),
         Err(Broken { origin, message }) => {
@@ -66,6 +72,8 @@ struct Reader<'a> {
     source: &'a Source,
     findings: &'a mut Findings,
     anchors: HashMap<usize, Node>,
+    /// The keys that lead to where reading is.
+    path: Vec<String>,
     nodes: usize,
 }
 
@@ -180,26 +188,24 @@ impl<'a> Reader<'a> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
         loop {
-            let (key, span) = match self.next()? {
+            let (key, style, span) = match self.next()? {
                 (Event::MappingEnd, _) => break,
-                (Event::Scalar(key, style, _, _), span) => ((key, style), span),
+                (Event::Scalar(key, style, ..), span) => (key.into_owned(), style, span),
                 (_, span) => return Err(self.broken(span, "a key must be a text")),
             };
             let (event, value_span) = self.next()?;
+            self.path.push(key.clone());
             let node = self.node(event, value_span, depth + 1)?;
-            match key {
-                (key, ScalarStyle::Plain) if key == "<<" => merged.extend(self.merge(node, span)?),
-                (key, _) => self.insert(
-                    &mut entries,
-                    Entry { key: key.into_owned(), origin: self.source.at(span), node },
-                ),
+            if style == ScalarStyle::Plain && key == "<<" {
+                merged.extend(self.merge(node, span)?);
+            } else {
+                let origin = self.source.at(span);
+                self.insert(&mut entries, Entry { key, origin, node });
             }
+            self.path.pop();
         }
-        for entry in merged {
-            if !entries.iter().any(|known| known.key == entry.key) {
-                entries.push(entry);
-            }
-        }
+        merged.retain(|entry: &Entry| !entries.iter().any(|known| known.key == entry.key));
+        entries.append(&mut merged);
         Ok(Content::Map(entries))
     }
 
@@ -208,7 +214,8 @@ impl<'a> Reader<'a> {
             None => entries.push(entry),
             Some(known) => {
                 let first = known.origin.line().unwrap_or(1);
-                self.findings.problem(&entry.origin, &entry.key, Fault::Duplicate { first });
+                let key = self.path.join(".");
+                self.findings.problem(&entry.origin, &key, Fault::Duplicate { first });
             }
         }
     }
@@ -220,7 +227,7 @@ impl<'a> Reader<'a> {
             Content::List(nodes) => {
                 let parts: Result<Vec<_>, _> =
                     nodes.into_iter().map(|node| self.merge_one(node, span)).collect();
-                Ok(parts?.into_iter().flatten().collect())
+                Ok(first_of_each(parts?.into_iter().flatten()))
             }
             _ => Err(self.broken(span, "a merge key takes a mapping")),
         }
@@ -232,6 +239,17 @@ impl<'a> Reader<'a> {
             _ => Err(self.broken(span, "a merge key takes a mapping, or a list of mappings")),
         }
     }
+}
+
+/// The entries without those whose key came before.
+fn first_of_each(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
+    let mut firsts: Vec<Entry> = Vec::new();
+    for entry in entries {
+        if !firsts.iter().any(|known| known.key == entry.key) {
+            firsts.push(entry);
+        }
+    }
+    firsts
 }
 
 fn scalar(text: &str, plain: bool) -> Content {

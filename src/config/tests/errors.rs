@@ -72,7 +72,7 @@ fn a_number_out_of_bounds_is_refused_with_the_bound() {
 fn a_key_that_stands_twice_is_an_error_that_names_both_lines() {
     assert_eq!(
         messages(load("http:\n  addr: :5000\n  net: tcp\n  addr: :5001\n")),
-        ["config.yml:4:3: addr: the key stands here a second time; the first is on line 2"]
+        ["config.yml:4:3: http.addr: the key stands here a second time; the first is on line 2"]
     );
 }
 
@@ -129,6 +129,10 @@ catalog: {maxentries: 5}
     let merged = load("log:\n  <<: {level: warn, formatter: json}\n  level: debug\n").unwrap().config.log;
     assert_eq!(merged.level, crate::config::Level::Debug);
     assert_eq!(merged.formatter, crate::config::Formatter::Json);
+    let text = "log:\n  <<: [{level: warn}, {level: error, formatter: json}]\n";
+    let several = load(text).unwrap().config.log;
+    assert_eq!(several.level, crate::config::Level::Warn);
+    assert_eq!(several.formatter, crate::config::Formatter::Json);
     let alias = load("http: {headers: {X-A: &v [one], X-B: *v}}\n").unwrap().config.http.headers;
     assert_eq!(alias.len(), 2);
 }
@@ -154,6 +158,18 @@ fn a_file_that_cannot_be_read_is_named() {
     assert_eq!(
         messages(Config::load(large)),
         ["config.yml: the file cannot be read: it is larger than 1 MiB"]
+    );
+}
+
+#[test]
+fn an_empty_text_where_one_is_needed_is_an_error() {
+    let empty = "an empty text is none: leave the key out for the default";
+    assert_eq!(
+        messages(load("http: {addr: ''}\nstorage: {filesystem: {rootdirectory: ''}}\n")),
+        [
+            format!("config.yml:1:14: http.addr: {empty}"),
+            format!("config.yml:2:39: storage.filesystem.rootdirectory: {empty}"),
+        ]
     );
 }
 

@@ -58,6 +58,26 @@ fn a_bad_flag_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_path_that_is_no_unicode_is_refused_rather_than_changed() {
+    use std::os::unix::ffi::OsStringExt;
+    let root = std::ffi::OsString::from_vec(b"/data/\xff".to_vec());
+    let flags = Flags { addr: None, root: Some(root.into()) };
+    let sources = Sources { file: None, environment: [], flags };
+    assert_eq!(
+        messages(Config::load(sources)),
+        ["--root: storage.filesystem.rootdirectory: the path must be UTF-8, without NUL"]
+    );
+}
+
+#[test]
+fn what_changed_between_two_readings_is_named() {
+    let before = load("http: {addr: ':1'}\nlog: {level: info}\n").unwrap();
+    let after = load("http: {addr: ':2'}\nlog: {level: debug}\nstorage: {lockwait: 30s}\n").unwrap();
+    assert_eq!(after.changed_from(&before), ["log.level", "http.addr"]);
+    assert!(after.changed_from(&after).is_empty());
+}
+
+#[test]
 fn a_variable_names_the_file_unless_a_flag_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# What the scripts share: headed sections, an ordered clean-up, and a registry to test against.
+# Sourced, never run. Whoever sources it gets `set -euo pipefail` and an EXIT trap that stops, by process id,
+# every process registered with `stop_at_exit` and removes the scratch folder.
+
+set -euo pipefail
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/holdfast.XXXXXX")
+started_processes=()
+
+stop_at_exit() { started_processes+=("$1"); }
+
+stop_process() {
+    kill "$1" 2>/dev/null || return 0
+    wait "$1" 2>/dev/null || true
+}
+
+clean_up() {
+    local status=$?
+    trap - EXIT
+    for process in "${started_processes[@]}"; do stop_process "$process"; done
+    rm -rf "$scratch"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+section() { printf '\n== %s  (%d s)\n' "$1" "$SECONDS"; }
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# What `go install` makes is found without asking the user to change the PATH.
+if have go; then
+    go_bin=$(go env GOBIN)
+    go_bin=${go_bin:-$(go env GOPATH)/bin}
+    PATH=$PATH:$go_bin
+fi
+
+# wait_for SECONDS COMMAND…: until COMMAND succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1
+    done
+}
+
+# start_registry BINARY NAME [CONFIG]: serves from $scratch/NAME on a free port of 127.0.0.1 and waits until it answers.
+# Sets `registry` to host:port and `registry_process` to the process id; the log lies in $scratch/NAME.log.
+start_registry() {
+    local binary=$1 name=$2 log=$scratch/$2.log
+    local arguments=(serve --addr 127.0.0.1:0 --root "$scratch/$name")
+    [[ -z ${3-} ]] || arguments+=(--config "$3")
+    "$binary" "${arguments[@]}" >"$scratch/$name.access" 2>"$log" &
+    registry_process=$!
+    stop_at_exit "$registry_process"
+    wait_for 30 grep -qE '127\.0\.0\.1:[0-9]+' "$log" || { cat "$log" >&2; fail "$binary did not say where it listens"; }
+    registry=$(grep -oE '127\.0\.0\.1:[1-9][0-9]*' "$log" | head -n 1)
+    wait_for 30 curl -sf "http://$registry/v2/" || { cat "$log" >&2; fail "no answer from http://$registry/v2/"; }
+}
+
+# stop_registry BINARY NAME: ends what `start_registry` began and has the store checked.
+stop_registry() {
+    stop_process "$registry_process"
+    "$1" check --root "$scratch/$2" || fail "the store of '$2' is damaged"
+}
