@@ -52,16 +52,14 @@ wait_for() {
     done
 }
 
-# start_registry BINARY NAME [CONFIG]: serves from $scratch/NAME on a free port of 127.0.0.1 and waits until it answers.
+# start_registry BINARY NAME: serves from $scratch/NAME on a free port of 127.0.0.1 and waits until it answers.
 # Sets `registry` to host:port and `registry_process` to the process id; the log lies in $scratch/NAME.log.
 start_registry() {
-    local binary=$1 name=$2 log=$scratch/$2.log
-    local arguments=(serve --addr 127.0.0.1:0 --root "$scratch/$name")
-    [[ -z ${3-} ]] || arguments+=(--config "$3")
-    "$binary" "${arguments[@]}" >"$scratch/$name.access" 2>"$log" &
+    local binary=$1 log=$scratch/$2.log
+    "$binary" serve --addr 127.0.0.1:0 --root "$scratch/$2" >"$scratch/$2.access" 2>"$log" &
     registry_process=$!
     stop_at_exit "$registry_process"
-    wait_for 30 grep -qE '127\.0\.0\.1:[0-9]+' "$log" || { cat "$log" >&2; fail "$binary did not say where it listens"; }
+    wait_for 30 grep -qE '127\.0\.0\.1:[1-9]' "$log" || { cat "$log" >&2; fail "$binary did not say where it listens"; }
     registry=$(grep -oE '127\.0\.0\.1:[1-9][0-9]*' "$log" | head -n 1)
     wait_for 30 curl -sf "http://$registry/v2/" || { cat "$log" >&2; fail "no answer from http://$registry/v2/"; }
 }
@@ -69,5 +67,5 @@ start_registry() {
 # stop_registry BINARY NAME: ends what `start_registry` began and has the store checked.
 stop_registry() {
     stop_process "$registry_process"
-    "$1" check --root "$scratch/$2" || fail "the store of '$2' is damaged"
+    "$1" check --root "$scratch/$2" >"$scratch/$2.check" 2>&1 || { cat "$scratch/$2.check" >&2; fail "a damaged store"; }
 }

@@ -128,7 +128,7 @@ fn multiple(payload: Payload, transfer: Transfer, ranges: Vec<Range<u64>>) -> Re
 
 fn unsatisfiable(size: u64) -> Response {
     let error = serde_json::json!({ "errors": [{
-        "code": "RANGE_INVALID",
+        "code": "SIZE_INVALID",
         "message": format!("none of the ranges lies within the blob's {size} bytes"),
     }]});
     respond::json(StatusCode::RANGE_NOT_SATISFIABLE, &error)

@@ -22,7 +22,7 @@ pub(super) fn list(call: &Call) -> Result<Response, Error> {
     let page = call.api.registry.list_repositories(call.query.get("last").unwrap_or_default(), limit)?;
     let mut response = respond::json(StatusCode::OK, &json!({ "repositories": page.names }));
     if let Some(last) = page.names.last().filter(|_| page.has_more) {
-        let link = call.api.links.next_page("_catalog", &[("n", &limit.to_string()), ("last", last)]);
+        let link = call.links.next_page("_catalog", &[("n", &limit.to_string()), ("last", last)]);
         response = response.with(header::LINK, link);
     }
     Ok(response)

@@ -24,7 +24,7 @@ pub(super) fn upload_range(offset: u64) -> String {
 }
 
 /// An upload's `Content-Range`: `FIRST-LAST`, inclusive (distribution specification, "Pushing a blob in chunks"). HTTP's own
-/// form, with a unit and a total, is understood as well.
+/// form, `bytes FIRST-LAST/TOTAL`, is understood as well.
 pub(super) fn content_range(headers: &HeaderMap) -> Result<Option<Range<u64>>, Error> {
     let Some(value) = headers.get(header::CONTENT_RANGE) else {
         return Ok(None);
@@ -35,9 +35,11 @@ pub(super) fn content_range(headers: &HeaderMap) -> Result<Option<Range<u64>>, E
 }
 
 fn parse_content_range(text: &str) -> Option<Range<u64>> {
-    let text = text.strip_prefix("bytes ").or(text.strip_prefix("bytes=")).unwrap_or(text);
-    let text = text.split('/').next().unwrap_or_default();
-    let (first, last) = text.split_once('-')?;
+    let positions = match text.strip_prefix("bytes ") {
+        Some(rest) => rest.split_once('/')?.0,
+        None => text,
+    };
+    let (first, last) = positions.split_once('-')?;
     let (first, end) = (number(first)?, number(last)?.checked_add(1)?);
     (first <= end).then_some(first..end)
 }
@@ -83,7 +85,9 @@ mod tests {
 
     #[test]
     fn what_is_no_content_range_is_refused() {
-        for text in ["", "-", "1-", "-1", "+1-2", "3-1", "a-b", "0-18446744073709551615"] {
+        for text in
+            ["", "-", "1-", "-1", "+1-2", "3-1", "a-b", "0-18446744073709551615", "0-4/5", "bytes 0-4"]
+        {
             assert_eq!(parse_content_range(text), None, "{text:?}");
         }
     }

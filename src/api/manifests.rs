@@ -49,7 +49,7 @@ pub(super) async fn put(
 ) -> Result<Response, Error> {
     let tags = tags(call)?;
     let expected = call.query.parsed::<Digest>("digest")?;
-    let Call { api, parts, .. } = call;
+    let Call { api, links, parts, .. } = call;
     let (headers, settings) = (&parts.headers, &api.settings);
     let put = PutManifest {
         reference,
@@ -62,7 +62,7 @@ pub(super) async fn put(
     };
     let pushed = api.registry.put_manifest(put).await?;
     let mut response = respond::empty(StatusCode::CREATED)
-        .with(header::LOCATION, api.links.manifest(&repository, &pushed.digest))
+        .with(header::LOCATION, links.manifest(&repository, &pushed.digest))
         .with(DOCKER_CONTENT_DIGEST, pushed.digest.to_string());
     if let Some(subject) = pushed.subject {
         response = response.with(OCI_SUBJECT, subject.to_string());
@@ -73,16 +73,17 @@ pub(super) async fn put(
     Ok(response)
 }
 
+/// The tags that the query names, each once.
 fn tags(call: &Call) -> Result<Vec<Tag>, Error> {
     let max = call.api.settings.manifest_max_tags;
-    let mut tags: Vec<Tag> = Vec::new();
-    for tag in call.query.get_all("tag") {
-        let tag = tag.parse()?;
+    if call.query.get_all("tag").nth(max).is_some() {
+        return Err(Error::TooManyTags { max });
+    }
+    let mut tags = Vec::new();
+    for tag in call.query.get_all("tag").map(str::parse::<Tag>) {
+        let tag = tag?;
         if !tags.contains(&tag) {
             tags.push(tag);
-        }
-        if tags.len() > max {
-            return Err(Error::TooManyTags { max });
         }
     }
     Ok(tags)

@@ -44,6 +44,8 @@ use route::Route;
 pub struct Settings {
     /// The URL under which clients know this registry, for absolute `Location`s; relative ones without.
     pub host: Option<String>,
+    /// Without a host: whether `Location`s are paths, or made from how the request has reached the server.
+    pub relative_urls: bool,
     /// The path in front of `/v2/`, beginning and ending with a slash.
     pub prefix: String,
     /// Headers of every response.
@@ -64,6 +66,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             host: None,
+            relative_urls: true,
             prefix: "/".to_owned(),
             headers: Vec::new(),
             catalog_max_entries: 1_000,
@@ -79,41 +82,44 @@ impl Default for Settings {
 struct Api {
     registry: Arc<Registry>,
     settings: Settings,
-    links: Links,
 }
 
 /// A request whose route is known and allowed.
 struct Call {
     api: Arc<Api>,
+    links: Links,
     parts: Parts,
     query: Query,
 }
 
 /// The whole API as a service.
 pub fn router(registry: Arc<Registry>, settings: Settings) -> Router {
-    let links = Links::new(settings.host.as_deref(), &settings.prefix);
-    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings, links }))
+    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings }))
 }
 
 /// Answers every request, whatever becomes of it.
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let handled = AssertUnwindSafe(handle(Arc::clone(&api), request)).catch_unwind().await;
+    let links = Links::new(&api.settings, request.headers());
+    let handled = AssertUnwindSafe(handle(Arc::clone(&api), links.clone(), request)).catch_unwind().await;
     let response = match handled {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => error.into_response(&api.links),
-        Err(_panic) => Error::Panicked.into_response(&api.links),
+        Ok(Err(error)) => error.into_response(&links),
+        Err(_panic) => Error::Panicked.into_response(&links),
     };
     respond::finish(response, is_head, &api.settings.headers)
 }
 
-async fn handle(api: Arc<Api>, request: Request) -> Result<Response, Error> {
+async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = RequestBody::new(body, &parts.headers);
-    let route = Route::parse(parts.uri.path(), &api.settings.prefix)?;
+    let route = Route::parse(parts.uri.path(), &api.settings.prefix);
     if parts.method == Method::OPTIONS {
-        return Ok(respond::options(route.methods()));
+        return Ok(respond::options(
+            route.map_or_else(|_| Method::OPTIONS.to_string(), |route| route.methods()),
+        ));
     }
+    let route = route?;
     let Some(action) = route.action(&parts.method) else {
         return Err(Error::Method { allowed: route.methods() });
     };
@@ -121,7 +127,7 @@ async fn handle(api: Arc<Api>, request: Request) -> Result<Response, Error> {
         authorise(action, route.repository())?;
     }
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    dispatch(route, &Call { api, parts, query }, body).await
+    dispatch(route, &Call { api, links, parts, query }, body).await
 }
 
 async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Response, Error> {

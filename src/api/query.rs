@@ -41,8 +41,8 @@ impl Query {
     /// `n`, the size of a page. One that is too large to count is as good as the largest.
     pub(super) fn page_size(&self) -> Result<Option<usize>, Error> {
         match self.get("n") {
-            None | Some("") => Ok(None),
-            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+            None => Ok(None),
+            Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
                 Ok(Some(text.parse().unwrap_or(usize::MAX)))
             }
             Some(text) => Err(Error::PageSize { asked: text.to_owned(), max: None }),

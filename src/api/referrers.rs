@@ -75,7 +75,7 @@ pub(super) fn list(call: &Call, repository: &RepositoryName, subject: &Digest) -
             parameters.push(("n", &size));
         }
         parameters.push(("last", &next));
-        let link = call.api.links.next_page(&format!("{repository}/referrers/{subject}"), &parameters);
+        let link = call.links.next_page(&format!("{repository}/referrers/{subject}"), &parameters);
         response = response.with(header::LINK, link);
     }
     Ok(response)

@@ -56,6 +56,7 @@ impl Route {
         }
         let components: Vec<&str> = path.split('/').collect();
         match components.as_slice() {
+            [.., "manifests" | "referrers" | "blobs", ""] => Err(Error::NoEndpoint),
             [name @ .., "tags", "list"] => Ok(Self::Tags { repository: repository(name)? }),
             [name @ .., "manifests", reference] => {
                 Ok(Self::Manifest { repository: repository(name)?, reference: reference.parse()? })

@@ -18,7 +18,7 @@ pub(super) fn list(call: &Call, repository: &RepositoryName) -> Result<Response,
         respond::json(StatusCode::OK, &json!({ "name": repository.as_str(), "tags": page.names }));
     if let Some(last) = page.names.last().filter(|_| page.has_more) {
         let parameters = [("n", &*limit.to_string()), ("last", last)];
-        let link = call.api.links.next_page(&format!("{repository}/tags/list"), &parameters);
+        let link = call.links.next_page(&format!("{repository}/tags/list"), &parameters);
         response = response.with(header::LINK, link);
     }
     Ok(response)

@@ -24,7 +24,7 @@ pub(super) async fn start(
     if let Some(digest) = call.query.parsed::<Digest>("digest")? {
         let append = append_of(call, body)?;
         call.api.registry.upload_whole(repository, append, digest).await?;
-        return Ok(created(call.api.links.blob(repository, &digest), &digest));
+        return Ok(created(call.links.blob(repository, &digest), &digest));
     }
     let algorithm = call.query.parsed("digest-algorithm")?.unwrap_or(Algorithm::Sha256);
     let started = call.api.registry.start_upload(repository, algorithm);
@@ -42,7 +42,7 @@ async fn mount(call: &Call, repository: &RepositoryName) -> Result<Option<Respon
         Some(_) => return Ok(None),
     };
     let is_mounted = call.api.registry.mount_blob(repository, &digest, source).await?;
-    Ok(is_mounted.then(|| created(call.api.links.blob(repository, &digest), &digest)))
+    Ok(is_mounted.then(|| created(call.links.blob(repository, &digest), &digest)))
 }
 
 /// Some clients name the registry that holds `from`, which may be another one.
@@ -66,7 +66,7 @@ pub(super) async fn append(
     let append = append_of(call, body)?;
     let appended = api.registry.append_upload(repository, id, append).await;
     let started = appended.map_err(|error| Error::Upload { repository: repository.clone(), error })?;
-    let location = api.links.upload(repository, id);
+    let location = call.links.upload(repository, id);
     Ok(describe(respond::empty(StatusCode::ACCEPTED), location, started))
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn finish(
     let digest = call.query.parsed::<Digest>("digest")?.ok_or(Error::DigestMissing)?;
     let finished = call.api.registry.finish_upload(repository, id, append_of(call, body)?, digest).await;
     finished.map_err(|error| Error::Upload { repository: repository.clone(), error })?;
-    Ok(created(call.api.links.blob(repository, &digest), &digest))
+    Ok(created(call.links.blob(repository, &digest), &digest))
 }
 
 /// `GET`: how far an upload has come.
@@ -113,7 +113,7 @@ fn extent(headers: &axum::http::HeaderMap) -> Result<Extent, Error> {
 }
 
 fn session(status: StatusCode, call: &Call, repository: &RepositoryName, started: Started) -> Response {
-    let location = call.api.links.upload(repository, started.id);
+    let location = call.links.upload(repository, started.id);
     describe(respond::empty(status), location, started)
 }
 

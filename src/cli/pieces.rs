@@ -87,6 +87,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
     let (http, manifests) = (&config.http, &config.validation.manifests);
     Ok(api::Settings {
         host: http.host.clone(),
+        relative_urls: http.relativeurls,
         prefix: http.prefix.clone(),
         headers: http.headers.iter().map(header).collect::<Result<_, _>>()?,
         catalog_max_entries: config.catalog.maxentries,

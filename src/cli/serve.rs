@@ -115,7 +115,13 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = Servers::bind(&address, &config.http).await?;
+    let servers = match Servers::bind(&address, &config.http).await {
+        Ok(servers) => servers,
+        Err(error) => {
+            pieces.registry.close().await;
+            return Err(error);
+        }
+    };
     announce(&servers.main, &loaded);
     supervisor::ready();
 

@@ -24,17 +24,23 @@ pub(super) struct Form {
 }
 
 /// The layer that writes each event as one line.
-pub(super) struct Events {
+pub(super) struct Events<Write> {
     form: Form,
+    write: Write,
 }
 
-impl Events {
-    pub(super) fn new(form: Form) -> Self {
-        Events { form }
+impl<Write: Fn(String)> Events<Write> {
+    /// Each line, with its line feed, is given to `write`.
+    pub(super) fn new(form: Form, write: Write) -> Self {
+        Events { form, write }
     }
 }
 
-impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for Events {
+impl<S, Write> Layer<S> for Events<Write>
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    Write: Fn(String) + 'static,
+{
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
             let mut fields = Fields::default();
@@ -59,9 +65,7 @@ impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for Events {
                 fields.values.extend(outer.values.iter().cloned());
             }
         }
-        if let Some(lines) = super::EVENTS.get() {
-            lines.write(self.form.line(*event.metadata().level(), &fields));
-        }
+        (self.write)(self.form.line(*event.metadata().level(), &fields));
     }
 }
 

@@ -61,7 +61,12 @@ pub fn start(settings: &Settings) -> io::Result<()> {
         fields: settings.fields.clone(),
     };
     let (filter, handle) = reload::Layer::new(targets(settings.level));
-    let subscriber = Registry::default().with(event::Events::new(form).with_filter(filter));
+    let events = event::Events::new(form, |line| {
+        if let Some(lines) = EVENTS.get() {
+            lines.write(line);
+        }
+    });
+    let subscriber = Registry::default().with(events.with_filter(filter));
     // Either can be set already only by a test; the first one stays.
     let _ = FILTER.set(handle);
     let _ = tracing::subscriber::set_global_default(subscriber);

@@ -141,3 +141,48 @@ fn version(version: Version) -> &'static str {
         _ => "HTTP/1.1",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::registry::Registry;
+
+    use super::super::event::{Events, Form};
+    use super::*;
+
+    /// What is logged when a request ends with this status.
+    fn logged(status: Option<StatusCode>) -> String {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let copy = Arc::clone(&lines);
+        let form = Form { json: false, colour: false, fields: BTreeMap::new() };
+        let events = Events::new(form, move |line: String| {
+            if let Ok(mut lines) = copy.lock() {
+                lines.push_str(&line);
+            }
+        });
+        tracing::subscriber::with_default(Registry::default().with(events), || {
+            let mut request = Request::new(());
+            *request.uri_mut() = Uri::from_static("/v2/?q");
+            let mut exchange = Exchange::begin(&request, Peer::Local);
+            exchange.sent(7);
+            status.into_iter().for_each(|status| exchange.answered(status));
+        });
+        lines.lock().map(|lines| lines.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_request_that_fails_is_an_error_with_its_method_path_status_and_id() {
+        let line = logged(Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert!(line.contains("ERROR request failed method=GET path=/v2/ status=503 sent=7"), "{line}");
+        assert!(line.contains(" request="), "{line}");
+    }
+
+    #[test]
+    fn a_request_that_is_served_is_an_event_and_one_whose_client_left_says_so() {
+        assert!(logged(Some(StatusCode::NOT_FOUND)).contains(" INFO request served"));
+        assert!(logged(None).contains("status=499"));
+    }
+}

@@ -27,7 +27,7 @@ impl Algorithm {
     }
 
     /// The length of a digest in bytes; its hexadecimal form is twice as long.
-    pub const fn len(self) -> usize {
+    pub const fn digest_len(self) -> usize {
         match self {
             Self::Sha256 | Self::Blake3 => 32,
             Self::Sha512 => 64,
@@ -59,7 +59,7 @@ pub enum DigestError {
     Malformed,
     #[error("the digest algorithm {0:?} is not supported; use sha256, sha512 or blake3")]
     UnsupportedAlgorithm(String),
-    #[error("a {algorithm} digest has {} lowercase hexadecimal digits after the colon", algorithm.len() * 2)]
+    #[error("a {algorithm} digest has {} lowercase hexadecimal digits after the colon", algorithm.digest_len() * 2)]
     Encoded { algorithm: Algorithm },
 }
 
@@ -77,7 +77,7 @@ impl Digest {
     /// A digest from its raw value, or `None` if the length is not the algorithm's.
     pub fn from_bytes(algorithm: Algorithm, value: &[u8]) -> Option<Self> {
         let mut bytes = [0; 64];
-        if value.len() != algorithm.len() {
+        if value.len() != algorithm.digest_len() {
             return None;
         }
         bytes.get_mut(..value.len())?.copy_from_slice(value);
@@ -88,9 +88,9 @@ impl Digest {
         self.algorithm
     }
 
-    /// The raw value, [`Algorithm::len`] bytes.
+    /// The raw value, [`Algorithm::digest_len`] bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.split_at(self.algorithm.len()).0
+        self.bytes.split_at(self.algorithm.digest_len()).0
     }
 
     /// The part after the colon.
@@ -126,7 +126,7 @@ impl FromStr for Digest {
         }
         let algorithm: Algorithm = algorithm.parse()?;
         let mut bytes = [0; 64];
-        decode_hex(encoded.as_bytes(), bytes.split_at_mut(algorithm.len()).0)
+        decode_hex(encoded.as_bytes(), bytes.split_at_mut(algorithm.digest_len()).0)
             .ok_or(DigestError::Encoded { algorithm })?;
         Ok(Self { algorithm, bytes })
     }
@@ -185,7 +185,7 @@ mod tests {
 
     fn any_digest() -> impl Strategy<Value = Digest> {
         (prop::sample::select(&Algorithm::ALL), any::<[u8; 64]>()).prop_map(|(algorithm, bytes)| {
-            Digest::from_bytes(algorithm, &bytes[..algorithm.len()]).expect("the length is right")
+            Digest::from_bytes(algorithm, &bytes[..algorithm.digest_len()]).expect("the length is right")
         })
     }
 

@@ -57,13 +57,6 @@ impl Layout {
         self.blobs().join(digest.algorithm().as_str()).join(shard).join(format!("{hex}-{id}"))
     }
 
-    /// Reads back what [`Layout::payload`] has named.
-    pub(super) fn parse_payload(algorithm: Algorithm, file_name: &str) -> Option<(Digest, PayloadId)> {
-        let (hex, id) = file_name.split_once('-')?;
-        let digest = format!("{algorithm}:{hex}").parse().ok()?;
-        Some((digest, id.parse().ok()?))
-    }
-
     /// The folders that payload files lie in, with their algorithms.
     pub(super) fn shards(&self) -> impl Iterator<Item = (Algorithm, PathBuf)> {
         let blobs = self.blobs();
@@ -81,23 +74,5 @@ impl Layout {
             disk::create_folder(&self.blobs().join(algorithm.as_str()))?;
         }
         disk::create_folders(self.shards().map(|(_, shard)| shard))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_is_recognised_by_the_name_of_its_file() {
-        let layout = Layout::new(Path::new("/root"));
-        let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().expect("a digest");
-        let id = PayloadId::random();
-        let path = layout.payload(&digest, id);
-        assert!(path.starts_with("/root/blobs/sha256/ab"));
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-        assert_eq!(Layout::parse_payload(Algorithm::Sha256, name), Some((digest, id)));
-        assert_eq!(Layout::parse_payload(Algorithm::Sha512, name), None);
-        assert_eq!(Layout::parse_payload(Algorithm::Sha256, "lost+found"), None);
     }
 }

@@ -114,10 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let layout = Layout::new(folder.path());
         let first = Lock::take(&layout, Duration::ZERO).expect("the lock");
-        let second = std::thread::spawn({
-            let layout = layout.clone();
-            move || Lock::take(&layout, Duration::from_secs(20)).map(drop)
-        });
+        let second = std::thread::spawn(move || Lock::take(&layout, Duration::from_secs(20)).map(drop));
         std::thread::sleep(Duration::from_millis(120));
         drop(first);
         second.join().expect("no panic").expect("the lock");

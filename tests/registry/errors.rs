@@ -67,6 +67,8 @@ fn an_unknown_route_is_404_in_json() {
         "/v2/a/b",
         "/v2/a/tags",
         "/v2/a/tags/list/more",
+        "/v2/a/manifests",
+        "/v2/a/blobs/",
         "/v2/_catalog/more",
         "/v2/a/_oci/ext/discover",
         "/v2/_oci/ext/discover",

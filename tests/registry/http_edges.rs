@@ -169,8 +169,15 @@ fn a_target_of_2_kilobytes_and_more_is_read() {
 #[test]
 fn what_is_no_http_is_answered_400() {
     let registry = Holdfast::start();
-    for bytes in [b"nonsense\r\n\r\n".as_slice(), b"GET /v2/ HTTP/1.1\r\nbad header\r\n\r\n", b"GET\r\n\r\n"]
-    {
+    for bytes in [
+        b"nonsense\r\n\r\n".as_slice(),
+        b"GET /v2/ HTTP/1.1\r\nbad header\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /v2/a b/tags/list HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/a\0b/tags/list HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n",
+        b"GET /v2/ HTTP/9.9\r\nHost: x\r\n\r\n",
+    ] {
         let mut connection = registry.connect();
         connection.write(bytes);
         let answer = connection.read_to_end();

@@ -7,5 +7,6 @@ mod connections;
 mod http2;
 mod listening;
 mod logging;
+mod manners;
 mod process;
 mod stopping;

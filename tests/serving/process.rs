@@ -20,6 +20,7 @@ pub(crate) struct Start {
     arguments: Vec<String>,
     environment: Vec<(String, PathBuf)>,
     unread: bool,
+    root: Option<PathBuf>,
 }
 
 /// `holdfast serve`, on a free port of 127.0.0.1 unless another address is given.
@@ -30,6 +31,7 @@ pub(crate) fn serve() -> Start {
         arguments: Vec::new(),
         environment: Vec::new(),
         unread: false,
+        root: None,
     }
 }
 
@@ -71,6 +73,12 @@ impl Start {
         self
     }
 
+    /// Another folder for the data than one of its own.
+    pub(crate) fn over(mut self, root: &Path) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Process {
         let process = self.spawn();
@@ -81,9 +89,12 @@ impl Start {
     /// Starts it without waiting for anything.
     pub(crate) fn spawn(self) -> Process {
         let mut child = self.command().spawn().unwrap();
-        let lines = if self.unread { 1 } else { usize::MAX };
-        let log = follow(child.stderr.take().unwrap(), lines);
-        let output = follow(child.stdout.take().unwrap(), if self.unread { 0 } else { lines });
+        let (last_of_log, last_of_output) = match self.unread {
+            true => (Some("listening on "), Some("")),
+            false => (None, None),
+        };
+        let log = follow(child.stderr.take().unwrap(), last_of_log);
+        let output = follow(child.stdout.take().unwrap(), last_of_output);
         Process { child, log, output, folder: self.folder }
     }
 
@@ -95,7 +106,8 @@ impl Start {
         if !self.arguments.iter().any(|argument| argument == "--addr" || argument == "--config") {
             command.args(["--addr", "127.0.0.1:0"]);
         }
-        command.arg("--root").arg(self.folder.path().join("data"));
+        let own = self.folder.path().join("data");
+        command.arg("--root").arg(self.root.as_ref().unwrap_or(&own));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("REGISTRY_") {
                 command.env_remove(name);
@@ -193,21 +205,21 @@ impl Drop for Process {
     }
 }
 
-fn follow(mut pipe: impl Read + Send + 'static, lines: usize) -> Arc<Mutex<String>> {
+/// Reads to the end, or up to the first line that has these words; the pipe then stays open, unread.
+fn follow(mut pipe: impl Read + Send + 'static, last: Option<&'static str>) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let copy = Arc::clone(&text);
     std::thread::spawn(move || {
         let mut reader = BufReader::new(&mut pipe);
         let mut line = String::new();
-        for _ in 0..lines {
-            line.clear();
-            if !reader.read_line(&mut line).is_ok_and(|length| length > 0) {
+        while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
+            copy.lock().unwrap().push_str(&line);
+            if last.is_some_and(|words| line.contains(words)) {
+                std::mem::forget(pipe);
                 return;
             }
-            copy.lock().unwrap().push_str(&line);
+            line.clear();
         }
-        // The pipe stays open, and full.
-        std::mem::forget(pipe);
     });
     text
 }

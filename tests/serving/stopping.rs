@@ -89,6 +89,18 @@ fn a_second_signal_stops_at_once() {
 }
 
 #[test]
+fn a_registry_that_still_waits_for_its_folder_stops_at_once() {
+    let mut first = serve().start();
+    let mut second = serve().over(&first.folder().join("data")).spawn();
+    std::thread::sleep(Duration::from_millis(500));
+    let began = Instant::now();
+    second.signal(Signal::TERM);
+    assert_eq!(second.wait().code(), Some(143), "{}", second.log());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    first.stop();
+}
+
+#[test]
 fn while_it_drains_readiness_is_503_life_is_200_and_nobody_new_is_served() {
     let registry = serve().configured(&configuration("  debug:\n    addr: 127.0.0.1:0\n"));
     let mut registry = registry.start();

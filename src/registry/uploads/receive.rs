@@ -130,10 +130,10 @@ impl Registry {
                 Some(Err(_)) => return Err(Error::BodyBroken),
                 Some(Ok(chunk)) => pipeline.gather(chunk),
             }
-            if pipeline.is_full() {
-                if let Some(mark) = pipeline.write(session).await? {
-                    self.record_mark(session, mark).await?;
-                }
+            if pipeline.is_full()
+                && let Some(mark) = pipeline.write(session).await?
+            {
+                self.record_mark(session, mark).await?;
             }
         }
     }
@@ -170,7 +170,7 @@ struct Pipeline {
 }
 
 enum State {
-    Idle(Incoming),
+    Idle(Box<Incoming>),
     Writing(JoinHandle<Written>),
     /// Only while one of the above turns into the other.
     Moving,
@@ -184,7 +184,13 @@ struct Written {
 impl Pipeline {
     fn new(incoming: Incoming, mark_interval: u64) -> Self {
         let marked = incoming.length();
-        Self { batch: Vec::new(), batch_size: 0, state: State::Idle(incoming), mark_interval, marked }
+        Self {
+            batch: Vec::new(),
+            batch_size: 0,
+            state: State::Idle(Box::new(incoming)),
+            mark_interval,
+            marked,
+        }
     }
 
     fn gather(&mut self, chunk: Bytes) {
@@ -203,7 +209,7 @@ impl Pipeline {
         let mark = match result {
             Ok(mark) => mark,
             Err(error) => {
-                self.state = State::Idle(incoming);
+                self.state = State::Idle(Box::new(incoming));
                 return Err(error);
             }
         };
@@ -225,7 +231,7 @@ impl Pipeline {
     /// Takes the session's file back from whoever writes.
     async fn idle(&mut self) -> Written {
         match std::mem::replace(&mut self.state, State::Moving) {
-            State::Idle(incoming) => Written { incoming, result: Ok(None) },
+            State::Idle(incoming) => Written { incoming: *incoming, result: Ok(None) },
             State::Writing(writing) => joined(writing).await,
             State::Moving => {
                 unreachable!("only `write` and `finish` call this, and both leave another state")

@@ -36,12 +36,16 @@ pub struct Incoming {
 /// The hash of the bytes that have come in.
 #[derive(Clone)]
 enum Hash {
-    Known(Hasher),
+    Known(Box<Hasher>),
     /// Nobody has hashed them in this algorithm yet.
     Unknown(Algorithm),
 }
 
 impl Hash {
+    fn known(hasher: Hasher) -> Self {
+        Self::Known(Box::new(hasher))
+    }
+
     fn algorithm(&self) -> Algorithm {
         match self {
             Self::Known(hasher) => hasher.algorithm(),
@@ -87,7 +91,7 @@ pub struct Mark {
 
 impl Incoming {
     pub(in crate::store) fn new(path: PathBuf, algorithm: Algorithm) -> Self {
-        let hash = Hash::Known(Hasher::new(algorithm));
+        let hash = Hash::known(Hasher::new(algorithm));
         Self { path, file: None, length: 0, hash, written_back: 0, is_name_durable: false }
     }
 
@@ -106,7 +110,7 @@ impl Incoming {
             path,
             file: Some(file),
             length: row.offset,
-            hash: state.map_or(Hash::Unknown(row.algorithm), Hash::Known),
+            hash: state.map_or(Hash::Unknown(row.algorithm), Hash::known),
             written_back: row.offset,
             is_name_durable: true,
         }))
@@ -121,7 +125,7 @@ impl Incoming {
     pub fn use_algorithm(&mut self, algorithm: Algorithm) {
         if self.hash.algorithm() != algorithm {
             self.hash = match self.length {
-                0 => Hash::Known(Hasher::new(algorithm)),
+                0 => Hash::known(Hasher::new(algorithm)),
                 _ => Hash::Unknown(algorithm),
             };
         }
@@ -203,7 +207,7 @@ impl Incoming {
             offset += wanted as u64;
         }
         let digest = hasher.finish();
-        self.hash = Hash::Known(hasher);
+        self.hash = Hash::known(hasher);
         Ok(digest)
     }
 

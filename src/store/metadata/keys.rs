@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_digest_reads_back_from_its_key() {
         for algorithm in Algorithm::ALL {
-            let value = vec![0xa5; algorithm.len()];
+            let value = vec![0xa5; algorithm.digest_len()];
             let digest = Digest::from_bytes(algorithm, &value).expect("the length is right");
             assert_eq!(digest_from_key(&DigestKey::new(&digest)), Some(digest));
         }

@@ -21,7 +21,8 @@ use redb::Durability;
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
 pub use reads::{ManifestBytes, Referrer};
-pub use rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
+use rows::Place;
+pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
 use super::ids::PayloadId;
@@ -49,7 +50,7 @@ pub enum MetadataError {
 pub type Snapshot = Tables<Read>;
 
 /// The open database.
-pub struct Metadata {
+pub(super) struct Metadata {
     database: redb::Database,
     /// Opened once a commit and not once a read: what most requests cost is then one look-up.
     snapshot: RwLock<Arc<Snapshot>>,
@@ -57,7 +58,7 @@ pub struct Metadata {
 
 impl Metadata {
     /// Opens the database, or creates it. `cache_size` bounds redb's cache of pages, in bytes.
-    pub fn open(path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+    pub(super) fn open(path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
         let database = redb::Database::builder().set_cache_size(cache_size).create(path)?;
         let transaction = begin(&database)?;
@@ -68,14 +69,14 @@ impl Metadata {
     }
 
     /// The tables as of the last commit.
-    pub fn read(&self) -> Arc<Snapshot> {
+    pub(super) fn read(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `work` in a write transaction and commits it durably; nothing has happened if it fails before the commit.
     ///
     /// For the writer alone, and for a store that is not being served.
-    pub fn write<T>(
+    pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<T, MetadataError>,
     ) -> Result<T, MetadataError> {
@@ -104,7 +105,6 @@ fn open_snapshot(database: &redb::Database) -> Result<Snapshot, MetadataError> {
     Tables::<Read>::open_for_reading(&database.begin_read()?)
 }
 
-/// The name of a payload's file, below the folder of payloads.
 impl BlobRow {
     /// The id in the name of the file that serves this payload.
     pub fn file(&self) -> PayloadId {
