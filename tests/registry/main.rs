@@ -34,4 +34,5 @@ mod restarts;
 mod sessions_model;
 mod tag_parameters;
 mod tags;
+mod taken_back;
 mod uploads;
