@@ -127,6 +127,17 @@ impl Connection {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Reads to the end of the stream and keeps nothing of it; how many bytes came.
+    pub fn skip_to_end(mut self) -> usize {
+        let mut skipped = self.buffer.len();
+        self.buffer.clear();
+        while self.fill() {
+            skipped += self.buffer.len();
+            self.buffer.clear();
+        }
+        skipped
+    }
+
     /// The server has closed, or closes now that nothing more is sent, and sends nothing further.
     #[track_caller]
     pub fn expect_end(mut self) {
