@@ -25,6 +25,8 @@ pub(super) enum Error {
     Name(#[from] NameError),
     #[error(transparent)]
     Tag(#[from] TagError),
+    #[error("no manifest can have this tag: {0}")]
+    TagUnknown(TagError),
     #[error(transparent)]
     Digest(#[from] DigestError),
     #[error("the digest of the content is missing: add ?digest=ALGORITHM:HEX")]
@@ -101,6 +103,7 @@ impl Error {
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
             Self::PathEncoding | Self::Name(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
             Self::Tag(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+            Self::TagUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
             Self::Digest(_) | Self::DigestMissing => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
             Self::UploadId { .. } => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
             Self::ContentRange(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),

@@ -119,7 +119,11 @@ async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Respons
             route.map_or_else(|_| Method::OPTIONS.to_string(), |route| route.methods()),
         ));
     }
-    let route = route?;
+    let route = route.map_err(|error| match error {
+        // Who only looks for it is told that it is not there.
+        Error::Tag(error) if parts.method != Method::PUT => Error::TagUnknown(error),
+        error => error,
+    })?;
     let Some(action) = route.action(&parts.method) else {
         return Err(Error::Method { allowed: route.methods() });
     };

@@ -68,14 +68,17 @@ fn registry_settings(config: &Config) -> Settings {
         max_uploads: storage.uploads.maxconcurrent,
         wait: http.waittimeout,
         idle: http.idletimeout,
-        required_children: match &manifests.indexes.platforms {
-            Platforms::All => RequiredChildren::All,
-            Platforms::None => RequiredChildren::None,
-            Platforms::List(platforms) => {
-                RequiredChildren::Platforms(platforms.iter().map(platform).collect())
-            }
-        },
+        required_children: required_children(manifests),
         urls: UrlPolicy::new(move |url| urls.permits(url)),
+    }
+}
+
+fn required_children(manifests: &config::Manifests) -> RequiredChildren {
+    match &manifests.indexes.platforms {
+        _ if manifests.sparse => RequiredChildren::None,
+        Platforms::All => RequiredChildren::All,
+        Platforms::None => RequiredChildren::Platforms(Vec::new()),
+        Platforms::List(platforms) => RequiredChildren::Platforms(platforms.iter().map(platform).collect()),
     }
 }
 

@@ -183,6 +183,7 @@ impl InForce {
             manifests: Manifests {
                 maxsize: self.size("validation.manifests.maxsize"),
                 maxtags: self.count("validation.manifests.maxtags"),
+                sparse: self.switch("validation.manifests.sparse"),
                 urls: Urls {
                     allow: self.patterns("validation.manifests.urls.allow"),
                     deny: self.patterns("validation.manifests.urls.deny"),

@@ -227,6 +227,8 @@ pub struct Manifests {
     pub maxsize: u64,
     /// The most `tag` parameters in one PUT.
     pub maxtags: usize,
+    /// Whether nothing that a manifest is made of has to be there.
+    pub sparse: bool,
     /// `validation.manifests.urls`.
     pub urls: Urls,
     /// `validation.manifests.indexes`.

@@ -360,6 +360,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "How many tags one PUT of a manifest may set with `tag` parameters.",
     },
     Setting {
+        key: "validation.manifests.sparse",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether manifests are accepted although what they are made of was never pushed: images without their \
+                  config and layers, indexes without their images. Who pulls one fails at what is missing.",
+    },
+    Setting {
         key: "validation.manifests.urls.allow",
         kind: Kind::Patterns,
         default: "[\".*\"]",

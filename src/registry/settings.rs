@@ -55,24 +55,24 @@ pub enum Referenced {
     Allow,
 }
 
-/// Which entries of an index must be in the repository when it is pushed.
+/// Which of the content that a manifest is made of must be in the repository when it is pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequiredChildren {
+    /// Everything, but for layers that may be kept elsewhere.
     All,
-    /// Sparse indexes are accepted, however sparse.
-    None,
-    /// Those for one of these platforms.
+    /// Configurations and layers, and the images of an index that are for one of these platforms.
     Platforms(Vec<Platform>),
+    /// Nothing: manifests may be sparse.
+    None,
 }
 
 impl RequiredChildren {
-    /// Whether this child must be there. Configurations and layers always must.
+    /// Whether this child must be there.
     pub(super) fn requires(&self, child: &Child) -> bool {
-        match (child.kind, self) {
-            (ChildKind::Blob, _) => true,
-            (ChildKind::NonDistributable, _) | (_, Self::None) => false,
-            (_, Self::All) => true,
-            (_, Self::Platforms(platforms)) => {
+        match (self, child.kind) {
+            (Self::None, _) | (_, ChildKind::NonDistributable) => false,
+            (Self::All, _) | (Self::Platforms(_), ChildKind::Blob) => true,
+            (Self::Platforms(platforms), ChildKind::Manifest | ChildKind::BlobOrManifest) => {
                 child.platform.as_ref().is_some_and(|platform| platforms.contains(platform))
             }
         }

@@ -121,6 +121,8 @@ fn docker_mounts_what_another_repository_holds() {
         let posts = tap.requests("POST /v2/docker/second/blobs/uploads/?");
         let mounts = posts.iter().filter(|line| line.contains("mount=")).count();
         assert!(mounts >= 1, "{posts:?}");
+        let uploads = tap.requests("PUT /v2/docker/second/blobs/");
+        assert!(uploads.len() <= 1, "the configuration at most: {uploads:?}");
         let manifest = holdfast.get("/v2/docker/second/manifests/v1").expect(200).json();
         assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
     });
@@ -141,6 +143,21 @@ fn docker_pulls_its_platform_of_an_index() {
                 assert_eq!(pulled, architecture);
             }
         }
+    });
+}
+
+#[test]
+fn docker_pulls_zstd_layers() {
+    with_each(|docker| {
+        if !docker.has_containerd_store {
+            return eprintln!("skipped: only the image store in containerd reads zstd in every version");
+        }
+        let holdfast = Holdfast::start();
+        let layout = Layout::of_zstd_image(docker.docker.path("in"), "v1", 6);
+        layout.push(&holdfast, "docker/zstd", "v1");
+        let image = format!("{}/docker/zstd:v1", holdfast.address);
+        docker.docker.run(["pull", &image]);
+        assert!(docker.holds(&image, &bytes_of(100_000, 6)), "the layer came changed");
     });
 }
 
