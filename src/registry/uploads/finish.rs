@@ -107,7 +107,7 @@ impl Registry {
             // It has gone in the meantime.
             Ok(Outcome::PayloadMissing) => self.commit_new(held, incoming, way_back, digest).await,
             Ok(Outcome::Added) => unreachable!("no payload was offered"),
-            Err(error) => Err(self.after_failure(held, incoming, way_back, error)),
+            Err(error) => self.after_failure(held, incoming, way_back, error).await,
         }
     }
 
@@ -141,7 +141,7 @@ impl Registry {
             }
             Err(error) => {
                 let (incoming, error) = self.unsettle(id, incoming, error).await?;
-                Err(self.after_failure(held, incoming, way_back, error))
+                self.after_failure(held, incoming, way_back, error).await
             }
         }
     }
@@ -167,20 +167,18 @@ impl Registry {
     }
 
     /// Puts the session back where it can be continued from, if what was asked for surely has not happened.
-    fn after_failure(
+    async fn after_failure(
         &self,
-        mut held: Held,
-        mut incoming: Incoming,
+        held: Held,
+        incoming: Incoming,
         way_back: Savepoint,
         error: Error,
-    ) -> Error {
-        if matches!(error, Error::OutcomeUnknown) {
-            self.forget(&held);
-        } else {
-            incoming.roll_back(way_back);
-            held.put_back(incoming);
+    ) -> Result<(), Error> {
+        match error {
+            Error::OutcomeUnknown => self.forget(&held),
+            _ => self.take_back(held, incoming, way_back).await?,
         }
-        error
+        Err(error)
     }
 
     /// The disk has failed under a session's file, whose bytes are never trusted again. A session that can start over

@@ -18,8 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::oci::{Algorithm, RepositoryName};
 use crate::store::{
-    Accepted, Change, Decision, Mark, MetadataError, Operation, PayloadId, Resumed, Tables, Timestamp,
-    UploadRow, Write,
+    Accepted, Change, Decision, Incoming, Mark, MetadataError, Operation, PayloadId, Resumed, Savepoint,
+    Tables, Timestamp, UploadRow, Write,
 };
 
 use super::{Error, Registry, Settings, blocking};
@@ -175,6 +175,27 @@ impl Registry {
         let mark = mark?;
         held.put_back(incoming);
         self.record_mark(held.session(), mark).await
+    }
+
+    /// Takes a session back to where it was before a request, in its row too: a mark that lies behind speaks of bytes that
+    /// others will be written over.
+    async fn take_back(
+        &self,
+        mut held: Held,
+        mut incoming: Incoming,
+        way_back: Savepoint,
+    ) -> Result<(), Error> {
+        if incoming.roll_back(way_back) {
+            if let Err(error) = self.submit(EndUpload { id: held.session().id }).await {
+                // The row stays, so the file must go: a session without its file ends at the next start.
+                self.uploads.sessions().remove(&held.session().id);
+                blocking(move || incoming.discard()).await?;
+                return Err(error);
+            }
+            incoming.forget_mark();
+        }
+        held.put_back(incoming);
+        self.mark_upload(&mut held).await
     }
 
     /// Records from where an upload can be continued.

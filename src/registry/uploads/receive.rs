@@ -67,7 +67,13 @@ impl Registry {
         if let Some(algorithm) = algorithm {
             incoming.use_algorithm(algorithm);
         }
-        let (mut incoming, result) = self.receive_body(held.session(), incoming, body, &extent).await;
+        let interval = match on_break {
+            OnBreak::Keep => self.settings.mark_interval,
+            // Nothing of it outlives a break.
+            OnBreak::RollBack => u64::MAX,
+        };
+        let pipeline = Pipeline::new(incoming, interval);
+        let (incoming, result) = self.receive_body(held.session(), pipeline, body, &extent).await;
         let result = result.and_then(|()| check_length(&extent, incoming.length() - start));
         match result {
             Ok(()) => {
@@ -79,11 +85,13 @@ impl Registry {
                 Err(error)
             }
             Err(error) => {
-                if on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
-                    incoming.roll_back(before);
+                match on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
+                    true => self.take_back(held, incoming, before).await?,
+                    false => {
+                        held.put_back(incoming);
+                        self.mark_upload(&mut held).await?;
+                    }
                 }
-                held.put_back(incoming);
-                self.mark_upload(&mut held).await?;
                 Err(error)
             }
         }
@@ -93,20 +101,14 @@ impl Registry {
     async fn receive_body(
         &self,
         session: &Session,
-        incoming: Incoming,
+        mut pipeline: Pipeline,
         body: BodyStream,
         extent: &Extent,
     ) -> (Incoming, Result<(), Error>) {
-        if extent.length == Some(0) {
-            return (incoming, Ok(()));
-        }
-        let permit = match self.uploads.permit(&self.settings).await {
-            Ok(permit) => permit,
-            Err(error) => return (incoming, Err(error)),
+        let result = match extent.length {
+            Some(0) => Ok(()),
+            _ => self.pump(session, &mut pipeline, body, extent).await,
         };
-        let mut pipeline = Pipeline::new(incoming, self.settings.mark_interval);
-        let result = self.pump(session, &mut pipeline, body).await;
-        drop(permit);
         let (incoming, written) = pipeline.finish().await;
         (incoming, result.and(written.map_err(Error::from)))
     }
@@ -116,7 +118,10 @@ impl Registry {
         session: &Session,
         pipeline: &mut Pipeline,
         mut body: BodyStream,
+        extent: &Extent,
     ) -> Result<(), Error> {
+        let _permit = self.uploads.permit(&self.settings).await?;
+        let mut received = 0;
         let mut interrupted = self.uploads.interrupted.subscribe();
         loop {
             let next = tokio::select! {
@@ -128,7 +133,11 @@ impl Registry {
             match next {
                 None => return Ok(()),
                 Some(Err(_)) => return Err(Error::BodyBroken),
-                Some(Ok(chunk)) => pipeline.gather(chunk),
+                Some(Ok(chunk)) => {
+                    received += chunk.len() as u64;
+                    check_not_beyond(extent, received)?;
+                    pipeline.gather(chunk);
+                }
             }
             if pipeline.is_full()
                 && let Some(mark) = pipeline.write(session).await?
@@ -156,6 +165,14 @@ fn check_extent(held: &Held, extent: &Extent) -> Result<(), Error> {
 fn check_length(extent: &Extent, received: u64) -> Result<(), Error> {
     match extent.announced() {
         Some(announced) if announced != received => Err(Error::Size { announced, received }),
+        _ => Ok(()),
+    }
+}
+
+/// More than was announced is not even read.
+fn check_not_beyond(extent: &Extent, received: u64) -> Result<(), Error> {
+    match extent.announced() {
+        Some(announced) if received > announced => Err(Error::Size { announced, received }),
         _ => Ok(()),
     }
 }
@@ -214,7 +231,7 @@ impl Pipeline {
             }
         };
         let batch = std::mem::take(&mut self.batch);
-        let due = self.marked + self.mark_interval;
+        let due = self.marked.saturating_add(self.mark_interval);
         let is_mark_due = incoming.length() + self.batch_size as u64 >= due;
         if is_mark_due {
             self.marked = incoming.length() + self.batch_size as u64;
