@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub use blobs::{Incoming, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::Timestamp;
+pub use disk::{Disk, DiskFile, Rule};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
@@ -35,6 +36,7 @@ pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, WriteError};
 
 use blobs::Abilities;
+use disk::Real;
 use layout::Layout;
 use lock::Lock;
 use metadata::Metadata;
@@ -78,14 +80,15 @@ pub enum OpenError {
 
 /// An open store. It holds its folder's lock; dropping it lets the writer finish what it has and closes the database.
 pub struct Store {
+    disk: Arc<dyn Disk>,
     layout: Layout,
     abilities: Abilities,
     metadata: Arc<Metadata>,
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
-    /// Last, so that the folder is free only when everything else is closed.
-    _lock: Lock,
+    /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
+    _lock: Option<Lock>,
 }
 
 /// An upload session that can be continued from its last mark.
@@ -98,25 +101,39 @@ pub struct Resumed {
 impl Store {
     /// Opens the store in `root`, or creates it there if the folder is empty or missing.
     pub fn open(root: &Path, options: &Options) -> Result<Self, OpenError> {
+        let lock = Lock::take(&Layout::new(root), options.lock_wait)?;
+        let root =
+            std::path::absolute(root).map_err(|error| OpenError::Io { path: root.to_owned(), error })?;
+        Self::open_locked(Arc::new(Real), &root, options, Some(lock))
+    }
+
+    /// Opens the store in the folder `root` of a disk, which nobody else uses, or creates it there if the folder is empty.
+    pub fn open_on(disk: Arc<dyn Disk>, root: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_locked(disk, root, options, None)
+    }
+
+    fn open_locked(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        options: &Options,
+        lock: Option<Lock>,
+    ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
-        let lock = Lock::take(&layout, options.lock_wait)?;
-        let is_new = format::examine(&layout)?.is_new();
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error| OpenError::Io { path, error }
-        };
-        layout.create_folders().map_err(at(root))?;
-        let metadata = Arc::new(Metadata::open(&layout.metadata(), options.cache_size)?);
+        let is_new = format::examine(&*disk, &layout)?.is_new();
+        let at_root = |error| OpenError::Io { path: root.to_owned(), error };
+        layout.create_folders(&*disk).map_err(at_root)?;
+        let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
         if is_new {
-            disk::sync_folder(root).map_err(at(root))?;
-            format::write(&layout).map_err(at(root))?;
+            disk.sync_folder(root).map_err(at_root)?;
+            disk.sync_folders_above(root).map_err(at_root)?;
+            format::write(&*disk, &layout).map_err(at_root)?;
             tracing::warn!(root = %root.display(), "created a new, empty store");
         }
-        let abilities = Abilities::find_out(&layout.format());
-        let resumed = recovery::resume_uploads(&layout, &metadata)?;
-        let writer = Writer::start(Arc::clone(&metadata), options.group_size, options.queue)
+        let abilities = Abilities::find_out(&*disk, &layout.format());
+        let resumed = recovery::resume_uploads(&disk, &layout, &metadata)?;
+        let writer = Writer::start(&*disk, Arc::clone(&metadata), options.group_size, options.queue)
             .map_err(OpenError::Thread)?;
-        Ok(Self { layout, abilities, metadata, writer, resumed, _lock: lock })
+        Ok(Self { disk, layout, abilities, metadata, writer, resumed, _lock: lock })
     }
 
     /// The folder.
@@ -151,7 +168,7 @@ impl Store {
 
     /// The file of a new upload session. Nothing is created before the first byte.
     pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
-        Incoming::new(self.layout.upload(id), algorithm)
+        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm)
     }
 
     /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.
@@ -175,7 +192,7 @@ impl Store {
                 return Ok(None);
             };
             let path = self.layout.payload(digest, row.file());
-            match Payload::open(&path, row.size, self.abilities) {
+            match Payload::open(&*self.disk, &path, row.size, self.abilities) {
                 // It has moved since it was looked up.
                 Err(PayloadError::Missing) if self.read().blob(digest)? != Some(row) => {}
                 other => return other.map(Some),
@@ -185,6 +202,6 @@ impl Store {
 
     /// Proves that the metadata and the files agree. For a store that nobody writes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&self.layout, &self.read(), options)
+        survey::survey(&*self.disk, &self.layout, &self.read(), options)
     }
 }

@@ -1,11 +1,11 @@
 //! The invariants of the whole store: metadata against metadata, and metadata against files.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::blobs::{Abilities, Payload, Transfer};
+use super::disk::Disk;
 use super::hasher::Hasher;
 use super::layout::Layout;
 use super::metadata::{BlobRow, MetadataError, Snapshot, Violation};
@@ -36,6 +36,7 @@ pub struct Survey {
 
 /// Walks everything.
 pub(super) fn survey(
+    disk: &dyn Disk,
     layout: &Layout,
     tables: &Snapshot,
     options: SurveyOptions,
@@ -54,14 +55,14 @@ pub(super) fn survey(
     let mut named = HashSet::new();
     for (digest, row) in &census.blobs {
         let path = layout.payload(digest, row.file());
-        if let Err(text) = check_payload(&path, digest, *row, options) {
+        if let Err(text) = check_payload(disk, &path, digest, *row, options) {
             survey.violations.push(Violation::new(format!("{digest}: {text}")));
         }
         named.insert(path);
     }
     for (id, row) in &census.uploads {
         let path = layout.upload(*id);
-        let length = fs::metadata(&path).map(|metadata| metadata.len());
+        let length = disk.length(&path);
         if !length.as_ref().is_ok_and(|length| *length >= row.offset) {
             let text = format!("upload {id}: {} bytes are marked, {length:?} are there", row.offset);
             survey.violations.push(Violation::new(text));
@@ -69,7 +70,7 @@ pub(super) fn survey(
         named.insert(path);
     }
     for folder in layout.shards().map(|(_, shard)| shard).chain([layout.uploads()]) {
-        match unnamed(&folder, &named) {
+        match unnamed(disk, &folder, &named) {
             Ok(paths) => survey.unnamed_files.extend(paths),
             Err(error) => survey.violations.push(Violation::new(format!("{}: {error}", folder.display()))),
         }
@@ -77,10 +78,16 @@ pub(super) fn survey(
     Ok(survey)
 }
 
-fn check_payload(path: &Path, digest: &Digest, row: BlobRow, options: SurveyOptions) -> Result<(), String> {
+fn check_payload(
+    disk: &dyn Disk,
+    path: &Path,
+    digest: &Digest,
+    row: BlobRow,
+    options: SurveyOptions,
+) -> Result<(), String> {
     const PIECE: u64 = 1 << 20;
     let abilities = Abilities { can_map: false };
-    let payload = Payload::open(path, row.size, abilities).map_err(|error| error.to_string())?;
+    let payload = Payload::open(disk, path, row.size, abilities).map_err(|error| error.to_string())?;
     if !options.verify_payloads {
         return Ok(());
     }
@@ -96,7 +103,7 @@ fn check_payload(path: &Path, digest: &Digest, row: BlobRow, options: SurveyOpti
     }
 }
 
-fn unnamed(folder: &Path, named: &HashSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    paths.filter(|path| !path.as_ref().is_ok_and(|path| named.contains(path))).collect()
+fn unnamed(disk: &dyn Disk, folder: &Path, named: &HashSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let paths = disk.list(folder)?.into_iter().map(|name| folder.join(name));
+    Ok(paths.filter(|path| !named.contains(path)).collect())
 }

@@ -12,7 +12,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock::Timestamp;
+use super::disk::{Disk, Rule};
 use super::metadata::{Change, Metadata, MetadataError, Tables, Write};
+
+/// When answers are given. Always after the commit, but for a test that shows that the difference is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answering {
+    AfterCommit,
+    BeforeCommit,
+}
 
 /// Something that a registry does to its metadata.
 pub trait Operation: Send + 'static {
@@ -146,14 +154,23 @@ impl Failure {
 
 impl Writer {
     /// Starts the thread. A group has at most `group_size` operations; at most `queue` wait for it.
-    pub(super) fn start(metadata: Arc<Metadata>, group_size: usize, queue: usize) -> std::io::Result<Self> {
+    pub(super) fn start(
+        disk: &dyn Disk,
+        metadata: Arc<Metadata>,
+        group_size: usize,
+        queue: usize,
+    ) -> std::io::Result<Self> {
+        let answering = match disk.keeps(Rule::AnswerAfterCommit) {
+            true => Answering::AfterCommit,
+            false => Answering::BeforeCommit,
+        };
         let (sender, mut receiver) = mpsc::channel(queue.max(1));
         let failure = Arc::new(Failure::default());
         let thread = thread::Builder::new().name("writer".to_owned()).spawn({
             let failure = Arc::clone(&failure);
             move || {
                 let _guard = AbortOnPanic;
-                write_groups(&metadata, &mut receiver, group_size.max(1), &failure);
+                write_groups(&metadata, &mut receiver, group_size.max(1), answering, &failure);
             }
         })?;
         Ok(Self { queue: Some(sender), thread: Some(thread), failure })
@@ -208,17 +225,15 @@ fn write_groups(
     metadata: &Metadata,
     queue: &mut mpsc::Receiver<Box<dyn Waiting>>,
     group_size: usize,
+    answering: Answering,
     failure: &Failure,
 ) {
     let mut group = Vec::with_capacity(group_size);
     while queue.blocking_recv_many(&mut group, group_size) > 0 {
-        match write_group(metadata, &mut group) {
-            Ok(answers) => answers.into_iter().for_each(Answer::give),
-            Err(error) => {
-                tracing::error!(%error, "the database failed; nothing is acknowledged any more");
-                failure.declare();
-                return;
-            }
+        if let Err(error) = write_group(metadata, &mut group, answering) {
+            tracing::error!(%error, "the database failed; nothing is acknowledged any more");
+            failure.declare();
+            return;
         }
     }
 }
@@ -227,11 +242,21 @@ fn write_groups(
 fn write_group(
     metadata: &Metadata,
     group: &mut Vec<Box<dyn Waiting>>,
-) -> Result<Vec<Box<dyn Answer>>, MetadataError> {
-    metadata.write(|tables| {
+    answering: Answering,
+) -> Result<(), MetadataError> {
+    let answers = metadata.write(|tables| {
         let now = Timestamp::now();
-        group.drain(..).map(|waiting| waiting.run(tables, now)).collect()
-    })
+        let mut answers = Vec::with_capacity(group.len());
+        for waiting in group.drain(..) {
+            answers.push(waiting.run(tables, now)?);
+        }
+        if answering == Answering::BeforeCommit {
+            answers.drain(..).for_each(Answer::give);
+        }
+        Ok(answers)
+    })?;
+    answers.into_iter().for_each(Answer::give);
+    Ok(())
 }
 
 /// A writer that has panicked may have left anything behind in memory; what is on disk is sound.

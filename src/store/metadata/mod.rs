@@ -5,6 +5,7 @@
 //! in this room.
 
 mod apply;
+mod backend;
 mod change;
 mod check;
 mod encoding;
@@ -13,6 +14,7 @@ mod reads;
 mod rows;
 mod tables;
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -25,11 +27,15 @@ use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
+use super::disk::{Disk, Rule};
 use super::ids::PayloadId;
+use backend::Backend;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
+    #[error("metadata.redb could not be opened: {0}")]
+    File(#[from] io::Error),
     #[error("metadata.redb could not be opened: {0}")]
     Open(#[from] redb::DatabaseError),
     #[error("metadata.redb: {0}")]
@@ -52,20 +58,26 @@ pub type Snapshot = Tables<Read>;
 /// The open database.
 pub(super) struct Metadata {
     database: redb::Database,
+    durability: Durability,
     /// Opened once a commit and not once a read: what most requests cost is then one look-up.
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
 impl Metadata {
     /// Opens the database, or creates it. `cache_size` bounds redb's cache of pages, in bytes.
-    pub(super) fn open(path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+    pub(super) fn open(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
-        let database = redb::Database::builder().set_cache_size(cache_size).create(path)?;
-        let transaction = begin(&database)?;
+        let backend = Backend(disk.open_or_create(path)?);
+        let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
+        let durability = match disk.keeps(Rule::DurableCommit) {
+            true => Durability::Immediate,
+            false => Durability::None,
+        };
+        let transaction = begin(&database, durability)?;
         drop(Tables::<Write<'_>>::open_for_writing(&transaction)?);
         transaction.commit()?;
         let snapshot = RwLock::new(Arc::new(open_snapshot(&database)?));
-        Ok(Self { database, snapshot })
+        Ok(Self { database, durability, snapshot })
     }
 
     /// The tables as of the last commit.
@@ -80,7 +92,7 @@ impl Metadata {
         &self,
         work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<T, MetadataError>,
     ) -> Result<T, MetadataError> {
-        let transaction = begin(&self.database)?;
+        let transaction = begin(&self.database, self.durability)?;
         let result = {
             let mut tables = Tables::<Write<'_>>::open_for_writing(&transaction)?;
             work(&mut tables)?
@@ -93,9 +105,9 @@ impl Metadata {
 }
 
 /// A transaction whose commit survives a power cut, and after which the file opens fast whatever happened to it.
-fn begin(database: &redb::Database) -> Result<redb::WriteTransaction, MetadataError> {
+fn begin(database: &redb::Database, durability: Durability) -> Result<redb::WriteTransaction, MetadataError> {
     let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_durability(durability)?;
     transaction.set_quick_repair(true);
     Ok(transaction)
 }
