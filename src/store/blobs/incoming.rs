@@ -29,8 +29,6 @@ pub struct Incoming {
     hash: Hash,
     /// Up to where write-back has been started.
     written_back: u64,
-    /// The offset of the last mark. What it speaks of must not be written over while it stands.
-    marked: u64,
     /// Whether the file's name would survive a power cut.
     is_name_durable: bool,
 }
@@ -95,7 +93,7 @@ impl Incoming {
     pub(in crate::store) fn new(disk: Arc<dyn Disk>, path: PathBuf, algorithm: Algorithm) -> Self {
         let hash = Hash::known(Hasher::new(algorithm));
         let (file, is_name_durable) = (None, false);
-        Self { disk, path, file, length: 0, hash, written_back: 0, marked: 0, is_name_durable }
+        Self { disk, path, file, length: 0, hash, written_back: 0, is_name_durable }
     }
 
     /// Goes on from a mark: cuts the file back to it. `None` if the file has less.
@@ -120,7 +118,6 @@ impl Incoming {
             length: row.offset,
             hash: state.map_or(Hash::Unknown(row.algorithm), Hash::known),
             written_back: row.offset,
-            marked: row.offset,
             is_name_durable: true,
         }))
     }
@@ -176,19 +173,11 @@ impl Incoming {
         Savepoint { length: self.length, hash: self.hash.clone() }
     }
 
-    /// Forgets what came in since `savepoint`. Returns whether the last mark lies behind it: then that mark has to be
-    /// replaced before anything is appended.
-    #[must_use]
-    pub fn roll_back(&mut self, savepoint: Savepoint) -> bool {
+    /// Forgets what came in since `savepoint`.
+    pub fn roll_back(&mut self, savepoint: Savepoint) {
         self.length = savepoint.length;
         self.written_back = self.written_back.min(savepoint.length);
         self.hash = savepoint.hash;
-        self.marked > self.length
-    }
-
-    /// The mark that there was no longer stands anywhere.
-    pub fn forget_mark(&mut self) {
-        self.marked = 0;
     }
 
     /// Makes what has come in durable, and says from where to go on after a restart.
@@ -200,7 +189,6 @@ impl Incoming {
             self.disk.sync_folder(parent(&self.path)?)?;
             self.is_name_durable = true;
         }
-        self.marked = self.length;
         let hash_state = match &self.hash {
             Hash::Known(hasher) => hasher.state(),
             Hash::Unknown(_) => None,
@@ -298,7 +286,7 @@ mod tests {
             incoming.append(&chunks(&["hold", "fast"])).expect("written");
             let savepoint = incoming.savepoint();
             incoming.append(&chunks(&["er and faster"])).expect("written");
-            assert!(!incoming.roll_back(savepoint), "there is no mark");
+            incoming.roll_back(savepoint);
             incoming.append(&chunks(&["!"])).expect("written");
             let digest = incoming.digest(algorithm).expect("a digest");
             assert_eq!(digest, Hasher::digest(algorithm, b"holdfast!"));
@@ -338,19 +326,6 @@ mod tests {
         assert!(resume(path.clone(), &row).is_none());
         Real.unlink(&path).expect("gone");
         assert!(resume(path, &row).is_none());
-    }
-
-    #[test]
-    fn a_mark_that_lies_behind_what_is_left_is_reported() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut incoming = incoming(folder.path().join("upload"), Algorithm::Sha256);
-        let empty = incoming.savepoint();
-        incoming.append(&chunks(&["hold"])).expect("written");
-        incoming.mark().expect("a mark");
-        let marked = incoming.savepoint();
-        incoming.append(&chunks(&["fast"])).expect("written");
-        assert!(!incoming.roll_back(marked));
-        assert!(incoming.roll_back(empty));
     }
 
     #[test]
