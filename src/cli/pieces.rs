@@ -52,6 +52,11 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         cache_size: storage.metadata.cachesize,
         group_size: storage.writer.groupsize,
         queue: storage.writer.queue,
+        checkpoint_interval: storage.log.checkpointinterval,
+        log_payload: storage.log.maxpayload,
+        log_segment: storage.log.segmentsize,
+        log_size: storage.log.size,
+        upload_memory: storage.uploads.memory,
     }
 }
 

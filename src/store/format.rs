@@ -1,11 +1,10 @@
 //! The layout's version, and whose folder this is.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::disk;
+use super::disk::Disk;
 use super::layout::Layout;
 
 /// The version that this program reads and writes.
@@ -59,24 +58,28 @@ impl Folder {
 }
 
 /// Finds out what the folder is, and refuses what is not this program's.
-pub(super) fn examine(layout: &Layout) -> Result<Folder, FormatError> {
+pub(super) fn examine(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
     let path = layout.format();
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            check_version(layout, &text)?;
-            if !layout.metadata().exists() {
-                return Err(FormatError::MetadataMissing { root: layout.root().to_owned() });
-            }
-            Ok(Folder::Current)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(layout),
+    match disk.read_whole(&path) {
+        Ok(text) => check_store(disk, layout, &String::from_utf8_lossy(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(disk, layout),
         Err(error) => Err(FormatError::Io { path, error }),
     }
 }
 
 /// Names the layout's version, which makes the folder a store: the last step of creating one.
-pub(super) fn write(layout: &Layout) -> io::Result<()> {
-    disk::write_whole(&layout.format(), format!("holdfast {VERSION}\n").as_bytes())
+pub(super) fn write(disk: &dyn Disk, layout: &Layout) -> io::Result<()> {
+    disk.write_whole(&layout.format(), format!("holdfast {VERSION}\n").as_bytes())
+}
+
+fn check_store(disk: &dyn Disk, layout: &Layout, text: &str) -> Result<Folder, FormatError> {
+    check_version(layout, text)?;
+    let path = layout.metadata();
+    match disk.has(&path) {
+        Ok(true) => Ok(Folder::Current),
+        Ok(false) => Err(FormatError::MetadataMissing { root: layout.root().to_owned() }),
+        Err(error) => Err(FormatError::Io { path, error }),
+    }
 }
 
 fn check_version(layout: &Layout, text: &str) -> Result<(), FormatError> {
@@ -89,17 +92,14 @@ fn check_version(layout: &Layout, text: &str) -> Result<(), FormatError> {
 }
 
 /// Without a version only an empty folder will do, or what a creation that was cut short has left.
-fn check_free(layout: &Layout) -> Result<Folder, FormatError> {
+fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
     let root = layout.root().to_owned();
-    let io_error = |error| FormatError::Io { path: root.clone(), error };
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(&root).map_err(io_error)? {
-        names.insert(entry.map_err(io_error)?.file_name().to_string_lossy().into_owned());
-    }
-    if root.join("docker/registry/v2").is_dir() {
+    let names = disk.list(&root).map_err(|error| FormatError::Io { path: root.clone(), error })?;
+    let mut names: BTreeSet<_> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    if disk.list(&root.join("docker/registry/v2")).is_ok() {
         return Err(FormatError::Distribution { root });
     }
-    for own in ["lost+found", "LOCK", "FORMAT.new", "metadata.redb", "blobs", "uploads"] {
+    for own in ["lost+found", "LOCK", "FORMAT.new", "metadata.redb", "log", "blobs", "uploads"] {
         names.remove(own);
     }
     if names.is_empty() {
@@ -110,7 +110,10 @@ fn check_free(layout: &Layout) -> Result<Folder, FormatError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::store::disk::Real;
 
     fn folder_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -126,43 +129,43 @@ mod tests {
     #[test]
     fn an_empty_folder_or_the_root_of_a_volume_becomes_a_store() {
         let (_folder, layout) = folder_with(&[("lost+found/x", "")]);
-        assert_eq!(examine(&layout).expect("free"), Folder::New);
+        assert_eq!(examine(&Real, &layout).expect("free"), Folder::New);
     }
 
     #[test]
     fn a_creation_that_was_cut_short_is_taken_up_again() {
         let (_folder, layout) =
             folder_with(&[("metadata.redb", ""), ("blobs/x", ""), ("FORMAT.new", "hold")]);
-        assert_eq!(examine(&layout).expect("free"), Folder::New);
+        assert_eq!(examine(&Real, &layout).expect("free"), Folder::New);
     }
 
     #[test]
     fn a_store_is_recognised_once_its_version_is_written() {
         let (_folder, layout) = folder_with(&[("metadata.redb", "")]);
-        write(&layout).expect("written");
-        assert_eq!(examine(&layout).expect("a store"), Folder::Current);
+        write(&Real, &layout).expect("written");
+        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Current);
     }
 
     #[test]
     fn a_newer_store_is_refused_by_its_version() {
         let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 99\n"), ("metadata.redb", "")]);
-        assert!(matches!(examine(&layout), Err(FormatError::Newer { found: 99, .. })));
+        assert!(matches!(examine(&Real, &layout), Err(FormatError::Newer { found: 99, .. })));
     }
 
     #[test]
     fn other_folders_are_refused_by_what_they_hold() {
         let (_folder, layout) = folder_with(&[("docker/registry/v2/repositories/x", "")]);
-        assert!(matches!(examine(&layout), Err(FormatError::Distribution { .. })));
+        assert!(matches!(examine(&Real, &layout), Err(FormatError::Distribution { .. })));
         let (_folder, layout) = folder_with(&[("holiday.jpg", "")]);
-        let error = examine(&layout).expect_err("foreign").to_string();
+        let error = examine(&Real, &layout).expect_err("foreign").to_string();
         assert!(error.contains("holiday.jpg"), "{error}");
         let (_folder, layout) = folder_with(&[("FORMAT", "ext4")]);
-        assert!(matches!(examine(&layout), Err(FormatError::Unreadable { .. })));
+        assert!(matches!(examine(&Real, &layout), Err(FormatError::Unreadable { .. })));
     }
 
     #[test]
     fn a_store_without_its_metadata_is_refused_and_not_begun_anew() {
         let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 1\n"), ("blobs/sha256/x", "")]);
-        assert!(matches!(examine(&layout), Err(FormatError::MetadataMissing { .. })));
+        assert!(matches!(examine(&Real, &layout), Err(FormatError::MetadataMissing { .. })));
     }
 }

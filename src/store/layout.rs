@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::oci::{Algorithm, Digest};
 
-use super::disk;
+use super::disk::Disk;
 use super::ids::PayloadId;
 
 /// The paths of a store.
@@ -35,6 +35,11 @@ impl Layout {
 
     pub(super) fn metadata(&self) -> PathBuf {
         self.root.join("metadata.redb")
+    }
+
+    /// The segments of the log.
+    pub(super) fn log(&self) -> PathBuf {
+        self.root.join("log")
     }
 
     pub(super) fn uploads(&self) -> PathBuf {
@@ -67,12 +72,9 @@ impl Layout {
     }
 
     /// Creates whatever folder is missing, so that none has to be created, and synced, while payloads come in.
-    pub(super) fn create_folders(&self) -> io::Result<()> {
-        disk::create_folder(&self.uploads())?;
-        disk::create_folder(&self.blobs())?;
-        for algorithm in Algorithm::ALL {
-            disk::create_folder(&self.blobs().join(algorithm.as_str()))?;
-        }
-        disk::create_folders(self.shards().map(|(_, shard)| shard))
+    pub(super) fn create_folders(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.create_folders([self.log(), self.uploads(), self.blobs()])?;
+        disk.create_folders(Algorithm::ALL.map(|algorithm| self.blobs().join(algorithm.as_str())))?;
+        disk.create_folders(self.shards().map(|(_, shard)| shard))
     }
 }

@@ -11,8 +11,10 @@ mod hasher;
 mod ids;
 mod layout;
 mod lock;
+mod log;
 mod metadata;
 mod recovery;
+mod settle;
 mod survey;
 mod writer;
 
@@ -23,21 +25,26 @@ use std::time::Duration;
 
 pub use blobs::{Incoming, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::Timestamp;
+pub use disk::{Disk, DiskFile, Rule};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
 pub use lock::LockError;
+pub use log::{AppendError, ReplayError};
 pub use metadata::{
-    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Read, Referrer,
-    ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
+    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
+    Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
 pub use survey::{Survey, SurveyOptions};
-pub use writer::{Accepted, Decision, Decline, Operation, WriteError};
+pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
-use blobs::Abilities;
+use blobs::{Abilities, Memory};
+use disk::Real;
 use layout::Layout;
 use lock::Lock;
+use log::Segments;
 use metadata::Metadata;
+use settle::Settler;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -53,11 +60,31 @@ pub struct Options {
     pub group_size: usize,
     /// The most operations that wait for the writer.
     pub queue: usize,
+    /// The least time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// The largest payload that rides in the log, in bytes; larger ones are written to files of their own at once.
+    pub log_payload: u64,
+    /// How large a segment of the log becomes, in bytes.
+    pub log_segment: u64,
+    /// How large the log becomes before pushes have to wait, in bytes.
+    pub log_size: u64,
+    /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
+    pub upload_memory: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lock_wait: Duration::from_secs(30), cache_size: 64 << 20, group_size: 256, queue: 4096 }
+        Self {
+            lock_wait: Duration::from_secs(30),
+            cache_size: 64 << 20,
+            group_size: 256,
+            queue: 4096,
+            checkpoint_interval: Duration::from_millis(25),
+            log_payload: 256 << 10,
+            log_segment: 64 << 20,
+            log_size: 1 << 30,
+            upload_memory: 64 << 20,
+        }
     }
 }
 
@@ -72,20 +99,38 @@ pub enum OpenError {
     Metadata(#[from] MetadataError),
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("the writer's thread could not be started: {0}")]
+    #[error(transparent)]
+    Log(#[from] ReplayError),
+    #[error("a thread could not be started: {0}")]
     Thread(io::Error),
 }
 
 /// An open store. It holds its folder's lock; dropping it lets the writer finish what it has and closes the database.
 pub struct Store {
+    disk: Arc<dyn Disk>,
     layout: Layout,
     abilities: Abilities,
     metadata: Arc<Metadata>,
+    /// Small payloads that are coming in.
+    memory: Arc<Memory>,
+    log_payload: u64,
+    segments: Arc<Segments>,
+    /// Before the writer, which it needs.
+    _settler: Settler,
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
-    /// Last, so that the folder is free only when everything else is closed.
-    _lock: Lock,
+    /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
+    _lock: Option<Lock>,
+}
+
+fn writer_options(options: &Options) -> writer::Options {
+    writer::Options {
+        group_size: options.group_size,
+        queue: options.queue,
+        checkpoint_interval: options.checkpoint_interval,
+        log_size: options.log_size,
+    }
 }
 
 /// An upload session that can be continued from its last mark.
@@ -98,25 +143,61 @@ pub struct Resumed {
 impl Store {
     /// Opens the store in `root`, or creates it there if the folder is empty or missing.
     pub fn open(root: &Path, options: &Options) -> Result<Self, OpenError> {
+        let lock = Lock::take(&Layout::new(root), options.lock_wait)?;
+        let root =
+            std::path::absolute(root).map_err(|error| OpenError::Io { path: root.to_owned(), error })?;
+        Self::open_locked(Arc::new(Real), &root, options, Some(lock))
+    }
+
+    /// Opens the store in the folder `root` of a disk, which nobody else uses, or creates it there if the folder is empty.
+    pub fn open_on(disk: Arc<dyn Disk>, root: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_locked(disk, root, options, None)
+    }
+
+    fn open_locked(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        options: &Options,
+        lock: Option<Lock>,
+    ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
-        let lock = Lock::take(&layout, options.lock_wait)?;
-        let is_new = format::examine(&layout)?.is_new();
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error| OpenError::Io { path, error }
-        };
-        layout.create_folders().map_err(at(root))?;
-        let metadata = Arc::new(Metadata::open(&layout.metadata(), options.cache_size)?);
+        let is_new = format::examine(&*disk, &layout)?.is_new();
+        let at_root = |error| OpenError::Io { path: root.to_owned(), error };
+        layout.create_folders(&*disk).map_err(at_root)?;
+        let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
         if is_new {
-            disk::sync_folder(root).map_err(at(root))?;
-            format::write(&layout).map_err(at(root))?;
+            disk.sync_folder(root).map_err(at_root)?;
+            disk.sync_folders_above(root).map_err(at_root)?;
+            format::write(&*disk, &layout).map_err(at_root)?;
             tracing::warn!(root = %root.display(), "created a new, empty store");
         }
-        let abilities = Abilities::find_out(&layout.format());
-        let resumed = recovery::resume_uploads(&layout, &metadata)?;
-        let writer = Writer::start(Arc::clone(&metadata), options.group_size, options.queue)
-            .map_err(OpenError::Thread)?;
-        Ok(Self { layout, abilities, metadata, writer, resumed, _lock: lock })
+        let abilities = Abilities::find_out(&*disk, &layout.format());
+        let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
+        let segments = Arc::clone(log.segments());
+        let resumed = recovery::resume_uploads(&disk, &layout, &metadata)?;
+        let writer =
+            Writer::start(Arc::clone(&metadata), log, writer_options(options)).map_err(OpenError::Thread)?;
+        let settler = Settler::start(settle::Pieces {
+            disk: Arc::clone(&disk),
+            layout: layout.clone(),
+            metadata: Arc::clone(&metadata),
+            segments: Arc::clone(&segments),
+            writer: writer.blocking(),
+            log_size: options.log_size,
+        });
+        Ok(Self {
+            disk,
+            layout,
+            abilities,
+            metadata,
+            memory: Arc::new(Memory::new(options.upload_memory)),
+            log_payload: options.log_payload,
+            segments,
+            _settler: settler.map_err(OpenError::Thread)?,
+            writer,
+            resumed,
+            _lock: lock,
+        })
     }
 
     /// The folder.
@@ -151,7 +232,8 @@ impl Store {
 
     /// The file of a new upload session. Nothing is created before the first byte.
     pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
-        Incoming::new(self.layout.upload(id), algorithm)
+        let memory = Memory::share(&self.memory, self.log_payload);
+        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm, memory)
     }
 
     /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.
@@ -174,8 +256,7 @@ impl Store {
             let Some(row) = self.read().blob_in(repository, digest)? else {
                 return Ok(None);
             };
-            let path = self.layout.payload(digest, row.file());
-            match Payload::open(&path, row.size, self.abilities) {
+            match self.open_at(digest, row) {
                 // It has moved since it was looked up.
                 Err(PayloadError::Missing) if self.read().blob(digest)? != Some(row) => {}
                 other => return other.map(Some),
@@ -183,8 +264,20 @@ impl Store {
         }
     }
 
+    fn open_at(&self, digest: &Digest, row: BlobRow) -> Result<Payload, PayloadError> {
+        match row.place {
+            Place::File { id } => {
+                Payload::open(&*self.disk, &self.layout.payload(digest, id), row.size, self.abilities)
+            }
+            Place::Log { segment, offset } => {
+                let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
+                Payload::in_log(segment, offset, row.size, digest)
+            }
+        }
+    }
+
     /// Proves that the metadata and the files agree. For a store that nobody writes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&self.layout, &self.read(), options)
+        survey::survey(&*self.disk, &self.layout, &self.segments, &self.read(), options)
     }
 }

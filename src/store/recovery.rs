@@ -1,18 +1,23 @@
 //! Coming back: what an earlier run has left in `uploads/`.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::blobs::Incoming;
-use super::disk;
+use super::disk::Disk;
 use super::layout::Layout;
+use super::log::NO_RECORD;
 use super::metadata::{Change, Metadata};
 use super::{OpenError, Resumed};
 
 /// Finds the upload sessions that can be continued, ends those that lost bytes, and removes what belongs to none.
-pub(super) fn resume_uploads(layout: &Layout, metadata: &Metadata) -> Result<Vec<Resumed>, OpenError> {
+pub(super) fn resume_uploads(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    metadata: &Metadata,
+) -> Result<Vec<Resumed>, OpenError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |error| OpenError::Io { path, error }
@@ -20,27 +25,27 @@ pub(super) fn resume_uploads(layout: &Layout, metadata: &Metadata) -> Result<Vec
     let (mut resumed, mut lost) = (Vec::new(), Vec::new());
     for (id, row) in metadata.read().uploads()? {
         let path = layout.upload(id);
-        match Incoming::resume(path.clone(), &row).map_err(at(&path))? {
+        match Incoming::resume(Arc::clone(disk), path.clone(), &row).map_err(at(&path))? {
             Some(incoming) => resumed.push(Resumed { id, row, incoming }),
             None => lost.push(id),
         }
     }
     if !lost.is_empty() {
         tracing::warn!(count = lost.len(), "upload sessions whose files lost bytes were ended");
-        metadata
-            .write(|tables| lost.iter().try_for_each(|id| tables.apply(&Change::UploadEnded { id: *id })))?;
+        metadata.write_durably(|tables| {
+            lost.iter().try_for_each(|id| tables.apply(&Change::UploadEnded { id: *id }, NO_RECORD))
+        })?;
     }
     let kept = resumed.iter().map(|upload| upload.id.to_string()).collect();
-    sweep(&layout.uploads(), &kept).map_err(at(&layout.uploads()))?;
+    sweep(&**disk, &layout.uploads(), &kept).map_err(at(&layout.uploads()))?;
     Ok(resumed)
 }
 
 /// Removes the files of sessions that never had a mark: nobody was promised anything.
-fn sweep(folder: &Path, kept: &HashSet<String>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-            disk::unlink(&entry.path())?;
+fn sweep(disk: &dyn Disk, folder: &Path, kept: &HashSet<String>) -> io::Result<()> {
+    for name in disk.list(folder)? {
+        if !name.to_str().is_some_and(|name| kept.contains(name)) {
+            disk.unlink(&folder.join(&name))?;
         }
     }
     Ok(())

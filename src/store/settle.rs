@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskFile, Rule};
 use super::hasher::Hasher;
 use super::ids::PayloadId;
 use super::layout::Layout;
@@ -146,7 +146,8 @@ impl Pieces {
     /// Writes and syncs a file for each payload, on a few threads. What could be copied is; an error if nothing could.
     fn copy_all(&self, payloads: &[LogPayload]) -> io::Result<Vec<Copied>> {
         let share = payloads.len().div_ceil(THREADS).max(1);
-        let copy_some = |some: &[LogPayload]| some.iter().map(|payload| self.copy(payload)).collect::<Vec<_>>();
+        let copy_some =
+            |some: &[LogPayload]| some.iter().map(|payload| self.copy(payload)).collect::<Vec<_>>();
         let results: Vec<io::Result<Copied>> = thread::scope(|scope| {
             let threads: Vec<_> =
                 payloads.chunks(share).map(|some| scope.spawn(move || copy_some(some))).collect();
@@ -173,7 +174,7 @@ impl Pieces {
         let copy = Copied { payload: *payload, file: PayloadId::random() };
         let path = self.path(&copy);
         let file = self.disk.create(&path)?;
-        let written = file.write_at(&bytes, 0).and_then(|()| file.sync());
+        let written = file.write_at(&bytes, 0).and_then(|()| self.sync(&*file));
         if let Err(error) = written {
             // Whatever the file has now is not to be trusted; it is written anew, as another.
             self.disk.unlink(&path)?;
@@ -182,10 +183,18 @@ impl Pieces {
         Ok(copy)
     }
 
+    fn sync(&self, file: &dyn DiskFile) -> io::Result<()> {
+        match self.disk.keeps(Rule::SyncSettled) {
+            true => file.sync(),
+            false => Ok(()),
+        }
+    }
+
     fn sync_folders(&self, copies: &[Copied]) -> io::Result<()> {
         let folders: BTreeSet<PathBuf> =
             copies.iter().filter_map(|copy| self.path(copy).parent().map(Path::to_owned)).collect();
-        folders.iter().try_for_each(|folder| self.disk.sync_folder(folder))
+        let mut folders = folders.iter().filter(|_| self.disk.keeps(Rule::NameSettled));
+        folders.try_for_each(|folder| self.disk.sync_folder(folder))
     }
 
     fn path(&self, copy: &Copied) -> PathBuf {
@@ -223,4 +232,3 @@ impl Operation for Settle {
         Ok(Accepted::new(changes, unwanted))
     }
 }
-

@@ -1,14 +1,15 @@
 //! The invariants of the whole store: metadata against metadata, and metadata against files.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::blobs::{Abilities, Payload, Transfer};
+use super::disk::Disk;
 use super::hasher::Hasher;
 use super::layout::Layout;
-use super::metadata::{BlobRow, MetadataError, Snapshot, Violation};
+use super::log::Segments;
+use super::metadata::{BlobRow, MetadataError, Place, Snapshot, Violation};
 use crate::oci::Digest;
 
 /// How thorough a survey is.
@@ -36,7 +37,9 @@ pub struct Survey {
 
 /// Walks everything.
 pub(super) fn survey(
+    disk: &dyn Disk,
     layout: &Layout,
+    segments: &Segments,
     tables: &Snapshot,
     options: SurveyOptions,
 ) -> Result<Survey, MetadataError> {
@@ -53,15 +56,22 @@ pub(super) fn survey(
     };
     let mut named = HashSet::new();
     for (digest, row) in &census.blobs {
-        let path = layout.payload(digest, row.file());
-        if let Err(text) = check_payload(&path, digest, *row, options) {
+        let checked = match row.place {
+            Place::File { id } => {
+                let path = layout.payload(digest, id);
+                let checked = check_file(disk, &path, digest, *row, options);
+                named.insert(path);
+                checked
+            }
+            Place::Log { segment, offset } => check_log(segments, segment, offset, digest, *row),
+        };
+        if let Err(text) = checked {
             survey.violations.push(Violation::new(format!("{digest}: {text}")));
         }
-        named.insert(path);
     }
     for (id, row) in &census.uploads {
         let path = layout.upload(*id);
-        let length = fs::metadata(&path).map(|metadata| metadata.len());
+        let length = disk.length(&path);
         if !length.as_ref().is_ok_and(|length| *length >= row.offset) {
             let text = format!("upload {id}: {} bytes are marked, {length:?} are there", row.offset);
             survey.violations.push(Violation::new(text));
@@ -69,7 +79,7 @@ pub(super) fn survey(
         named.insert(path);
     }
     for folder in layout.shards().map(|(_, shard)| shard).chain([layout.uploads()]) {
-        match unnamed(&folder, &named) {
+        match unnamed(disk, &folder, &named) {
             Ok(paths) => survey.unnamed_files.extend(paths),
             Err(error) => survey.violations.push(Violation::new(format!("{}: {error}", folder.display()))),
         }
@@ -77,10 +87,16 @@ pub(super) fn survey(
     Ok(survey)
 }
 
-fn check_payload(path: &Path, digest: &Digest, row: BlobRow, options: SurveyOptions) -> Result<(), String> {
+fn check_file(
+    disk: &dyn Disk,
+    path: &Path,
+    digest: &Digest,
+    row: BlobRow,
+    options: SurveyOptions,
+) -> Result<(), String> {
     const PIECE: u64 = 1 << 20;
     let abilities = Abilities { can_map: false };
-    let payload = Payload::open(path, row.size, abilities).map_err(|error| error.to_string())?;
+    let payload = Payload::open(disk, path, row.size, abilities).map_err(|error| error.to_string())?;
     if !options.verify_payloads {
         return Ok(());
     }
@@ -96,7 +112,19 @@ fn check_payload(path: &Path, digest: &Digest, row: BlobRow, options: SurveyOpti
     }
 }
 
-fn unnamed(folder: &Path, named: &HashSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    paths.filter(|path| !path.as_ref().is_ok_and(|path| named.contains(path))).collect()
+/// A payload in the log is small, and always read.
+fn check_log(
+    segments: &Segments,
+    segment: u64,
+    offset: u64,
+    digest: &Digest,
+    row: BlobRow,
+) -> Result<(), String> {
+    let file = segments.file(segment).ok_or_else(|| format!("segment {segment:x} of the log is missing"))?;
+    Payload::in_log(file, offset, row.size, digest).map(drop).map_err(|error| error.to_string())
+}
+
+fn unnamed(disk: &dyn Disk, folder: &Path, named: &HashSet<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let paths = disk.list(folder)?.into_iter().map(|name| folder.join(name));
+    Ok(paths.filter(|path| !named.contains(path)).collect())
 }

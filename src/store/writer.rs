@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
@@ -90,11 +90,13 @@ impl Writer {
         if operation.payload_size() > 0 {
             self.room(wait).await.map_err(Decline::Failed)?;
         }
-        let (request, answered) = Request::new(operation);
+        let (request, answered) = Request::hand_in(operation);
         match queue.send_timeout(Message::Operation(request), wait).await {
             Ok(()) => {}
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => return Err(Decline::Failed(WriteError::Busy)),
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => return Err(Decline::Failed(WriteError::Stopped)),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => {
+                return Err(Decline::Failed(WriteError::Stopped));
+            }
         }
         match tokio::time::timeout(wait, answered).await {
             Ok(Ok(result)) => result,
@@ -119,7 +121,10 @@ impl Writer {
 
     /// A way to the writer for threads that may block.
     pub(super) fn blocking(&self) -> BlockingWriter {
-        BlockingWriter { queue: self.queue.as_ref().map(mpsc::Sender::downgrade), shared: Arc::clone(&self.shared) }
+        BlockingWriter {
+            queue: self.queue.as_ref().map(mpsc::Sender::downgrade),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Resolves when the store has failed.
@@ -153,7 +158,7 @@ pub(super) struct BlockingWriter {
 impl BlockingWriter {
     /// Hands an operation to the writer and waits for its answer, which comes unless the store fails or stops.
     pub(super) fn submit<O: Operation>(&self, operation: O) -> Result<O::Outcome, Decline<O::Refusal>> {
-        let (request, answered) = Request::new(operation);
+        let (request, answered) = Request::hand_in(operation);
         let stopped = || Decline::Failed(WriteError::Stopped);
         let queue = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade).ok_or_else(stopped)?;
         queue.blocking_send(Message::Operation(request)).map_err(|_| stopped())?;
@@ -210,7 +215,12 @@ impl Engine {
     }
 
     /// Takes what waits beside `first`, within bounds.
-    fn gather(&self, first: Box<dyn Waiting>, waiting: &mut Vec<Box<dyn Waiting>>, queue: &mut mpsc::Receiver<Message>) {
+    fn gather(
+        &self,
+        first: Box<dyn Waiting>,
+        waiting: &mut Vec<Box<dyn Waiting>>,
+        queue: &mut mpsc::Receiver<Message>,
+    ) {
         const MOST_BYTES: u64 = 8 << 20;
         let mut bytes = first.payload_size();
         waiting.push(first);

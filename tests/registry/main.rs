@@ -24,6 +24,7 @@ mod manifest_pushes;
 mod manifest_references;
 mod manifest_validation;
 mod manifests;
+mod marks;
 mod memory;
 mod monolithic_pushes;
 mod mounts;

@@ -41,12 +41,21 @@ impl Registry {
         id: PayloadId,
         append: Append,
     ) -> Result<Started, Error> {
-        let session = self.uploads.find(repository, id)?;
-        let held = session.hold(self.settings.wait).await?;
+        let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
-        let received = tokio::spawn(async move { registry.receive(held, append, OnBreak::Keep, None).await });
-        let received = joined(received).await?;
-        Ok(Started { id, offset: received.held.offset() })
+        joined(tokio::spawn(async move { registry.receive_chunk(held, append).await })).await
+    }
+
+    async fn receive_chunk(self: &Arc<Self>, held: Held, append: Append) -> Result<Started, Error> {
+        let Received { mut held, .. } = self.receive(held, append, OnBreak::Keep, None).await?;
+        let (started, marked) =
+            (Started { id: held.session().id, offset: held.offset() }, held.session().marked());
+        if started.offset - marked >= self.settings.mark_interval
+            && let Some(incoming) = held.take()
+        {
+            self.park(held, incoming).await?;
+        }
+        Ok(started)
     }
 
     /// Receives a body whole, or leaves the session as `on_break` says. `algorithm` is that of the digest, where it is
@@ -72,26 +81,24 @@ impl Registry {
             // Nothing of it outlives a break.
             OnBreak::RollBack => u64::MAX,
         };
-        let pipeline = Pipeline::new(incoming, interval);
-        let (incoming, result) = self.receive_body(held.session(), pipeline, body, &extent).await;
+        let pipeline = Pipeline::new(incoming, interval, held.session().marked());
+        let (mut incoming, result) = self.receive_body(held.session(), pipeline, body, &extent).await;
         let result = result.and_then(|()| check_length(&extent, incoming.length() - start));
         match result {
             Ok(()) => {
                 held.put_back(incoming);
                 Ok(Received { held, before })
             }
-            Err(error @ Error::Disk(_)) => {
+            // A full disk too: it may have been a sync that met it, after which a second one says nothing.
+            Err(error @ (Error::Disk(_) | Error::DiskFull)) => {
                 self.renew(held, incoming, &before).await?;
                 Err(error)
             }
             Err(error) => {
-                match on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
-                    true => self.take_back(held, incoming, before).await?,
-                    false => {
-                        held.put_back(incoming);
-                        self.mark_upload(&mut held).await?;
-                    }
+                if on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
+                    incoming.roll_back(before);
                 }
+                self.park(held, incoming).await?;
                 Err(error)
             }
         }
@@ -199,8 +206,7 @@ struct Written {
 }
 
 impl Pipeline {
-    fn new(incoming: Incoming, mark_interval: u64) -> Self {
-        let marked = incoming.length();
+    fn new(incoming: Incoming, mark_interval: u64, marked: u64) -> Self {
         Self {
             batch: Vec::new(),
             batch_size: 0,
@@ -262,6 +268,10 @@ impl Pipeline {
         let batch = self.batch;
         if result.is_err() || batch.is_empty() {
             return (incoming, result.map(drop));
+        }
+        if incoming.stays_in_memory(self.batch_size as u64) {
+            let result = incoming.append(&batch);
+            return (incoming, result);
         }
         blocking(move || {
             let result = incoming.append(&batch);

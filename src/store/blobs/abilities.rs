@@ -1,12 +1,12 @@
 //! What the system can do with files in this folder, found out at start.
 
-use std::fs::File;
 use std::path::Path;
 
 use memmap2::Mmap;
 use rustix::fs::StatFs;
 
 use super::payload::{map, populate};
+use crate::store::disk::Disk;
 
 /// Which ways out a payload can take. Each has a fall-back that reads the file instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +17,13 @@ pub(in crate::store) struct Abilities {
 
 impl Abilities {
     /// Tries everything out on a small file of the folder. What is missing is logged once, here.
-    pub(in crate::store) fn find_out(sample: &Path) -> Self {
-        let tried = File::open(sample).and_then(|file| {
-            warn_of_network(sample, &rustix::fs::fstatfs(&file)?);
-            try_mapping(&map(&file)?)
+    pub(in crate::store) fn find_out(disk: &dyn Disk, sample: &Path) -> Self {
+        let tried = disk.open_for_reading(sample).and_then(|file| {
+            let Some(file) = file.file() else {
+                return Err(std::io::ErrorKind::Unsupported.into());
+            };
+            warn_of_network(sample, &rustix::fs::fstatfs(file)?);
+            try_mapping(&map(file)?)
         });
         if let Err(error) = &tried {
             tracing::warn!(%error, "files cannot be mapped here; payloads are read through buffers, at more CPU");

@@ -2,16 +2,16 @@
 //!
 //! All calls block; they belong on a thread that may.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use minicbor::bytes::ByteVec;
 
+use super::memory::Share;
 use crate::oci::{Algorithm, Digest};
-use crate::store::disk;
+use crate::store::disk::{Disk, DiskFile, Rule, parent};
 use crate::store::hasher::Hasher;
 use crate::store::metadata::UploadRow;
 
@@ -21,16 +21,17 @@ const REREAD: usize = 1 << 20;
 /// A payload on its way in.
 #[derive(Debug)]
 pub struct Incoming {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Created with the first byte.
-    file: Option<File>,
+    /// Holds the bytes while they are few, and there is no file.
+    memory: Option<Share>,
+    /// Created when memory does not do.
+    file: Option<Arc<dyn DiskFile>>,
     /// How many bytes have come in. What the file holds beyond them counts for nothing.
     length: u64,
     hash: Hash,
     /// Up to where write-back has been started.
     written_back: u64,
-    /// The offset of the last mark. What it speaks of must not be written over while it stands.
-    marked: u64,
     /// Whether the file's name would survive a power cut.
     is_name_durable: bool,
 }
@@ -92,29 +93,40 @@ pub struct Mark {
 }
 
 impl Incoming {
-    pub(in crate::store) fn new(path: PathBuf, algorithm: Algorithm) -> Self {
+    pub(in crate::store) fn new(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        algorithm: Algorithm,
+        memory: Share,
+    ) -> Self {
         let hash = Hash::known(Hasher::new(algorithm));
-        Self { path, file: None, length: 0, hash, written_back: 0, marked: 0, is_name_durable: false }
+        let (memory, file, is_name_durable) = (Some(memory), None, false);
+        Self { disk, path, memory, file, length: 0, hash, written_back: 0, is_name_durable }
     }
 
     /// Goes on from a mark: cuts the file back to it. `None` if the file has less.
-    pub(in crate::store) fn resume(path: PathBuf, row: &UploadRow) -> io::Result<Option<Self>> {
-        let file = match disk::open(&path) {
+    pub(in crate::store) fn resume(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        row: &UploadRow,
+    ) -> io::Result<Option<Self>> {
+        let file = match disk.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        if file.metadata()?.len() < row.offset {
+        if file.length()? < row.offset {
             return Ok(None);
         }
-        file.set_len(row.offset)?;
+        file.set_length(row.offset)?;
         let state = row.hash_state.as_ref().and_then(|state| Hasher::from_state(row.algorithm, state));
         Ok(Some(Self {
+            disk,
             path,
+            memory: None,
             file: Some(file),
             length: row.offset,
             hash: state.map_or(Hash::Unknown(row.algorithm), Hash::known),
             written_back: row.offset,
-            marked: row.offset,
             is_name_durable: true,
         }))
     }
@@ -138,7 +150,9 @@ impl Incoming {
     pub fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
         for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
             let offset = self.length;
-            self.file()?.write_all_at(chunk, offset)?;
+            if !self.memory.as_mut().is_some_and(|memory| memory.append(offset, chunk)) {
+                self.file()?.write_at(chunk, offset)?;
+            }
             if let Hash::Known(hasher) = &mut self.hash {
                 hasher.update(chunk);
             }
@@ -147,18 +161,36 @@ impl Incoming {
         self.start_writeback()
     }
 
-    fn file(&mut self) -> io::Result<&File> {
-        if self.file.is_none() {
-            self.file = Some(disk::create(&self.path)?);
+    /// The file, into which what lies in memory is moved first.
+    fn file(&mut self) -> io::Result<&dyn DiskFile> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.disk.create(&self.path)?,
+        };
+        let file = self.file.insert(file);
+        if let Some(memory) = &mut self.memory {
+            file.write_at(&memory.bytes(self.length), 0)?;
+            self.memory = None;
         }
-        self.file.as_ref().ok_or_else(|| io::Error::other("the file was just created"))
+        Ok(&**file)
+    }
+
+    /// Whether so many more bytes would leave it in memory, so that nothing blocks.
+    pub fn stays_in_memory(&self, more: u64) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.has_room(self.length + more))
+    }
+
+    /// The whole payload, if it lies in memory.
+    pub fn small(&mut self) -> Option<Bytes> {
+        let length = self.length;
+        self.memory.as_mut().map(|memory| memory.bytes(length))
     }
 
     fn start_writeback(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file
             && self.length > self.written_back
         {
-            disk::start_writeback(file, self.written_back, self.length - self.written_back)?;
+            file.start_writeback(self.written_back, self.length - self.written_back)?;
             self.written_back = self.length;
         }
         Ok(())
@@ -169,29 +201,22 @@ impl Incoming {
         Savepoint { length: self.length, hash: self.hash.clone() }
     }
 
-    /// Forgets what came in since `savepoint`. Returns whether the last mark lies behind it: then that mark has to be
-    /// replaced before anything is appended.
-    #[must_use]
-    pub fn roll_back(&mut self, savepoint: Savepoint) -> bool {
+    /// Forgets what came in since `savepoint`.
+    pub fn roll_back(&mut self, savepoint: Savepoint) {
         self.length = savepoint.length;
         self.written_back = self.written_back.min(savepoint.length);
         self.hash = savepoint.hash;
-        self.marked > self.length
-    }
-
-    /// The mark that there was no longer stands anywhere.
-    pub fn forget_mark(&mut self) {
-        self.marked = 0;
     }
 
     /// Makes what has come in durable, and says from where to go on after a restart.
     pub fn mark(&mut self) -> io::Result<Mark> {
-        disk::sync(self.file()?)?;
-        if !self.is_name_durable {
-            disk::sync_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        if self.disk.keeps(Rule::SyncMark) {
+            self.file()?.sync()?;
+        }
+        if !self.is_name_durable && self.disk.keeps(Rule::NameUpload) {
+            self.disk.sync_folder(parent(&self.path)?)?;
             self.is_name_durable = true;
         }
-        self.marked = self.length;
         let hash_state = match &self.hash {
             Hash::Known(hasher) => hasher.state(),
             Hash::Unknown(_) => None,
@@ -209,6 +234,12 @@ impl Incoming {
 
     fn rehash(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
         let mut hasher = Hasher::new(algorithm);
+        if let Some(bytes) = self.small() {
+            hasher.update(&bytes);
+            let digest = hasher.finish();
+            self.hash = Hash::known(hasher);
+            return Ok(digest);
+        }
         let mut buffer = vec![0; REREAD];
         let mut offset = 0;
         while offset < self.length {
@@ -226,17 +257,22 @@ impl Incoming {
     /// Makes the payload durable and gives it its final name, which must be new.
     pub(in crate::store) fn settle(&mut self, target: &Path) -> io::Result<()> {
         let length = self.length;
-        let file = self.file()?;
-        file.set_len(length)?;
-        file.sync_all()?;
-        disk::rename(&self.path, target)?;
+        self.file()?.set_length(length)?;
+        if self.disk.keeps(Rule::SyncPayload) {
+            self.file()?.sync()?;
+        }
+        self.disk.rename(&self.path, target)?;
+        // From here on this is its name, durable or not: whoever throws it away must find it.
         self.path = target.to_owned();
+        if self.disk.keeps(Rule::NamePayload) {
+            self.disk.sync_folder(parent(target)?)?;
+        }
         Ok(())
     }
 
     /// Gives a settled payload back its session's name: nothing has come to refer to it.
     pub(in crate::store) fn unsettle(&mut self, path: PathBuf) -> io::Result<()> {
-        disk::rename(&self.path, &path)?;
+        self.disk.rename_durably(&self.path, &path)?;
         self.path = path;
         Ok(())
     }
@@ -244,7 +280,7 @@ impl Incoming {
     /// Throws away what has come in.
     pub fn discard(self) -> io::Result<()> {
         match self.file {
-            Some(_) => disk::unlink(&self.path),
+            Some(_) => self.disk.unlink(&self.path),
             None => Ok(()),
         }
     }
@@ -252,9 +288,21 @@ impl Incoming {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::Memory;
     use super::*;
     use crate::oci::RepositoryName;
     use crate::store::clock::Timestamp;
+    use crate::store::disk::Real;
+
+    fn incoming(path: PathBuf, algorithm: Algorithm) -> Incoming {
+        // Some tests stay in memory, some move to the file on the way.
+        let memory = Memory::share(&Arc::new(Memory::new(100)), 6);
+        Incoming::new(Arc::new(Real), path, algorithm, memory)
+    }
+
+    fn resume(path: PathBuf, row: &UploadRow) -> Option<Incoming> {
+        Incoming::resume(Arc::new(Real), path, row).expect("no error")
+    }
 
     fn chunks(texts: &[&'static str]) -> Vec<Bytes> {
         texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
@@ -271,11 +319,11 @@ mod tests {
     fn what_is_rolled_back_was_never_there() {
         let folder = tempfile::tempdir().expect("a folder");
         for algorithm in Algorithm::ALL {
-            let mut incoming = Incoming::new(folder.path().join(algorithm.as_str()), algorithm);
+            let mut incoming = incoming(folder.path().join(algorithm.as_str()), algorithm);
             incoming.append(&chunks(&["hold", "fast"])).expect("written");
             let savepoint = incoming.savepoint();
             incoming.append(&chunks(&["er and faster"])).expect("written");
-            assert!(!incoming.roll_back(savepoint), "there is no mark");
+            incoming.roll_back(savepoint);
             incoming.append(&chunks(&["!"])).expect("written");
             let digest = incoming.digest(algorithm).expect("a digest");
             assert_eq!(digest, Hasher::digest(algorithm, b"holdfast!"));
@@ -290,12 +338,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for algorithm in Algorithm::ALL {
             let path = folder.path().join(algorithm.as_str());
-            let mut incoming = Incoming::new(path.clone(), algorithm);
+            let mut incoming = incoming(path.clone(), algorithm);
             incoming.append(&chunks(&["hold"])).expect("written");
             let row = row(incoming.mark().expect("a mark"));
             incoming.append(&chunks(&["never synced"])).expect("written");
             drop(incoming);
-            let mut incoming = Incoming::resume(path, &row).expect("no error").expect("long enough");
+            let mut incoming = resume(path, &row).expect("long enough");
             assert_eq!(incoming.length(), 4);
             incoming.append(&chunks(&["fast"])).expect("written");
             for asked in Algorithm::ALL {
@@ -308,32 +356,19 @@ mod tests {
     fn a_file_shorter_than_its_mark_ends_the_session() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("upload");
-        let mut incoming = Incoming::new(path.clone(), Algorithm::Sha256);
+        let mut incoming = incoming(path.clone(), Algorithm::Sha256);
         incoming.append(&chunks(&["holdfast"])).expect("written");
         let row = row(incoming.mark().expect("a mark"));
-        disk::open(&path).expect("the file").set_len(3).expect("cut");
-        assert!(Incoming::resume(path.clone(), &row).expect("no error").is_none());
-        disk::unlink(&path).expect("gone");
-        assert!(Incoming::resume(path, &row).expect("no error").is_none());
-    }
-
-    #[test]
-    fn a_mark_that_lies_behind_what_is_left_is_reported() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut incoming = Incoming::new(folder.path().join("upload"), Algorithm::Sha256);
-        let empty = incoming.savepoint();
-        incoming.append(&chunks(&["hold"])).expect("written");
-        incoming.mark().expect("a mark");
-        let marked = incoming.savepoint();
-        incoming.append(&chunks(&["fast"])).expect("written");
-        assert!(!incoming.roll_back(marked));
-        assert!(incoming.roll_back(empty));
+        Real.open(&path).expect("the file").set_length(3).expect("cut");
+        assert!(resume(path.clone(), &row).is_none());
+        Real.unlink(&path).expect("gone");
+        assert!(resume(path, &row).is_none());
     }
 
     #[test]
     fn an_empty_payload_settles_as_an_empty_file() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut incoming = Incoming::new(folder.path().join("upload"), Algorithm::Sha256);
+        let mut incoming = incoming(folder.path().join("upload"), Algorithm::Sha256);
         let digest = incoming.digest(Algorithm::Sha256).expect("a digest");
         assert_eq!(digest, Hasher::digest(Algorithm::Sha256, b""));
         incoming.settle(&folder.path().join("payload")).expect("settled");

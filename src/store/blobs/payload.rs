@@ -7,14 +7,16 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use memmap2::Mmap;
 
 use super::Abilities;
-use crate::store::disk;
+use crate::oci::Digest;
+use crate::store::disk::{Disk, DiskFile};
+use crate::store::hasher::Hasher;
 use crate::store::metadata::MetadataError;
 
 /// What became of the attempt to open a payload.
@@ -24,6 +26,8 @@ pub enum PayloadError {
     Missing,
     #[error("the payload's file has {found} bytes; it should have {expected}")]
     Size { expected: u64, found: u64 },
+    #[error("the log holds the bytes of {found} in its place")]
+    Content { found: Digest },
     #[error("the payload's file cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -42,27 +46,50 @@ pub enum Transfer {
 /// An open payload. Its file is never written again, and stays readable after it was unlinked.
 #[derive(Debug)]
 pub struct Payload {
-    file: File,
+    file: Arc<dyn DiskFile>,
+    /// Where in the file it begins: payloads that still lie in the log share one.
+    start: u64,
     size: u64,
     /// The whole file, where it could be mapped.
     mapping: Option<Bytes>,
 }
 
 impl Payload {
-    pub(in crate::store) fn open(path: &Path, size: u64, abilities: Abilities) -> Result<Self, PayloadError> {
-        let file = match disk::open_for_reading(path) {
+    pub(in crate::store) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        size: u64,
+        abilities: Abilities,
+    ) -> Result<Self, PayloadError> {
+        let file = match disk.open_for_reading(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(PayloadError::Missing);
             }
             other => other?,
         };
-        let found = file.metadata()?.len();
+        let found = file.length()?;
         if found != size {
             return Err(PayloadError::Size { expected: size, found });
         }
         // Without a mapping, for want of address space or of maps, it is read all the same.
-        let mapping = (abilities.can_map && size > 0).then(|| map(&file).ok()).flatten();
-        Ok(Self { file, size, mapping: mapping.map(Bytes::from_owner) })
+        let mapped = file.file().filter(|_| abilities.can_map && size > 0);
+        let mapping = mapped.and_then(|file| map(file).ok());
+        Ok(Self { file, start: 0, size, mapping: mapping.map(Bytes::from_owner) })
+    }
+
+    /// A payload that lies in a segment of the log. It is small, and compared with its digest.
+    pub(in crate::store) fn in_log(
+        segment: Arc<dyn DiskFile>,
+        start: u64,
+        size: u64,
+        digest: &Digest,
+    ) -> Result<Self, PayloadError> {
+        let payload = Self { file: segment, start, size, mapping: None };
+        let found = Hasher::digest(digest.algorithm(), &payload.read(0..size, Transfer::Copied)?);
+        match found == *digest {
+            true => Ok(payload),
+            false => Err(PayloadError::Content { found }),
+        }
     }
 
     /// In bytes.
@@ -87,7 +114,7 @@ impl Payload {
             }
             _ => {
                 let mut buffer = vec![0; end - start];
-                self.file.read_exact_at(&mut buffer, range.start)?;
+                self.file.read_exact_at(&mut buffer, self.start + range.start)?;
                 Ok(buffer.into())
             }
         }
@@ -114,6 +141,7 @@ pub(super) fn populate(mapping: &[u8], range: Range<usize>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::disk::Real;
 
     const WAYS: [Abilities; 2] = [Abilities { can_map: true }, Abilities { can_map: false }];
 
@@ -129,7 +157,7 @@ mod tests {
         let bytes: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
         let (_folder, path) = payload(&bytes);
         for abilities in WAYS {
-            let payload = Payload::open(&path, bytes.len() as u64, abilities).expect("a payload");
+            let payload = Payload::open(&Real, &path, bytes.len() as u64, abilities).expect("a payload");
             for range in [0..80_000, 0..1, 4_095..4_097, 79_999..80_000, 5..5, 12_288..70_001] {
                 let expected = &bytes[range.clone()];
                 for transfer in [Transfer::Mapped, Transfer::Copied] {
@@ -145,10 +173,10 @@ mod tests {
     fn a_payload_of_the_wrong_size_is_refused_at_once() {
         let (_folder, path) = payload(b"holdfas");
         for abilities in WAYS {
-            let refused = Payload::open(&path, 8, abilities);
+            let refused = Payload::open(&Real, &path, 8, abilities);
             assert!(matches!(refused, Err(PayloadError::Size { expected: 8, found: 7 })));
         }
-        let missing = Payload::open(&path.with_extension("gone"), 8, WAYS[0]);
+        let missing = Payload::open(&Real, &path.with_extension("gone"), 8, WAYS[0]);
         assert!(matches!(missing, Err(PayloadError::Missing)));
     }
 
@@ -158,8 +186,8 @@ mod tests {
         let (_folder, path) = payload(&bytes);
         for transfer in [Transfer::Mapped, Transfer::Copied] {
             std::fs::write(&path, &bytes).expect("a file");
-            let payload = Payload::open(&path, 1 << 20, WAYS[0]).expect("a payload");
-            disk::open(&path).expect("the file").set_len(8_192).expect("cut");
+            let payload = Payload::open(&Real, &path, 1 << 20, WAYS[0]).expect("a payload");
+            Real.open(&path).expect("the file").set_length(8_192).expect("cut");
             assert!(payload.read(0..4_096, transfer).is_ok());
             assert!(payload.read(4_096..1 << 20, transfer).is_err());
         }
@@ -168,8 +196,8 @@ mod tests {
     #[test]
     fn an_unlinked_payload_stays_readable_for_who_has_it_open() {
         let (_folder, path) = payload(b"holdfast");
-        let payload = Payload::open(&path, 8, WAYS[0]).expect("a payload");
-        disk::unlink(&path).expect("gone");
+        let payload = Payload::open(&Real, &path, 8, WAYS[0]).expect("a payload");
+        Real.unlink(&path).expect("gone");
         assert_eq!(payload.read(0..8, Transfer::Copied).expect("bytes"), &b"holdfast"[..]);
     }
 }

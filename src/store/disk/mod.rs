@@ -1,106 +1,108 @@
 //! The few calls that make things durable.
 //!
-//! Whatever has to survive a power cut goes through here and nowhere else: files are synced, and so are the folders
-//! that name them. A sync that fails is reported and never repeated as if nothing had happened: the kernel may have
-//! marked the pages clean that it could not write.
+//! Whatever has to survive a power cut goes through here and nowhere else, so that a test can put a disk of its own
+//! under the store that forgets what was not synced, and fails when it is told to. Two rules hold for every disk:
+//!
+//! - The bytes of a file are one thing, its name another: [`DiskFile::sync`] makes the first durable,
+//!   [`Disk::sync_folder`] the second, and neither does the other's work.
+//! - A sync that fails is reported and never repeated as if nothing had happened: the kernel may have marked the pages
+//!   clean that it could not write.
+//!
+//! All calls block; they belong on a thread that may.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod durably;
+mod real;
+mod rule;
 
-/// Creates a file that was not there before, to be written and read.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o640).open(path)
-}
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
 
-/// Opens a file that is there, to be written and read.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
-}
+pub(super) use durably::parent;
+pub(super) use real::Real;
+pub use rule::Rule;
 
-/// Opens a file that is there, to be read.
-pub(super) fn open_for_reading(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
+/// Where a store lies. What it offers beside these calls, made of them, stands in `durably`.
+pub trait Disk: fmt::Debug + Send + Sync + 'static {
+    /// Creates a file that was not there before, to be written and read.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-/// Makes a file's bytes and its length durable.
-pub(super) fn sync(file: &File) -> io::Result<()> {
-    file.sync_data()
-}
+    /// Opens a file that is there, to be written and read.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-/// Makes the names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
+    /// Opens a file that is there, to be read.
+    fn open_for_reading(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-/// Starts write-back of a range without waiting for it, so that a later [`sync`] finds little left.
-///
-/// Where the file system has no such call, the sync does all the work; any other error means that bytes are lost.
-pub(super) fn start_writeback(file: &File, offset: u64, length: u64) -> io::Result<()> {
-    let offset = i64::try_from(offset).map_err(io::Error::other)?;
-    let length = i64::try_from(length).map_err(io::Error::other)?;
-    // SAFETY: the call takes no pointers, and the descriptor is open for as long as `file` is borrowed.
-    let status =
-        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE) };
-    if status == 0 {
-        return Ok(());
+    /// Gives a file another name. Durable when the folders of both names were synced; until then a power cut may leave
+    /// either name, both or none. `to` must never have been a name before, so that nothing is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a name; one that is gone already is fine. Whoever has the file open keeps it.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a folder in one that is there. `false` if it was there already.
+    fn create_folder(&self, path: &Path) -> io::Result<bool>;
+
+    /// Makes the names in a folder durable: those that came, and the absence of those that went.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// The names in a folder, in no order.
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
+
+    /// The length of a file in bytes; `NotFound` if there is none of that name.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
+    /// Whether the store is to keep a rule. All disks say yes, but for one under a test that wants to see it missed.
+    fn keeps(&self, _rule: Rule) -> bool {
+        true
     }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE) => Ok(()),
-        _ => Err(error),
-    }
 }
 
-/// Gives a file another name, durably: it is found under the new one after a power cut.
-///
-/// `to` must never have been a name before, so that nothing is replaced.
-pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    sync_folder(parent(to)?)
-}
+/// An open file. It stays usable when its name changes or goes.
+pub trait DiskFile: fmt::Debug + Send + Sync {
+    /// Reads what is there from `offset` on, at most a buffer full; 0 at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-/// Creates a folder and names it durably; one that is there already is fine.
-pub(super) fn create_folder(path: &Path) -> io::Result<()> {
-    create_folders([path.to_owned()])
-}
-
-/// Creates folders, and syncs each folder that names new ones once.
-pub(super) fn create_folders(paths: impl IntoIterator<Item = PathBuf>) -> io::Result<()> {
-    let mut changed = BTreeSet::new();
-    for path in paths {
-        match fs::create_dir(&path) {
-            Ok(()) => {
-                changed.insert(parent(&path)?.to_owned());
+    /// Fills the buffer, or fails with `UnexpectedEof`.
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    (_, buffer) = buffer.split_at_mut(read);
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            Err(error) => return Err(error),
         }
+        Ok(())
     }
-    changed.iter().try_for_each(|folder| sync_folder(folder))
-}
 
-/// Removes a name; one that is gone already is fine. Not durable by itself: what is unlinked twice does no harm.
-pub(super) fn unlink(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    /// Writes all of `bytes`. After an error any part of them may have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all slices, one behind the other. After an error any part of them may have been written.
+    fn write_vectored_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+
+    /// In bytes.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Cuts the file, or extends it with zeros.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Makes the bytes and the length durable, but no name.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Starts write-back of a range without waiting for it, so that a later [`sync`](Self::sync) finds little left.
+    /// Where there is no such thing the sync does all the work; any error means that bytes are lost.
+    fn start_writeback(&self, offset: u64, length: u64) -> io::Result<()>;
+
+    /// The file of the operating system, for those who map it; a disk of tests has none.
+    fn file(&self) -> Option<&File> {
+        None
     }
-}
-
-/// Writes a small file whole and durably, under a name that is there either complete or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    unlink(&temporary)?;
-    let file = create(&temporary)?;
-    io::Write::write_all(&mut &file, bytes)?;
-    sync(&file)?;
-    rename(&temporary, path)
-}
-
-fn parent(path: &Path) -> io::Result<&Path> {
-    path.parent().ok_or_else(|| io::Error::other("a path without a folder"))
 }

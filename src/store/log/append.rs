@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, Rule};
 use crate::store::metadata::Change;
 
 use super::format::{BLOCK, RecordHeader, align};
@@ -16,7 +16,7 @@ use super::{Key, Position, RecordPlace, RunId, encode_changes};
 
 /// Why a record is not in the log.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::store) enum AppendError {
+pub enum AppendError {
     /// It was not written whole. Nothing has happened, and the log can go on.
     #[error("a record could not be appended to the log: {0}")]
     NotWritten(#[source] io::Error),
@@ -120,7 +120,9 @@ impl Log {
 
     /// Makes everything that was written durable.
     pub(super) fn sync(&mut self) -> Result<(), AppendError> {
-        self.current.file.sync().map_err(AppendError::NotSynced)?;
+        if self.disk.keeps(Rule::SyncRecord) {
+            self.current.file.sync().map_err(AppendError::NotSynced)?;
+        }
         self.synced = self.sequence;
         Ok(())
     }

@@ -43,11 +43,8 @@ impl SegmentHeader {
         let checksum = rest.first_chunk::<32>()?;
         let mut reader = Reader(body);
         let magic = reader.take::<8>()?;
-        let header = Self {
-            number: reader.number()?,
-            run: RunId(reader.number()?),
-            seed: Key(reader.take()?),
-        };
+        let header =
+            Self { number: reader.number()?, run: RunId(reader.number()?), seed: Key(reader.take()?) };
         (magic == SEGMENT_MAGIC && blake3::hash(body) == *checksum).then_some(header)
     }
 
@@ -71,13 +68,7 @@ impl RecordHeader {
     /// The header with the checksum over it and what follows it: the payloads, then the changes.
     pub(super) fn encode<'a>(&self, rest: impl Iterator<Item = &'a [u8]>) -> ([u8; RECORD_HEADER], Key) {
         let mut bytes = [0; RECORD_HEADER];
-        let fields = [
-            self.run.0,
-            self.sequence,
-            self.synced,
-            self.payload_bytes,
-            self.change_bytes,
-        ];
+        let fields = [self.run.0, self.sequence, self.synced, self.payload_bytes, self.change_bytes];
         let mut parts = bytes.chunks_exact_mut(8);
         let numbers = fields.iter().map(|field| field.to_le_bytes());
         for (part, value) in parts.by_ref().zip([RECORD_MAGIC].into_iter().chain(numbers)) {
@@ -185,9 +176,8 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let is_whole = RecordHeader::decode(&flipped).is_some_and(|(read, claimed)| {
-                read.matches(&claimed, b"payloadchg")
-            });
+            let is_whole = RecordHeader::decode(&flipped)
+                .is_some_and(|(read, claimed)| read.matches(&claimed, b"payloadchg"));
             assert!(!is_whole, "bit {bit}");
         }
     }

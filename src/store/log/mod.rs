@@ -16,8 +16,10 @@ mod segments;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
-pub(super) use append::{AppendError, Log};
-pub(super) use replay::{ReplayError, replay};
+pub use append::AppendError;
+pub(super) use append::Log;
+pub use replay::ReplayError;
+pub(super) use replay::replay;
 pub(super) use segments::Segments;
 
 use super::metadata::Change;
@@ -40,9 +42,12 @@ pub struct RecordPlace {
     pub offset: u64,
 }
 
+/// For changes that the log does not have, because a durable commit follows at once.
+pub(super) const NO_RECORD: RecordPlace = RecordPlace { segment: 0, offset: 0 };
+
 /// How far the metadata have come: everything up to here is applied, and the log goes on from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub struct Position {
+pub(super) struct Position {
     #[n(0)]
     pub(super) run: RunId,
     #[n(1)]

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use crate::store::disk::Disk;
 use crate::store::metadata::{Change, Metadata, MetadataError};
 
+use super::Position;
 use super::append::{AppendError, Log};
+use super::format::BLOCK;
 use super::read::{Reader, Record, proves_loss};
 use super::segment::{self, Segment};
 use super::segments::Segments;
-use super::Position;
 
 /// Why the log cannot be replayed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,8 @@ pub(in crate::store) fn replay(
     }
     let sequence = found.position.map_or(0, |position| position.sequence);
     let (disk, folder) = (Arc::clone(disk), folder.to_owned());
-    let mut log = Log::begin(disk, folder, segments, found.next_number, sequence, segment_size).map_err(at)?;
+    let mut log =
+        Log::begin(disk, folder, segments, found.next_number, sequence, segment_size).map_err(at)?;
     metadata.write_durably(|tables| {
         found.walk(|segment, record| {
             let place = log.place().map_err(ReplayError::Append)?;
@@ -90,8 +92,7 @@ fn find(disk: &dyn Disk, folder: &Path, metadata: &Metadata) -> Result<Found, Re
     let at = |path: &Path, error| ReplayError::Io { path: path.to_owned(), error };
     let tables = metadata.read();
     let position = tables.position()?;
-    let mut found =
-        Found { folder: folder.to_owned(), position, segments: BTreeMap::new(), next_number: 1 };
+    let mut found = Found { folder: folder.to_owned(), position, segments: BTreeMap::new(), next_number: 1 };
     for name in disk.list(folder).map_err(|error| at(folder, error))? {
         let path = folder.join(&name);
         match name.to_str().and_then(segment::number) {
@@ -124,9 +125,7 @@ impl Found {
     /// answered out of it.
     fn is_leftover(&self, segment: &Segment) -> bool {
         match &self.position {
-            Some(position) => {
-                segment.header.number > position.segment && segment.header.run != position.run
-            }
+            Some(position) => segment.header.number > position.segment && segment.header.run != position.run,
             None => true,
         }
     }
@@ -151,7 +150,8 @@ impl Found {
     ) -> Result<Option<End>, ReplayError> {
         let Some(position) = &self.position else { return Ok(None) };
         let mut segment = self.segment(position.segment, "the last checkpoint names")?;
-        if self.length(segment)? < position.offset && position.offset > super::format::BLOCK {
+        // The block before the next record has at least a byte of what it is the end of.
+        if self.length(segment)? <= position.offset - BLOCK {
             let what = "the records up to the last checkpoint";
             return Err(ReplayError::Lost { path: self.path(segment), what });
         }
@@ -162,7 +162,8 @@ impl Found {
                 visit(segment, &record)?;
                 continue;
             }
-            let end = End { segment: segment.header.number, offset: reader.offset(), sequence: reader.sequence() };
+            let end =
+                End { segment: segment.header.number, offset: reader.offset(), sequence: reader.sequence() };
             let Some(next) = self.segments.get(&(end.segment + 1)) else { return Ok(Some(end)) };
             let mut next_reader = Reader::at_beginning(next, end.sequence);
             let Some(record) = next_reader.next().map_err(|error| self.io(next, error))? else {
@@ -176,14 +177,12 @@ impl Found {
     /// The log may end at a record that is not whole, but only if nothing proves that it had been.
     fn check_end(&self, end: &End) -> Result<(), ReplayError> {
         let missing = end.sequence + 1;
-        let mut expected = end.segment;
-        for (number, segment) in self.segments.range(end.segment..) {
+        for (expected, (number, segment)) in (end.segment..).zip(self.segments.range(end.segment..)) {
             if *number != expected {
                 let path = segment::path(&self.folder, expected);
                 return Err(ReplayError::Missing { path, need: "lies between others" });
             }
-            expected += 1;
-            let from = if *number == end.segment { end.offset } else { super::format::BLOCK };
+            let from = if *number == end.segment { end.offset } else { BLOCK };
             let proof = proves_loss(&*segment.file, from, segment.header.run, missing);
             if proof.map_err(|error| self.io(segment, error))? {
                 return Err(ReplayError::Lost { path: self.path(segment), what: "a record before others" });

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::store::disk::{Disk, DiskFile, rename_durably};
+use crate::store::disk::{Disk, DiskFile, Rule};
 
 use super::format::SegmentHeader;
 use super::{Key, RunId};
@@ -33,15 +33,15 @@ impl Segment {
         let header = SegmentHeader { number, run, seed: Key::random() };
         let target = path(folder, number);
         let temporary = target.with_extension("new");
-        match disk.unlink(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        disk.unlink(&temporary)?;
         let file = disk.create(&temporary)?;
         write_in_place(&*file);
         file.write_at(&header.encode(), 0)?;
         file.sync()?;
-        rename_durably(disk, &temporary, &target)?;
+        disk.rename(&temporary, &target)?;
+        if disk.keeps(Rule::NameSegment) {
+            disk.sync_folder(folder)?;
+        }
         Ok(Self { header, file })
     }
 

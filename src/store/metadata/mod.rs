@@ -5,6 +5,7 @@
 //! in this room.
 
 mod apply;
+mod backend;
 mod change;
 mod check;
 mod encoding;
@@ -13,6 +14,7 @@ mod reads;
 mod rows;
 mod tables;
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,16 +22,20 @@ use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
+pub(super) use reads::LogPayload;
 pub use reads::{ManifestBytes, Referrer};
-use rows::Place;
+pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
-use super::ids::PayloadId;
+use super::disk::Disk;
+use backend::Backend;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
+    #[error("metadata.redb could not be opened: {0}")]
+    File(#[from] io::Error),
     #[error("metadata.redb could not be opened: {0}")]
     Open(#[from] redb::DatabaseError),
     #[error("metadata.redb: {0}")]
@@ -58,10 +64,11 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// Opens the database, or creates it. `cache_size` bounds redb's cache of pages, in bytes.
-    pub(super) fn open(path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+    pub(super) fn open(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
-        let database = redb::Database::builder().set_cache_size(cache_size).create(path)?;
-        let transaction = begin(&database)?;
+        let backend = Backend(disk.open_or_create(path)?);
+        let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
+        let transaction = begin(&database, Durability::Immediate)?;
         drop(Tables::<Write<'_>>::open_for_writing(&transaction)?);
         transaction.commit()?;
         let snapshot = RwLock::new(Arc::new(open_snapshot(&database)?));
@@ -73,43 +80,52 @@ impl Metadata {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs `work` in a write transaction and commits it durably; nothing has happened if it fails before the commit.
-    ///
-    /// For the writer alone, and for a store that is not being served.
-    pub(super) fn write<T>(
+    /// Runs `work` in a write transaction. If it returns true the transaction is committed, in memory only: whatever it
+    /// changed must be in the log, durably, before `work` returns. Nothing has happened if it fails.
+    pub(super) fn write<E: From<MetadataError>>(
         &self,
-        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<T, MetadataError>,
-    ) -> Result<T, MetadataError> {
-        let transaction = begin(&self.database)?;
-        let result = {
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        self.transact(Durability::None, work)
+    }
+
+    /// Runs `work` in a write transaction and commits it, and everything before it, durably. Nothing has happened if it
+    /// fails.
+    pub(super) fn write_durably<E: From<MetadataError>>(
+        &self,
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.transact(Durability::Immediate, |tables| work(tables).map(|()| true)).map(drop)
+    }
+
+    fn transact<E: From<MetadataError>>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let transaction = begin(&self.database, durability)?;
+        let is_wanted = {
             let mut tables = Tables::<Write<'_>>::open_for_writing(&transaction)?;
             work(&mut tables)?
         };
-        transaction.commit()?;
-        let next = Arc::new(open_snapshot(&self.database)?);
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(result)
+        if is_wanted {
+            transaction.commit().map_err(MetadataError::from)?;
+            let next = Arc::new(open_snapshot(&self.database)?);
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(is_wanted)
     }
 }
 
-/// A transaction whose commit survives a power cut, and after which the file opens fast whatever happened to it.
-fn begin(database: &redb::Database) -> Result<redb::WriteTransaction, MetadataError> {
+/// A transaction. After a durable commit the file opens fast, whatever happened to it.
+fn begin(database: &redb::Database, durability: Durability) -> Result<redb::WriteTransaction, MetadataError> {
     let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.set_quick_repair(true);
+    transaction.set_durability(durability)?;
+    transaction.set_quick_repair(matches!(durability, Durability::Immediate));
     Ok(transaction)
 }
 
 fn open_snapshot(database: &redb::Database) -> Result<Snapshot, MetadataError> {
     use redb::ReadableDatabase;
     Tables::<Read>::open_for_reading(&database.begin_read()?)
-}
-
-impl BlobRow {
-    /// The id in the name of the file that serves this payload.
-    pub fn file(&self) -> PayloadId {
-        match self.place {
-            Place::File { id } => id,
-        }
-    }
 }

@@ -41,8 +41,7 @@ pub struct Slot {
 }
 
 /// What an operation comes to.
-pub type Decision<O> =
-    Result<Accepted<<O as Operation>::Outcome>, Decline<<O as Operation>::Refusal>>;
+pub type Decision<O> = Result<Accepted<<O as Operation>::Outcome>, Decline<<O as Operation>::Refusal>>;
 
 /// An accepted operation: all its changes, which happen together or not at all, and its outcome.
 #[derive(Debug)]
@@ -100,7 +99,11 @@ pub(super) trait Waiting: Send {
     fn payload_size(&self) -> u64;
 
     /// Decides, and gives what was decided to the group.
-    fn decide(self: Box<Self>, tables: &mut Tables<Write<'_>>, group: &mut Group) -> Result<(), MetadataError>;
+    fn decide(
+        self: Box<Self>,
+        tables: &mut Tables<Write<'_>>,
+        group: &mut Group,
+    ) -> Result<(), MetadataError>;
 
     /// Answers that it was not begun.
     fn fail(self: Box<Self>, error: WriteError);
@@ -123,7 +126,7 @@ pub(super) struct Request<O: Operation> {
 }
 
 impl<O: Operation> Request<O> {
-    pub(super) fn new(operation: O) -> (Box<dyn Waiting>, oneshot::Receiver<Answered<O>>) {
+    pub(super) fn hand_in(operation: O) -> (Box<dyn Waiting>, oneshot::Receiver<Answered<O>>) {
         let (answer, answered) = oneshot::channel();
         (Box::new(Self { operation, answer }), answered)
     }
@@ -134,7 +137,11 @@ impl<O: Operation> Waiting for Request<O> {
         self.operation.payload_size()
     }
 
-    fn decide(self: Box<Self>, tables: &mut Tables<Write<'_>>, group: &mut Group) -> Result<(), MetadataError> {
+    fn decide(
+        self: Box<Self>,
+        tables: &mut Tables<Write<'_>>,
+        group: &mut Group,
+    ) -> Result<(), MetadataError> {
         let Self { operation, answer } = *self;
         let result = match operation.decide(tables, group.slot()) {
             Ok(Accepted { changes, payload, outcome }) => {

@@ -1,0 +1,44 @@
+//! The rules that durability rests on, by name.
+
+/// A step that must not be left out. Where it is taken, the store asks [`Disk::keeps`](super::Disk::keeps) first; so a
+/// test can leave out one at a time and see that the loss is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// A payload's bytes are synced before its file gets its final name.
+    SyncPayload,
+    /// The folder of the final name is synced before anything names the payload.
+    NamePayload,
+    /// The bytes of an upload are synced before its mark is recorded.
+    SyncMark,
+    /// The folder of the uploads is synced before the first mark is recorded.
+    NameUpload,
+    /// A record of the log is synced before anybody is answered.
+    SyncRecord,
+    /// A segment of the log is named durably before its first record.
+    NameSegment,
+    /// What is replayed is copied and synced before anybody is served.
+    CopyTail,
+    /// A settled payload's bytes are synced before "settled" is logged.
+    SyncSettled,
+    /// A settled payload's folder is synced before "settled" is logged.
+    NameSettled,
+    /// Folders that are found are synced like those that are created: whoever created them may have been killed before
+    /// it could.
+    NameFolders,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::SyncPayload,
+        Self::NamePayload,
+        Self::SyncMark,
+        Self::NameUpload,
+        Self::SyncRecord,
+        Self::NameSegment,
+        Self::CopyTail,
+        Self::SyncSettled,
+        Self::NameSettled,
+        Self::NameFolders,
+    ];
+}
