@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
@@ -80,43 +81,40 @@ impl Writer {
         Ok(Self { queue, thread, shared, segments, log_size })
     }
 
-    /// Hands an operation to the writer, waiting at most `wait` for a place in the queue and as long again for the answer.
+    /// Hands an operation to the writer. Waits at most `wait`: for room in the log, for a place in the queue and for the
+    /// answer, all together.
     pub(super) async fn submit<O: Operation>(
         &self,
         operation: O,
         wait: Duration,
     ) -> Result<O::Outcome, Decline<O::Refusal>> {
+        let deadline = Instant::now() + wait;
         let Some(queue) = &self.queue else { return Err(Decline::Failed(WriteError::Stopped)) };
-        if operation.payload_size() > 0 {
-            self.room(wait).await.map_err(Decline::Failed)?;
+        if operation.payload_size() > 0 && timeout_at(deadline, self.room()).await.is_err() {
+            return Err(Decline::Failed(WriteError::Busy));
         }
         let (request, answered) = Request::hand_in(operation);
-        match queue.send_timeout(Message::Operation(request), wait).await {
-            Ok(()) => {}
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => return Err(Decline::Failed(WriteError::Busy)),
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => {
-                return Err(Decline::Failed(WriteError::Stopped));
-            }
+        match timeout_at(deadline, queue.send(Message::Operation(request))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Decline::Failed(WriteError::Stopped)),
+            Err(_) => return Err(Decline::Failed(WriteError::Busy)),
         }
-        match tokio::time::timeout(wait, answered).await {
+        match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(Decline::Failed(WriteError::Unknown)),
         }
     }
 
     /// Waits until the log has room for payloads. What makes room is settling, which does not wait here.
-    async fn room(&self, wait: Duration) -> Result<(), WriteError> {
-        let has_room = async {
-            loop {
-                let room = self.shared.room.notified();
-                if self.segments.total() < self.log_size {
-                    return;
-                }
-                // Woken by the deletion of a segment, or to look again all the same.
-                let _ = tokio::time::timeout(Duration::from_millis(100), room).await;
+    async fn room(&self) {
+        loop {
+            let room = self.shared.room.notified();
+            if self.segments.total() < self.log_size {
+                return;
             }
-        };
-        tokio::time::timeout(wait, has_room).await.map_err(|_| WriteError::Busy)
+            // Woken by the deletion of a segment, or to look again all the same.
+            let _ = tokio::time::timeout(Duration::from_millis(100), room).await;
+        }
     }
 
     /// A way to the writer for threads that may block.
@@ -297,6 +295,44 @@ impl Drop for AbortOnPanic {
         if thread::panicking() {
             crate::observe::finish();
             std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::metadata::{Tables, Write};
+
+    /// Keeps the writer for as long as it takes.
+    struct Slow(Duration);
+
+    impl Operation for Slow {
+        type Outcome = ();
+        type Refusal = ();
+
+        fn decide(self, _tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
+            thread::sleep(self.0);
+            Ok(Accepted::new(Vec::new(), ()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_waits_no_longer_than_it_may_for_the_queue_and_the_answer_together() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = crate::store::Options { group_size: 1, queue: 1, ..crate::store::Options::default() };
+        let store = Store::open(folder.path(), &options).expect("a store");
+        let (slow, wait) = (Duration::from_millis(300), Duration::from_millis(400));
+        let began = Instant::now();
+        let submit = || async {
+            let result = store.submit(Slow(slow), wait).await;
+            (result.is_ok(), began.elapsed())
+        };
+        let ends = tokio::join!(submit(), submit(), submit(), submit());
+        assert!(ends.0.0, "the first is answered");
+        for (_, elapsed) in [ends.1, ends.2, ends.3] {
+            assert!(elapsed < Duration::from_millis(550), "waited {elapsed:?} of {wait:?}");
         }
     }
 }
