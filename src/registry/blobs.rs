@@ -35,6 +35,8 @@ impl Registry {
         match opened {
             Ok(payload) => payload.ok_or_else(|| unknown(repository, &digest)),
             Err(PayloadError::Metadata(error)) => Err(error.into()),
+            // Too few descriptors, say: that tells nothing of the content.
+            Err(PayloadError::Io(error)) => Err(error.into()),
             Err(source) => Err(Error::Damaged { digest, source }),
         }
     }
