@@ -103,6 +103,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
         manifest_max_size: usize::try_from(manifests.maxsize).unwrap_or(usize::MAX),
         manifest_max_tags: manifests.maxtags,
         idle: http.idletimeout,
+        wait: http.waittimeout,
     })
 }
 
