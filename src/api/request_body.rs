@@ -18,8 +18,10 @@ use crate::registry::{self, BodyStream, BrokenBody};
 
 /// The body of a request.
 ///
-/// A client that is still sending when it is refused would miss the answer if the connection were closed under it. So
-/// what is left of a body that nobody reads is read for a moment, unless the client waits to be asked for it.
+/// A connection can serve no other request while the body of a refused one is still coming, so that it would have to
+/// be closed; a client that has sent it all reuses the connection, and its next request would be lost. So what is left of
+/// a body that nobody reads is read for a moment, unless the client waits to be asked for it. (Whether the client gets to
+/// see the answer is another matter, and the server's.)
 pub(super) struct RequestBody {
     /// `None` once it has ended.
     body: Option<Body>,

@@ -246,3 +246,15 @@ fn an_http_1_0_client_gets_no_100() {
         Request::put(upload.closing(&sha256("old"))).header("Expect", "100-continue").body("old").http_1_0();
     assert!(upload.send(request).expect(201).interim.is_empty());
 }
+
+#[test]
+fn a_connection_serves_on_after_a_request_that_was_refused_before_its_body_came() {
+    let registry = Holdfast::start();
+    let target = "/v2/team/refused/blobs/uploads/00000000-0000-4000-8000-000000000000";
+    let request = Request::patch(target).announcing(1 << 20);
+    let mut connection = registry.connect();
+    connection.write_head(&request);
+    connection.read_response(&request).expect(404);
+    connection.write(&vec![7; 1 << 20]);
+    connection.send(&Request::get("/v2/")).expect(200);
+}
