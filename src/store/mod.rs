@@ -25,6 +25,9 @@ use std::time::Duration;
 
 pub use blobs::{Incoming, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::Timestamp;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use disk::simulated;
 pub use disk::{Disk, DiskFile, Rule};
 pub use format::FormatError;
 pub use hasher::Hasher;

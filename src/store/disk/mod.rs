@@ -13,6 +13,8 @@
 mod durably;
 mod real;
 mod rule;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulated;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,0 +1,316 @@
+//! A disk of tests: it forgets what was not synced when its power is cut, and fails when it is told to.
+//!
+//! It keeps two images, as a machine does. Calls read and change the **cache**; only syncs carry anything to the
+//! **disk**, a file's sync its bytes and length, a folder's sync the names in it. From there three things can happen:
+//!
+//! - [`kill`](Simulated::kill) ends the process: the cache stays, and what was not synced stays so.
+//! - [`cut`](Simulated::cut) ends the machine: what was synced is there, and of the rest any part, by blocks of 512
+//!   bytes, lengths and names. A block that is not there has its old bytes or zeros, never another file's.
+//! - A planned call [fails](Simulated::fail): a write leaves a part of its bytes, a file's sync marks clean what it has
+//!   lost, so that the cache is better than the disk from then on and no later sync mends it.
+//!
+//! After a kill or a cut whatever was open is dead: the calls of the process that is gone answer errors. Everything
+//! that is left to chance comes from seeds. Calls from several threads at once are served in the order that they come.
+
+mod content;
+mod names;
+mod plan;
+mod random;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Disk, DiskFile, Rule};
+use content::Content;
+use names::{FileNumber, Names};
+pub use plan::{Call, Failure};
+use plan::{Plan, Verdict};
+pub use random::Random;
+
+/// The machine with the disk; clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    names: Names,
+    files: BTreeMap<FileNumber, Content>,
+    /// Files are numbered in the order of their creation.
+    next_file: u64,
+    /// How many processes have come and gone.
+    life: u64,
+    plan: Plan,
+    random: Random,
+    left_out: Option<Rule>,
+}
+
+impl Simulated {
+    /// An empty disk, with the folder `/` alone.
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            names: Names::new(),
+            files: BTreeMap::new(),
+            next_file: 0,
+            life: 0,
+            plan: Plan::default(),
+            random: Random::new(seed),
+            left_out: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The disk as the process sees it that lives now.
+    pub fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(SimulatedDisk { machine: self.clone(), life: self.lock().life })
+    }
+
+    /// Ends the process that uses the disk, and every plan.
+    pub fn kill(&self) {
+        self.lock().begin_life();
+    }
+
+    /// Cuts the power: what was not synced survives as `seed` has it.
+    pub fn cut(&self, seed: u64) {
+        let mut state = self.lock();
+        let mut random = Random::new(seed);
+        let chance = random.survival();
+        state.names.cut(&mut random, chance);
+        let chance = random.survival();
+        for content in state.files.values_mut() {
+            content.cut(&mut random, chance);
+        }
+        state.begin_life();
+    }
+
+    /// Lets the machine stand still at the changing call that comes after `calls` others: it may have happened or not,
+    /// and all calls fail from then on, until there is a kill or a cut.
+    pub fn stop_after(&self, calls: u64) {
+        self.lock().plan.stop_after(calls);
+    }
+
+    /// Whether the machine stands still.
+    pub fn has_stopped(&self) -> bool {
+        self.lock().plan.has_stopped()
+    }
+
+    /// Lets a call of this kind fail, the one that comes after `calls` others of that kind.
+    pub fn fail(&self, kind: Call, calls: u64, failure: Failure) {
+        self.lock().plan.fail(kind, calls, failure);
+    }
+
+    /// Whether a planned failure has come to pass.
+    pub fn has_failed(&self) -> bool {
+        self.lock().plan.has_failed()
+    }
+
+    /// How many calls of this kind there have been since the last kill or cut.
+    pub fn calls(&self, kind: Call) -> u64 {
+        self.lock().plan.calls(kind)
+    }
+
+    /// Has the store break a rule from now on, or keep all again.
+    pub fn leave_out(&self, rule: Option<Rule>) {
+        self.lock().left_out = rule;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what the plan has for a call of a process. `failing` is what becomes of the disk if the call fails.
+    fn call<T>(
+        &self,
+        life: u64,
+        kind: Call,
+        work: impl FnOnce(&mut State) -> io::Result<T>,
+        failing: impl FnOnce(&mut State),
+    ) -> io::Result<T> {
+        let mut state = self.lock();
+        if state.life != life {
+            return Err(standstill());
+        }
+        let State { plan, random, .. } = &mut *state;
+        match plan.next(kind, random) {
+            Verdict::Go => work(&mut state),
+            Verdict::Fail(error) => {
+                failing(&mut state);
+                Err(error)
+            }
+            Verdict::Stop { happens } => {
+                if happens {
+                    drop(work(&mut state));
+                }
+                Err(standstill())
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin_life(&mut self) {
+        self.life += 1;
+        self.plan = Plan::default();
+        let named = self.names.files();
+        self.files.retain(|number, _| named.contains(number));
+    }
+
+    fn content(&mut self, number: FileNumber) -> io::Result<&mut Content> {
+        self.files.get_mut(&number).ok_or_else(|| io::Error::other("no such file on the simulated disk"))
+    }
+}
+
+/// The disk of one life.
+#[derive(Debug)]
+struct SimulatedDisk {
+    machine: Simulated,
+    life: u64,
+}
+
+impl SimulatedDisk {
+    fn call<T>(&self, kind: Call, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        self.machine.call(self.life, kind, work, |_| {})
+    }
+
+    fn open_as(&self, kind: Call, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.opened(self.call(kind, |state| state.names.file(path))?))
+    }
+
+    fn opened(&self, number: FileNumber) -> Arc<dyn DiskFile> {
+        Arc::new(SimulatedFile { machine: self.machine.clone(), life: self.life, number })
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let created = self.call(Call::Create, |state| {
+            let number = FileNumber(state.next_file);
+            state.names.create_file(path, number)?;
+            state.next_file += 1;
+            state.files.insert(number, Content::default());
+            Ok(number)
+        });
+        Ok(self.opened(created?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open_as(Call::Open, path)
+    }
+
+    fn open_for_reading(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open_as(Call::OpenForReading, path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(Call::Rename, |state| state.names.rename(from, to))
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::Unlink, |state| state.names.unlink(path))
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<bool> {
+        self.call(Call::CreateFolder, |state| state.names.create_folder(path))
+    }
+
+    /// A failed sync of a folder loses no name: file systems journal them, and stop altogether when they cannot.
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.call(Call::SyncFolder, |state| state.names.sync(path))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        self.call(Call::List, |state| state.names.list(folder))
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.call(Call::Length, |state| {
+            let number = state.names.file(path)?;
+            Ok(state.content(number)?.length())
+        })
+    }
+
+    fn keeps(&self, rule: Rule) -> bool {
+        self.machine.lock().left_out != Some(rule)
+    }
+}
+
+/// An open file of one life.
+#[derive(Debug)]
+struct SimulatedFile {
+    machine: Simulated,
+    life: u64,
+    number: FileNumber,
+}
+
+impl SimulatedFile {
+    fn call<T>(
+        &self,
+        kind: Call,
+        work: impl FnOnce(&mut Content) -> io::Result<T>,
+        failing: impl FnOnce(&mut Content, &mut Random),
+    ) -> io::Result<T> {
+        let fail = |state: &mut State| {
+            let State { files, random, .. } = state;
+            if let Some(content) = files.get_mut(&self.number) {
+                failing(content, random);
+            }
+        };
+        self.machine.call(self.life, kind, |state| work(state.content(self.number)?), fail)
+    }
+
+    fn simple<T>(&self, kind: Call, work: impl FnOnce(&mut Content) -> io::Result<T>) -> io::Result<T> {
+        self.call(kind, work, |_, _| {})
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.simple(Call::Read, |content| content.read(buffer, offset))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let torn = |content: &mut Content, random: &mut Random| {
+            let (written, _) = bytes.split_at(random.below(bytes.len() + 1));
+            // The call fails anyway.
+            let _ = content.write(written, offset);
+        };
+        self.call(Call::Write, |content| content.write(bytes, offset), torn)
+    }
+
+    fn write_vectored_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write_at(&bytes, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.simple(Call::Length, |content| Ok(content.length()))
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.simple(Call::SetLength, |content| content.set_length(length))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let sync = |content: &mut Content| {
+            content.sync();
+            Ok(())
+        };
+        self.call(Call::Sync, sync, Content::fail_sync)
+    }
+
+    /// What has been written back by then is up to the cut.
+    fn start_writeback(&self, _offset: u64, _length: u64) -> io::Result<()> {
+        self.call(Call::StartWriteback, |_| Ok(()), Content::fail_sync)
+    }
+}
+
+/// What the calls of a process answer that stands still or is gone.
+fn standstill() -> io::Error {
+    io::Error::other("the simulated machine stands still")
+}

@@ -1,0 +1,114 @@
+//! Looking at everything after a restart.
+
+use std::sync::Arc;
+
+use holdfast::oci::Reference;
+use holdfast::registry::{Error, Registry};
+use holdfast::store::{PayloadId, Store, SurveyOptions, Transfer};
+
+use crate::goods::GOODS;
+use crate::model::{Answer, Fact, Model, Session};
+
+/// All invariants of the store, and the bytes of all payloads.
+pub(crate) fn survey(store: &Store) -> Result<(), String> {
+    let survey = store.survey(SurveyOptions { verify_payloads: true });
+    let violations = survey.map_err(|error| format!("the survey failed: {error}"))?.violations;
+    match violations.is_empty() {
+        true => Ok(()),
+        false => Err(format!("the store is unsound: {violations:?}")),
+    }
+}
+
+/// Asks for everything there is. Each answer must be one that the model allows, and is the only one from then on.
+pub(crate) async fn inspect(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
+    for repository in 0..GOODS.repositories.len() {
+        for blob in 0..GOODS.blobs.len() {
+            let answer = ask_for_blob(registry, repository, blob).await?;
+            settle(model, Fact::Blob { repository, blob }, answer)?;
+        }
+        for manifest in 0..GOODS.manifests.len() {
+            let reference = Reference::Digest(GOODS.manifests[manifest].digest);
+            let answer = ask_for_manifest(registry, repository, &reference)?;
+            settle(model, Fact::Manifest { repository, manifest }, answer.map(|_| 0))?;
+        }
+        for tag in 0..GOODS.tags.len() {
+            let reference = Reference::Tag(GOODS.tags[tag].clone());
+            let answer = ask_for_manifest(registry, repository, &reference)?;
+            settle(model, Fact::Tag { repository, tag }, answer)?;
+        }
+    }
+    inspect_sessions(registry, model).await
+}
+
+fn settle(model: &mut Model, fact: Fact, answer: Answer) -> Result<(), String> {
+    let right = model.answers(fact);
+    if !right.contains(&answer) {
+        return Err(format!("{fact:?} is {answer:?}, which is none of {right:?}"));
+    }
+    model.find(fact, answer);
+    Ok(())
+}
+
+/// Pulls a blob and compares every byte.
+async fn ask_for_blob(registry: &Arc<Registry>, repository: usize, blob: usize) -> Result<Answer, String> {
+    let expected = &GOODS.blobs[blob];
+    let payload = match registry.open_blob(&GOODS.repositories[repository], &expected.digest).await {
+        Err(Error::BlobUnknown { .. }) => return Ok(None),
+        other => other.map_err(|error| format!("the blob {blob} of {repository}: {error:?}"))?,
+    };
+    match payload.read(0..payload.size(), Transfer::Copied) {
+        Ok(bytes) if bytes == expected.bytes => Ok(Some(0)),
+        Ok(_) => Err(format!("the blob {blob} of {repository} has other bytes")),
+        Err(error) => Err(format!("the blob {blob} of {repository}: {error}")),
+    }
+}
+
+/// Pulls a manifest, and says which one it is.
+fn ask_for_manifest(registry: &Registry, repository: usize, reference: &Reference) -> Result<Answer, String> {
+    match registry.read_manifest(&GOODS.repositories[repository], reference) {
+        Err(Error::ManifestUnknown { .. }) => Ok(None),
+        Err(error) => Err(format!("the manifest {reference} of {repository}: {error:?}")),
+        Ok((found, bytes)) => {
+            let is_it = |manifest: &crate::goods::Manifest| {
+                manifest.digest == found.digest && manifest.bytes == bytes
+            };
+            let number = GOODS.manifests.iter().position(is_it);
+            number
+                .map(Some)
+                .ok_or_else(|| format!("the manifest {reference} of {repository} has other bytes"))
+        }
+    }
+}
+
+async fn inspect_sessions(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
+    for (repository, id) in &model.ended {
+        if let Some(offset) = ask_for_session(registry, *repository, *id).await? {
+            return Err(format!("the upload {id} had ended and stands at {offset}"));
+        }
+    }
+    let sessions = std::mem::take(&mut model.sessions);
+    for (id, session) in sessions {
+        match ask_for_session(registry, session.repository, id).await? {
+            None if session.promised == 0 || session.may_have_ended => {}
+            Some(offset) if (session.promised..=session.sent).contains(&offset) => {
+                let found = Session { sent: offset, promised: offset, may_have_ended: false, ..session };
+                model.sessions.insert(id, found);
+            }
+            found => return Err(format!("the upload {id} stands at {found:?}, but it is {session:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// How far a session is.
+async fn ask_for_session(
+    registry: &Registry,
+    repository: usize,
+    id: PayloadId,
+) -> Result<Option<usize>, String> {
+    match registry.upload_status(&GOODS.repositories[repository], id).await {
+        Err(Error::UploadUnknown { .. }) => Ok(None),
+        Err(error) => Err(format!("the upload {id}: {error:?}")),
+        Ok(found) => Ok(Some(usize::try_from(found.offset).unwrap())),
+    }
+}
