@@ -57,6 +57,7 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         log_segment: storage.log.segmentsize,
         log_size: storage.log.size,
         upload_memory: storage.uploads.memory,
+        ..store::Options::default()
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Options {
     pub log_segment: u64,
     /// How large the log becomes before pushes have to wait, in bytes.
     pub log_size: u64,
+    /// How often it is looked whether payloads should move out of the log.
+    pub settle_interval: Duration,
     /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
     pub upload_memory: u64,
 }
@@ -86,6 +88,7 @@ impl Default for Options {
             log_payload: 256 << 10,
             log_segment: 64 << 20,
             log_size: 1 << 30,
+            settle_interval: Duration::from_millis(100),
             upload_memory: 64 << 20,
         }
     }
@@ -125,6 +128,20 @@ pub struct Store {
     resumed: Vec<Resumed>,
     /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
     _lock: Option<Lock>,
+}
+
+/// Opens the database, or makes one: under another name until it is whole, for a half-made one could never be opened.
+fn open_metadata(disk: &dyn Disk, layout: &Layout, cache_size: u64) -> Result<Metadata, OpenError> {
+    let path = layout.metadata();
+    let at = |error| OpenError::Io { path: path.clone(), error };
+    if disk.has(&path).map_err(at)? {
+        return Ok(Metadata::open(disk, &path, cache_size)?);
+    }
+    let temporary = path.with_extension("new");
+    disk.unlink(&temporary).map_err(at)?;
+    let metadata = Metadata::open(disk, &temporary, cache_size)?;
+    disk.rename_durably(&temporary, &path).map_err(at)?;
+    Ok(metadata)
 }
 
 fn writer_options(options: &Options) -> writer::Options {
@@ -167,7 +184,7 @@ impl Store {
         let is_new = format::examine(&*disk, &layout)?.is_new();
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
         layout.create_folders(&*disk).map_err(at_root)?;
-        let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
+        let metadata = Arc::new(open_metadata(&*disk, &layout, options.cache_size)?);
         if is_new {
             disk.sync_folder(root).map_err(at_root)?;
             disk.sync_folders_above(root).map_err(at_root)?;
@@ -187,6 +204,7 @@ impl Store {
             segments: Arc::clone(&segments),
             writer: writer.blocking(),
             log_size: options.log_size,
+            interval: options.settle_interval,
         });
         Ok(Self {
             disk,
@@ -279,8 +297,8 @@ impl Store {
         }
     }
 
-    /// Proves that the metadata and the files agree. For a store that nobody writes to.
+    /// Proves that the metadata and the files agree. For a store that nobody pushes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&*self.disk, &self.layout, &self.segments, &self.read(), options)
+        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
     }
 }

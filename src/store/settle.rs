@@ -24,8 +24,6 @@ use super::writer::{Accepted, BlockingWriter, Decision, Decline, Operation, Slot
 const BATCH: usize = 256;
 /// How many threads write and sync a batch's files.
 const THREADS: usize = 4;
-/// How often the settler looks.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What the settler works with.
 pub(super) struct Pieces {
@@ -36,6 +34,8 @@ pub(super) struct Pieces {
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
+    /// How often the settler looks.
+    pub(super) interval: Duration,
 }
 
 /// The settler's thread. Dropping it ends the batch under way and stops.
@@ -67,7 +67,8 @@ impl Drop for Settler {
 }
 
 fn run(pieces: &Pieces, stop: &(Mutex<bool>, Condvar)) {
-    let mut pause = TICK;
+    let interval = pieces.interval;
+    let mut pause = interval;
     let mut groups = pieces.writer.groups();
     while !waits_until_stopped(stop, pause) {
         let is_busy = pieces.writer.groups() != groups;
@@ -76,9 +77,9 @@ fn run(pieces: &Pieces, stop: &(Mutex<bool>, Condvar)) {
             pieces.writer.idle();
         }
         pause = match pieces.pace(is_busy) {
-            Pace::Rest => TICK,
+            Pace::Rest => interval,
             pace => match pieces.settle_batch() {
-                Ok(Batch { moved: 0, .. }) => TICK,
+                Ok(Batch { moved: 0, .. }) => interval,
                 Ok(Batch { took, .. }) if pace == Pace::Walk => took,
                 Ok(_) => Duration::ZERO,
                 Err(Decline::Failed(error)) => {
@@ -87,7 +88,7 @@ fn run(pieces: &Pieces, stop: &(Mutex<bool>, Condvar)) {
                 }
                 Err(Decline::Refused(error)) => {
                     tracing::error!(%error, "payloads could not be moved out of the log; this is tried again");
-                    10 * TICK
+                    10 * interval
                 }
             },
         };

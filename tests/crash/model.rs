@@ -48,7 +48,7 @@ pub(crate) struct Session {
     pub(crate) may_have_ended: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     facts: BTreeMap<Fact, BTreeSet<Answer>>,
     pub(crate) sessions: BTreeMap<PayloadId, Session>,

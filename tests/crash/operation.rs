@@ -204,7 +204,9 @@ impl Operation {
                 }
                 _ => Ok(()),
             },
-            Reply::Error(Error::BodyBroken) if matches!(self, Self::Continue { breaks: true, .. }) => {
+            Reply::Error(Error::BodyBroken)
+                if !is_disturbed && matches!(self, Self::Continue { breaks: true, .. }) =>
+            {
                 self.record_mark(model);
                 Ok(())
             }

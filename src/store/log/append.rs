@@ -70,7 +70,10 @@ impl Log {
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
         if self.offset >= self.segment_size {
             let (number, run) = (self.current.header.number + 1, self.current.header.run);
-            // The one before is synced to its end: every record is, before the next one is written.
+            // This one is synced to its end before a record goes into the next.
+            if self.synced < self.sequence {
+                self.sync()?;
+            }
             let next =
                 Segment::create(&*self.disk, &self.folder, number, run).map_err(AppendError::NotWritten)?;
             self.segments.add(number, Arc::clone(&next.file), BLOCK);

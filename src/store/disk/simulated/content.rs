@@ -9,7 +9,7 @@ use super::random::Random;
 const BLOCK: usize = 512;
 
 /// A file's bytes, twice.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Content {
     cache: Vec<u8>,
     disk: Vec<u8>,

@@ -38,7 +38,7 @@ pub struct Simulated {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     names: Names,
     files: BTreeMap<FileNumber, Content>,
@@ -63,6 +63,12 @@ impl Simulated {
             random: Random::new(seed),
             left_out: None,
         };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Another machine in the same state, for which chance has other things in store.
+    pub fn copy(&self, seed: u64) -> Self {
+        let state = State { random: Random::new(seed), ..self.lock().clone() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 

@@ -19,7 +19,7 @@ enum Node {
 }
 
 /// What one name stands for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Name {
     /// On the disk.
     disk: Option<Node>,
@@ -41,7 +41,7 @@ impl Name {
 type Folder = BTreeMap<OsString, Name>;
 
 /// The tree of folders.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Names {
     folders: BTreeMap<PathBuf, Folder>,
 }

@@ -81,7 +81,7 @@ pub(super) enum Verdict {
 }
 
 /// What is planned for one life.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     calls: BTreeMap<Call, u64>,
     changes: u64,
