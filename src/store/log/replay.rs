@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, Rule};
 use crate::store::metadata::{Change, Metadata, MetadataError};
 
 use super::Position;
@@ -64,6 +64,7 @@ pub(in crate::store) fn replay(
         segments.add(*number, Arc::clone(&segment.file), segment.file.length().map_err(at)?);
     }
     let sequence = found.position.map_or(0, |position| position.sequence);
+    let is_copy_synced = disk.keeps(Rule::CopyTail);
     let (disk, folder) = (Arc::clone(disk), folder.to_owned());
     let mut log =
         Log::begin(disk, folder, segments, found.next_number, sequence, segment_size).map_err(at)?;
@@ -77,7 +78,9 @@ pub(in crate::store) fn replay(
             }
             Ok(())
         })?;
-        log.sync().map_err(ReplayError::Append)?;
+        if is_copy_synced {
+            log.sync().map_err(ReplayError::Append)?;
+        }
         tables.set_position(&log.position())?;
         Ok::<_, ReplayError>(())
     })?;
