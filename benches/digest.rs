@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
-mod support;
+#[path = "support/in_process.rs"]
+mod in_process;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use holdfast::oci::Algorithm;
 use holdfast::store::Hasher;
 use sha2::Digest as _;
 
-use support::InProcess;
+use in_process::InProcess;
 
 const SIZE: usize = 8 << 20;
 const PIECES: [usize; 3] = [4 << 10, 64 << 10, 1 << 20];

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
+#[path = "support/in_process.rs"]
+mod in_process;
 mod support;
 
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use holdfast::oci::{Algorithm, Reference, RepositoryName};
 use holdfast::registry::{MountSource, PutManifest, Registry};
 use holdfast::store::Hasher;
 
-use support::{EMPTY_INDEX, INDEX_TYPE, InProcess};
+use in_process::InProcess;
+use support::{EMPTY_INDEX, INDEX_TYPE};
 
 const SUBMITTERS: [u64; 3] = [1, 8, 64];
 

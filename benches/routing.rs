@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
+#[path = "support/in_process.rs"]
+mod in_process;
 mod support;
 
 use std::hint::black_box;
@@ -16,7 +18,8 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use holdfast::oci::{Algorithm, Digest, Manifest, RepositoryName, Tag};
 use holdfast::store::Hasher;
 
-use support::{InProcess, MANIFEST_TYPE, image_manifest};
+use in_process::InProcess;
+use support::{MANIFEST_TYPE, image_manifest};
 
 const REPOSITORY: &str = "team/project/component";
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -73,8 +73,13 @@ impl Payload<'_> {
     }
 }
 
+/// The digest of the bytes: `sha256:…`.
+pub fn sha256(bytes: &[u8]) -> String {
+    to_text(&Sha256::digest(bytes))
+}
+
 /// `sha256:…`
-pub fn to_text(digest: &[u8]) -> String {
+pub(super) fn to_text(digest: &[u8]) -> String {
     let mut text = "sha256:".to_owned();
     for byte in digest {
         let _ = write!(text, "{byte:02x}");
