@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
-use holdfast::oci::Algorithm;
-use holdfast::store::Hasher;
-use support::{Connection, EMPTY_INDEX, INDEX_TYPE, Limit, Request, Server, rounds, run};
+use support::{Connection, EMPTY_INDEX, INDEX_TYPE, Limit, Request, Server, rounds, run, sha256};
 
 const PAGE: u64 = 100;
 const CONNECTIONS: usize = 4;
@@ -20,7 +18,7 @@ const BATCH: u64 = 64;
 
 /// Tags of seven digits, set many at a time by `tag` parameters.
 fn fill(server: &Server, repository: &str, count: u64) -> io::Result<()> {
-    let digest = Hasher::digest(Algorithm::Sha256, EMPTY_INDEX.as_bytes());
+    let digest = sha256(EMPTY_INDEX.as_bytes());
     let work = |connection: &mut Connection, number: u64| {
         let tags = (number * BATCH..count.min((number + 1) * BATCH)).map(|tag| format!("tag={tag:07}"));
         let path = format!("/v2/{repository}/manifests/{digest}?{}", tags.collect::<Vec<_>>().join("&"));

@@ -8,12 +8,10 @@ mod support;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use holdfast::oci::Algorithm;
-use holdfast::store::Hasher;
 
 use support::{
     Connection, MANIFEST_TYPE, Server, Stem, check_blob, image_manifest, pull, push_blob, put_manifest,
-    rounds,
+    rounds, sha256,
 };
 
 const CONNECTIONS: [usize; 2] = [1, 8];
@@ -25,7 +23,7 @@ fn questions(criterion: &mut Criterion) {
     let size = push_blob(&mut connection, REPOSITORY, &blob).unwrap();
     let manifest = image_manifest((&blob.digest, size), &[(blob.digest.as_str(), size); 6]);
     put_manifest(&mut connection, REPOSITORY, "latest", MANIFEST_TYPE, &manifest).unwrap();
-    let digest = Hasher::digest(Algorithm::Sha256, &manifest);
+    let digest = sha256(&manifest);
     let by_tag = format!("/v2/{REPOSITORY}/manifests/latest");
     let by_digest = format!("/v2/{REPOSITORY}/manifests/{digest}");
     let of_blob = format!("/v2/{REPOSITORY}/blobs/{}", blob.digest);

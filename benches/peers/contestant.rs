@@ -44,7 +44,7 @@ fn is_installed(program: &str) -> bool {
 fn version(program: &str) -> Option<(String, String)> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split_whitespace().last().unwrap_or_default().to_owned();
+    let version = text.split_whitespace().last().unwrap_or_default().trim_end_matches("+unknown");
     Some((format!("distribution {version}"), format!("{program} serve {{folder}}/distribution.yml")))
 }
 

@@ -6,7 +6,7 @@ use crate::measure::{Outcome, Results, Turn};
 use crate::rows::Row;
 
 /// Operations that move more than this are counted in bytes.
-const LARGE: f64 = 1e6;
+const LARGE: f64 = 1e7;
 
 pub(crate) fn print_head() {
     println!(

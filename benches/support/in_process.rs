@@ -1,5 +1,9 @@
 //! A registry within the benchmark's own process, for what lies beneath HTTP.
 
+#![allow(dead_code, reason = "each benchmark uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
+#![allow(unreachable_pub, reason = "a module shared by several crates has no public door of its own")]
+
 use std::sync::Arc;
 
 use axum::Router;
