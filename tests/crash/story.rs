@@ -34,11 +34,6 @@ impl Story {
         Self { machine, model: Model::default(), told: Vec::new() }
     }
 
-    /// The same up to here, on a machine of its own.
-    pub(crate) fn fork(&self, seed: u64) -> Self {
-        Self { machine: self.machine.copy(seed), ..self.clone() }
-    }
-
     pub(crate) fn tell(&mut self, text: impl Into<String>) {
         self.told.push(text.into());
     }
