@@ -1,7 +1,8 @@
-//! What the registry holds: metadata in redb, payloads in content-addressed files, one writer for both.
+//! What the registry holds: metadata in redb, payloads in content-addressed files, a write-ahead log in front of both.
 //!
-//! A payload is written by whoever receives it, hashed on the way, synced, and given its final name; only then does
-//! the writer decide whether it is linked, and commits. What [`Store::submit`] has answered is durable.
+//! Every change goes through the one writer and is durable in the log before [`Store::submit`] answers. Small payloads
+//! ride in the log with the change that names them and settle into files later; large ones are written by whoever
+//! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
 mod blobs;
 mod clock;
