@@ -47,7 +47,7 @@ pub(super) async fn get(
         Selection::Whole => whole(payload, transfer),
         Selection::Single(range) => single(payload, transfer, range),
         Selection::Multiple(ranges) => multiple(payload, transfer, ranges),
-        Selection::Unsatisfiable => unsatisfiable(payload.size()),
+        Selection::Unsatisfiable => return Ok(identify(unsatisfiable(payload.size()), digest)),
     };
     Ok(describe(response, digest))
 }
@@ -74,12 +74,16 @@ fn selection(headers: &HeaderMap, digest: &Digest, size: u64) -> Selection {
     }
 }
 
-/// The headers that every answer about a blob has.
+/// The headers of every answer that has the blob, or stands for it.
 fn describe(response: Response, digest: &Digest) -> Response {
+    identify(response, digest).with(header::CACHE_CONTROL, IMMUTABLE)
+}
+
+/// The headers of every answer about a blob.
+fn identify(response: Response, digest: &Digest) -> Response {
     response
         .with(DOCKER_CONTENT_DIGEST, digest.to_string())
         .with(header::ETAG, etag(digest))
-        .with(header::CACHE_CONTROL, IMMUTABLE)
         .with(header::ACCEPT_RANGES, "bytes")
 }
 

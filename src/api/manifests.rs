@@ -51,13 +51,14 @@ pub(super) async fn put(
     let expected = call.query.parsed::<Digest>("digest")?;
     let Call { api, links, parts, .. } = call;
     let (headers, settings) = (&parts.headers, &api.settings);
+    let whole = body.read(headers, settings.manifest_max_size, settings.idle, &api.room).await?;
     let put = PutManifest {
         reference,
         tags,
         expected,
         content_type: text(headers, header::CONTENT_TYPE).map(str::to_owned),
         precondition: precondition(headers),
-        bytes: body.read(headers, settings.manifest_max_size, settings.idle).await?,
+        bytes: whole.bytes.clone(),
         repository: repository.clone(),
     };
     let pushed = api.registry.put_manifest(put).await?;

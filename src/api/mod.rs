@@ -36,7 +36,7 @@ use crate::registry::Registry;
 use error::Error;
 use links::Links;
 use query::Query;
-use request_body::RequestBody;
+use request_body::{RequestBody, Room};
 use route::Route;
 
 /// How the API presents itself.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub manifest_max_tags: usize,
     /// How long the body of a manifest may stay without a byte.
     pub idle: Duration,
+    /// How long a request waits where something is short, before it is told to come again.
+    pub wait: Duration,
 }
 
 impl Default for Settings {
@@ -74,6 +76,7 @@ impl Default for Settings {
             manifest_max_size: 4 << 20,
             manifest_max_tags: 64,
             idle: Duration::from_secs(15 * 60),
+            wait: Duration::from_secs(10),
         }
     }
 }
@@ -82,7 +85,12 @@ impl Default for Settings {
 struct Api {
     registry: Arc<Registry>,
     settings: Settings,
+    /// For the bodies of manifests.
+    room: Room,
 }
+
+/// How many manifests of more than 64 KiB are in memory at once.
+const LARGE_MANIFESTS: usize = 32;
 
 /// A request whose route is known and allowed.
 struct Call {
@@ -94,7 +102,8 @@ struct Call {
 
 /// The whole API as a service.
 pub fn router(registry: Arc<Registry>, settings: Settings) -> Router {
-    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings }))
+    let room = Room::new(LARGE_MANIFESTS, settings.wait);
+    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings, room }))
 }
 
 /// Answers every request, whatever becomes of it.

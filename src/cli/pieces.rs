@@ -52,6 +52,12 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         cache_size: storage.metadata.cachesize,
         group_size: storage.writer.groupsize,
         queue: storage.writer.queue,
+        checkpoint_interval: storage.log.checkpointinterval,
+        log_payload: storage.log.maxpayload,
+        log_segment: storage.log.segmentsize,
+        log_size: storage.log.size,
+        upload_memory: storage.uploads.memory,
+        ..store::Options::default()
     }
 }
 
@@ -98,6 +104,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
         manifest_max_size: usize::try_from(manifests.maxsize).unwrap_or(usize::MAX),
         manifest_max_tags: manifests.maxtags,
         idle: http.idletimeout,
+        wait: http.waittimeout,
     })
 }
 

@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log, Manifests,
-    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, Writer,
+    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -139,9 +139,16 @@ impl InForce {
             },
             lockwait: self.duration("storage.lockwait"),
             metadata: Metadata { cachesize: self.size("storage.metadata.cachesize") },
+            log: WriteAheadLog {
+                checkpointinterval: self.duration("storage.log.checkpointinterval"),
+                maxpayload: self.size("storage.log.maxpayload"),
+                segmentsize: self.size("storage.log.segmentsize"),
+                size: self.size("storage.log.size"),
+            },
             uploads: Uploads {
                 markinterval: self.size("storage.uploads.markinterval"),
                 maxconcurrent: self.count("storage.uploads.maxconcurrent"),
+                memory: self.size("storage.uploads.memory"),
             },
             writer: Writer {
                 groupsize: self.count("storage.writer.groupsize"),

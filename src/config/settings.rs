@@ -81,6 +81,8 @@ pub struct Storage {
     pub lockwait: Duration,
     /// `storage.metadata`.
     pub metadata: Metadata,
+    /// `storage.log`.
+    pub log: WriteAheadLog,
     /// `storage.uploads`.
     pub uploads: Uploads,
     /// `storage.writer`.
@@ -112,6 +114,19 @@ pub struct Metadata {
     pub cachesize: u64,
 }
 
+/// `storage.log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteAheadLog {
+    /// The least time between two checkpoints.
+    pub checkpointinterval: Duration,
+    /// The largest payload that rides in the log, in bytes.
+    pub maxpayload: u64,
+    /// How large a segment becomes, in bytes.
+    pub segmentsize: u64,
+    /// How large the log becomes before pushes wait, in bytes.
+    pub size: u64,
+}
+
 /// `storage.uploads`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uploads {
@@ -119,6 +134,8 @@ pub struct Uploads {
     pub markinterval: u64,
     /// Request bodies that are received at once.
     pub maxconcurrent: usize,
+    /// Memory for small blobs that are coming in, in bytes.
+    pub memory: u64,
 }
 
 /// `storage.writer`.

@@ -149,6 +149,45 @@ pub(super) const SETTINGS: &[Setting] = &[
                   the disk.",
     },
     Setting {
+        key: "storage.log.checkpointinterval",
+        kind: Kind::Duration { least: Duration::from_millis(1), most: Duration::from_secs(60) },
+        default: "25ms",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The least time between two checkpoints of the metadata while there is something to write. Longer means \
+                  less work, more to replay after a crash, and a metadata file that grows faster.",
+    },
+    Setting {
+        key: "storage.log.maxpayload",
+        kind: size(0, 16 * MIB),
+        default: "256KiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The largest blob that is made durable in the write-ahead log and moved into a file of its own later. Larger \
+                  ones are written to their files at once.",
+    },
+    Setting {
+        key: "storage.log.segmentsize",
+        kind: size(64 * KIB, 4 * GIB),
+        default: "64MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How large a file of the write-ahead log becomes before the next is begun.",
+    },
+    Setting {
+        key: "storage.log.size",
+        kind: size(MIB, 1024 * GIB),
+        default: "1GiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How large the write-ahead log becomes before pushes have to wait for blobs to be moved out of it, for \
+                  `http.waittimeout` at the most, then get 503.",
+    },
+    Setting {
+        key: "storage.uploads.memory",
+        kind: size(0, 64 * GIB),
+        default: "64MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How much memory the small blobs that are coming in may take, all together. Beyond it they are written to \
+                  files as they come.",
+    },
+    Setting {
         key: "storage.uploads.markinterval",
         kind: size(64 * KIB, GIB * 1024),
         default: "64MiB",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::oci::{Digest, RepositoryName};
 use crate::store::{
-    Accepted, Change, Decision, Decline, NeedKind, Operation, Payload, PayloadError, Tables, Timestamp, Write,
+    Accepted, Change, Decision, Decline, NeedKind, Operation, Payload, PayloadError, Slot, Tables, Write,
 };
 
 use super::{Error, Referenced, Registry, blocking};
@@ -35,6 +35,8 @@ impl Registry {
         match opened {
             Ok(payload) => payload.ok_or_else(|| unknown(repository, &digest)),
             Err(PayloadError::Metadata(error)) => Err(error.into()),
+            // Too few descriptors, say: that tells nothing of the content.
+            Err(PayloadError::Io(error)) => Err(error.into()),
             Err(source) => Err(Error::Damaged { digest, source }),
         }
     }
@@ -72,14 +74,14 @@ impl Operation for MountBlob {
     type Outcome = bool;
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+    fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { repository, digest, source } = self;
         let is_held = match source {
             MountSource::Repository(from) => tables.blob_link(&from, &digest)?.is_some(),
             MountSource::Anywhere => tables.is_blob_held(&digest)?,
         };
-        let mounted = Change::BlobLinked { repository, digest, at: now };
-        Ok(Accepted { changes: is_held.then_some(mounted).into_iter().collect(), outcome: is_held })
+        let mounted = Change::BlobLinked { repository, digest, at: slot.now };
+        Ok(Accepted::new(is_held.then_some(mounted).into_iter().collect(), is_held))
     }
 }
 
@@ -93,13 +95,13 @@ impl Operation for DeleteBlob {
     type Outcome = ();
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, _now: Timestamp) -> Decision<Self> {
+    fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
         let Self { repository, digest, referenced } = self;
         if tables.blob_link(&repository, &digest)?.is_none() {
             return Err(Decline::Refused(unknown(&repository, &digest)));
         }
         referenced.check(tables, &repository, NeedKind::Blob, &digest)?;
-        Ok(Accepted { changes: vec![Change::BlobUnlinked { repository, digest }], outcome: () })
+        Ok(Accepted::new(vec![Change::BlobUnlinked { repository, digest }], ()))
     }
 }
 

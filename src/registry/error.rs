@@ -102,6 +102,7 @@ impl From<WriteError> for Error {
             WriteError::Busy => Self::Busy,
             WriteError::Unknown => Self::OutcomeUnknown,
             WriteError::Stopped => Self::Stopped,
+            WriteError::NotWritten(cause) => io::Error::from(cause.kind()).into(),
             WriteError::Metadata(_) => Self::Write(error),
         }
     }

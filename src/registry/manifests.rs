@@ -6,8 +6,8 @@ use crate::oci::{
     Algorithm, Child, ChildKind, Digest, Manifest, ManifestType, Reference, RepositoryName, Tag,
 };
 use crate::store::{
-    Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Read, Tables,
-    Timestamp, Write,
+    Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Read, Slot,
+    Tables, Write,
 };
 
 use super::{Error, Referenced, Registry, RequiredChildren};
@@ -194,7 +194,7 @@ impl Operation for Put {
     type Outcome = PushedManifest;
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+    fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { put, manifest, digest, required } = self;
         let repository = &put.repository;
         let current = current(tables, repository, &put.reference)?;
@@ -212,7 +212,7 @@ impl Operation for Put {
                 subject,
                 artifact_type: manifest.artifact_type,
                 annotations: manifest.annotations,
-                at: now,
+                at: slot.now,
             });
         }
         let pushed_by = match put.reference {
@@ -221,9 +221,9 @@ impl Operation for Put {
         };
         for tag in pushed_by.iter().chain(&put.tags) {
             let (repository, tag) = (repository.clone(), tag.clone());
-            changes.push(Change::TagSet { repository, tag, digest, at: now });
+            changes.push(Change::TagSet { repository, tag, digest, at: slot.now });
         }
-        Ok(Accepted { changes, outcome: PushedManifest { digest, subject, tags: put.tags } })
+        Ok(Accepted::new(changes, PushedManifest { digest, subject, tags: put.tags }))
     }
 }
 
@@ -299,7 +299,7 @@ impl Operation for Delete {
     type Outcome = ();
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
+    fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { repository, reference, referenced, precondition } = self;
         let current = current(tables, &repository, &reference)?;
         check_precondition(precondition.as_ref(), current.as_ref())?;
@@ -310,9 +310,9 @@ impl Operation for Delete {
             Reference::Tag(tag) => Change::TagDeleted { repository, tag },
             Reference::Digest(digest) => {
                 referenced.check(tables, &repository, NeedKind::Manifest, &digest)?;
-                Change::ManifestDeleted { repository, digest, at: now }
+                Change::ManifestDeleted { repository, digest, at: slot.now }
             }
         };
-        Ok(Accepted { changes: vec![change], outcome: () })
+        Ok(Accepted::new(vec![change], ()))
     }
 }

@@ -37,6 +37,11 @@ impl Layout {
         self.root.join("metadata.redb")
     }
 
+    /// The segments of the log.
+    pub(super) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
     pub(super) fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
@@ -68,7 +73,7 @@ impl Layout {
 
     /// Creates whatever folder is missing, so that none has to be created, and synced, while payloads come in.
     pub(super) fn create_folders(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.create_folders([self.uploads(), self.blobs()])?;
+        disk.create_folders([self.log(), self.uploads(), self.blobs()])?;
         disk.create_folders(Algorithm::ALL.map(|algorithm| self.blobs().join(algorithm.as_str())))?;
         disk.create_folders(self.shards().map(|(_, shard)| shard))
     }

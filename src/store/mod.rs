@@ -1,7 +1,8 @@
-//! What the registry holds: metadata in redb, payloads in content-addressed files, one writer for both.
+//! What the registry holds: metadata in redb, payloads in content-addressed files, a write-ahead log in front of both.
 //!
-//! A payload is written by whoever receives it, hashed on the way, synced, and given its final name; only then does
-//! the writer decide whether it is linked, and commits. What [`Store::submit`] has answered is durable.
+//! Every change goes through the one writer and is durable in the log before [`Store::submit`] answers. Small payloads
+//! ride in the log with the change that names them and settle into files later; large ones are written by whoever
+//! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
 mod blobs;
 mod clock;
@@ -11,8 +12,10 @@ mod hasher;
 mod ids;
 mod layout;
 mod lock;
+mod log;
 mod metadata;
 mod recovery;
+mod settle;
 mod survey;
 mod writer;
 
@@ -31,18 +34,21 @@ pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
 pub use lock::LockError;
+pub use log::{AppendError, ReplayError};
 pub use metadata::{
-    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Read, Referrer,
-    ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
+    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
+    Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
 pub use survey::{Survey, SurveyOptions};
-pub use writer::{Accepted, Decision, Decline, Operation, WriteError};
+pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
-use blobs::Abilities;
+use blobs::{Abilities, Memory};
 use disk::Real;
 use layout::Layout;
 use lock::Lock;
+use log::Segments;
 use metadata::Metadata;
+use settle::Settler;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -58,11 +64,34 @@ pub struct Options {
     pub group_size: usize,
     /// The most operations that wait for the writer.
     pub queue: usize,
+    /// The least time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// The largest payload that rides in the log, in bytes; larger ones are written to files of their own at once.
+    pub log_payload: u64,
+    /// How large a segment of the log becomes, in bytes.
+    pub log_segment: u64,
+    /// How large the log becomes before pushes have to wait, in bytes.
+    pub log_size: u64,
+    /// How often it is looked whether payloads should move out of the log.
+    pub settle_interval: Duration,
+    /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
+    pub upload_memory: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lock_wait: Duration::from_secs(30), cache_size: 64 << 20, group_size: 256, queue: 4096 }
+        Self {
+            lock_wait: Duration::from_secs(30),
+            cache_size: 64 << 20,
+            group_size: 256,
+            queue: 4096,
+            checkpoint_interval: Duration::from_millis(25),
+            log_payload: 256 << 10,
+            log_segment: 64 << 20,
+            log_size: 1 << 30,
+            settle_interval: Duration::from_millis(100),
+            upload_memory: 64 << 20,
+        }
     }
 }
 
@@ -77,7 +106,9 @@ pub enum OpenError {
     Metadata(#[from] MetadataError),
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("the writer's thread could not be started: {0}")]
+    #[error(transparent)]
+    Log(#[from] ReplayError),
+    #[error("a thread could not be started: {0}")]
     Thread(io::Error),
 }
 
@@ -87,11 +118,26 @@ pub struct Store {
     layout: Layout,
     abilities: Abilities,
     metadata: Arc<Metadata>,
+    /// Small payloads that are coming in.
+    memory: Arc<Memory>,
+    log_payload: u64,
+    segments: Arc<Segments>,
+    /// Before the writer, which it needs.
+    _settler: Settler,
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
     /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
     _lock: Option<Lock>,
+}
+
+fn writer_options(options: &Options) -> writer::Options {
+    writer::Options {
+        group_size: options.group_size,
+        queue: options.queue,
+        checkpoint_interval: options.checkpoint_interval,
+        log_size: options.log_size,
+    }
 }
 
 /// An upload session that can be continued from its last mark.
@@ -132,10 +178,33 @@ impl Store {
             tracing::warn!(root = %root.display(), "created a new, empty store");
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
+        let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
+        let segments = Arc::clone(log.segments());
         let resumed = recovery::resume_uploads(&disk, &layout, &metadata)?;
-        let writer = Writer::start(&*disk, Arc::clone(&metadata), options.group_size, options.queue)
-            .map_err(OpenError::Thread)?;
-        Ok(Self { disk, layout, abilities, metadata, writer, resumed, _lock: lock })
+        let writer =
+            Writer::start(Arc::clone(&metadata), log, writer_options(options)).map_err(OpenError::Thread)?;
+        let settler = Settler::start(settle::Pieces {
+            disk: Arc::clone(&disk),
+            layout: layout.clone(),
+            metadata: Arc::clone(&metadata),
+            segments: Arc::clone(&segments),
+            writer: writer.blocking(),
+            log_size: options.log_size,
+            interval: options.settle_interval,
+        });
+        Ok(Self {
+            disk,
+            layout,
+            abilities,
+            metadata,
+            memory: Arc::new(Memory::new(options.upload_memory)),
+            log_payload: options.log_payload,
+            segments,
+            _settler: settler.map_err(OpenError::Thread)?,
+            writer,
+            resumed,
+            _lock: lock,
+        })
     }
 
     /// The folder.
@@ -170,7 +239,8 @@ impl Store {
 
     /// The file of a new upload session. Nothing is created before the first byte.
     pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
-        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm)
+        let memory = Memory::share(&self.memory, self.log_payload);
+        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm, memory)
     }
 
     /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.
@@ -193,8 +263,7 @@ impl Store {
             let Some(row) = self.read().blob_in(repository, digest)? else {
                 return Ok(None);
             };
-            let path = self.layout.payload(digest, row.file());
-            match Payload::open(&*self.disk, &path, row.size, self.abilities) {
+            match self.open_at(digest, row) {
                 // It has moved since it was looked up.
                 Err(PayloadError::Missing) if self.read().blob(digest)? != Some(row) => {}
                 other => return other.map(Some),
@@ -202,8 +271,20 @@ impl Store {
         }
     }
 
-    /// Proves that the metadata and the files agree. For a store that nobody writes to.
+    fn open_at(&self, digest: &Digest, row: BlobRow) -> Result<Payload, PayloadError> {
+        match row.place {
+            Place::File { id } => {
+                Payload::open(&*self.disk, &self.layout.payload(digest, id), row.size, self.abilities)
+            }
+            Place::Log { segment, offset } => {
+                let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
+                Payload::in_log(segment, offset, row.size, digest)
+            }
+        }
+    }
+
+    /// Proves that the metadata and the files agree. For a store that nobody pushes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&*self.disk, &self.layout, &self.read(), options)
+        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::blobs::Incoming;
 use super::disk::Disk;
 use super::layout::Layout;
+use super::log::NO_RECORD;
 use super::metadata::{Change, Metadata};
 use super::{OpenError, Resumed};
 
@@ -31,8 +32,9 @@ pub(super) fn resume_uploads(
     }
     if !lost.is_empty() {
         tracing::warn!(count = lost.len(), "upload sessions whose files lost bytes were ended");
-        metadata
-            .write(|tables| lost.iter().try_for_each(|id| tables.apply(&Change::UploadEnded { id: *id })))?;
+        metadata.write_durably(|tables| {
+            lost.iter().try_for_each(|id| tables.apply(&Change::UploadEnded { id: *id }, NO_RECORD))
+        })?;
     }
     let kept = resumed.iter().map(|upload| upload.id.to_string()).collect();
     sweep(&**disk, &layout.uploads(), &kept).map_err(at(&layout.uploads()))?;

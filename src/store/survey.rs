@@ -8,7 +8,8 @@ use super::blobs::{Abilities, Payload, Transfer};
 use super::disk::Disk;
 use super::hasher::Hasher;
 use super::layout::Layout;
-use super::metadata::{BlobRow, MetadataError, Snapshot, Violation};
+use super::log::Segments;
+use super::metadata::{BlobRow, Metadata, MetadataError, Place, Violation};
 use crate::oci::Digest;
 
 /// How thorough a survey is.
@@ -38,10 +39,11 @@ pub struct Survey {
 pub(super) fn survey(
     disk: &dyn Disk,
     layout: &Layout,
-    tables: &Snapshot,
+    segments: &Segments,
+    metadata: &Metadata,
     options: SurveyOptions,
 ) -> Result<Survey, MetadataError> {
-    let census = tables.check()?;
+    let census = metadata.read().check()?;
     let mut survey = Survey {
         repositories: census.repositories,
         manifests: census.manifests,
@@ -53,12 +55,22 @@ pub(super) fn survey(
         violations: census.violations,
     };
     let mut named = HashSet::new();
+    let files = Files { disk, layout, segments, options };
     for (digest, row) in &census.blobs {
-        let path = layout.payload(digest, row.file());
-        if let Err(text) = check_payload(disk, &path, digest, *row, options) {
+        let mut row = *row;
+        let mut checked = files.check(digest, row);
+        // A payload that moved out of the log while we looked for it there is looked for where it is now.
+        while let (Err(_), Some(moved)) = (&checked, metadata.read().blob(digest)?.filter(|now| *now != row))
+        {
+            row = moved;
+            checked = files.check(digest, row);
+        }
+        if let Err(text) = checked {
             survey.violations.push(Violation::new(format!("{digest}: {text}")));
         }
-        named.insert(path);
+        if let Place::File { id } = row.place {
+            named.insert(layout.payload(digest, id));
+        }
     }
     for (id, row) in &census.uploads {
         let path = layout.upload(*id);
@@ -78,28 +90,47 @@ pub(super) fn survey(
     Ok(survey)
 }
 
-fn check_payload(
-    disk: &dyn Disk,
-    path: &Path,
-    digest: &Digest,
-    row: BlobRow,
+/// Where payloads lie, and how closely they are looked at.
+struct Files<'a> {
+    disk: &'a dyn Disk,
+    layout: &'a Layout,
+    segments: &'a Segments,
     options: SurveyOptions,
-) -> Result<(), String> {
-    const PIECE: u64 = 1 << 20;
-    let abilities = Abilities { can_map: false };
-    let payload = Payload::open(disk, path, row.size, abilities).map_err(|error| error.to_string())?;
-    if !options.verify_payloads {
-        return Ok(());
+}
+
+impl Files<'_> {
+    fn check(&self, digest: &Digest, row: BlobRow) -> Result<(), String> {
+        match row.place {
+            Place::File { id } => self.check_file(&self.layout.payload(digest, id), digest, row),
+            Place::Log { segment, offset } => self.check_log(segment, offset, digest, row),
+        }
     }
-    let mut hasher = Hasher::new(digest.algorithm());
-    for start in (0..row.size).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX)) {
-        let range = start..row.size.min(start + PIECE);
-        let piece = payload.read(range, Transfer::Copied).map_err(|error| error.to_string())?;
-        hasher.update(&piece);
+
+    /// A payload in the log is small, and always read.
+    fn check_log(&self, segment: u64, offset: u64, digest: &Digest, row: BlobRow) -> Result<(), String> {
+        let missing = || format!("segment {segment:x} of the log is missing");
+        let file = self.segments.file(segment).ok_or_else(missing)?;
+        Payload::in_log(file, offset, row.size, digest).map(drop).map_err(|error| error.to_string())
     }
-    match hasher.finish() {
-        found if found == *digest => Ok(()),
-        found => Err(format!("the file holds the bytes of {found}")),
+
+    fn check_file(&self, path: &Path, digest: &Digest, row: BlobRow) -> Result<(), String> {
+        const PIECE: u64 = 1 << 20;
+        let abilities = Abilities { can_map: false };
+        let payload =
+            Payload::open(self.disk, path, row.size, abilities).map_err(|error| error.to_string())?;
+        if !self.options.verify_payloads {
+            return Ok(());
+        }
+        let mut hasher = Hasher::new(digest.algorithm());
+        for start in (0..row.size).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX)) {
+            let range = start..row.size.min(start + PIECE);
+            let piece = payload.read(range, Transfer::Copied).map_err(|error| error.to_string())?;
+            hasher.update(&piece);
+        }
+        match hasher.finish() {
+            found if found == *digest => Ok(()),
+            found => Err(format!("the file holds the bytes of {found}")),
+        }
     }
 }
 

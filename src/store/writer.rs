@@ -1,212 +1,138 @@
-//! The one writer: gathers what waits, decides, applies, commits, answers.
+//! The one writer: gathers what waits, decides, logs, syncs, commits, answers.
 //!
 //! Everything that changes the metadata is an [`Operation`]. Whatever waits when the writer turns to the queue becomes
-//! one group: one transaction, one durable commit, and then the answers, refusals included, since those too rest on
-//! what the group before them changed. A lone operation never waits for company.
+//! one group: it is decided and applied in one transaction, appended to the log as one record, synced, committed without
+//! durability, and answered; refusals too, since they rest on what was decided before them. A lone operation never waits
+//! for company. Now and then a durable commit makes a checkpoint, from which the log is replayed after a crash.
+
+mod checkpoints;
+mod group;
+mod operation;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout_at};
 
-use super::clock::Timestamp;
-use super::disk::{Disk, Rule};
-use super::metadata::{Change, Metadata, MetadataError, Tables, Write};
+pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
-/// When answers are given. Always after the commit, but for a test that shows that the difference is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answering {
-    AfterCommit,
-    BeforeCommit,
+use super::log::{AppendError, Log, Segments};
+use super::metadata::Metadata;
+use checkpoints::Checkpoints;
+use group::{Group, GroupError};
+use operation::{Request, Waiting};
+
+/// How the writer works.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// The most operations of a group.
+    pub(super) group_size: usize,
+    /// The most operations that wait.
+    pub(super) queue: usize,
+    /// The least time between two checkpoints.
+    pub(super) checkpoint_interval: Duration,
+    /// How large the log may become before operations that bring a payload have to wait, in bytes.
+    pub(super) log_size: u64,
 }
 
-/// Something that a registry does to its metadata.
-pub trait Operation: Send + 'static {
-    /// What an accepted operation tells whoever asked for it.
-    type Outcome: Send + 'static;
-    /// Why it was refused.
-    type Refusal: Send + 'static;
-
-    /// Decides, by reading alone, what is to change. `now` is the time that the changes carry.
-    ///
-    /// Runs in the write transaction, after all operations that were accepted before it were applied.
-    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self>
-    where
-        Self: Sized;
-}
-
-/// What an operation comes to.
-pub type Decision<O> = Result<Accepted<<O as Operation>::Outcome>, Decline<<O as Operation>::Refusal>>;
-
-/// An accepted operation: all its changes, which are applied together or not at all, and its outcome.
-#[derive(Debug)]
-pub struct Accepted<T> {
-    pub changes: Vec<Change>,
-    pub outcome: T,
-}
-
-/// Why an operation has no outcome.
-#[derive(Debug)]
-pub enum Decline<R> {
-    /// The registry's state does not allow it.
-    Refused(R),
-    /// The store could not do it.
-    Failed(WriteError),
-}
-
-impl<R> From<MetadataError> for Decline<R> {
-    fn from(error: MetadataError) -> Self {
-        Self::Failed(WriteError::Metadata(Arc::new(error)))
-    }
-}
-
-/// Why the store could not do it.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum WriteError {
-    /// It was not begun.
-    #[error("too many operations wait to be written")]
-    Busy,
-    /// It was handed over, and may have happened or not.
-    #[error("the outcome is unknown")]
-    Unknown,
-    /// It has not happened, and nothing can be written any more.
-    #[error("the store has stopped writing after an error of its database")]
-    Stopped,
-    /// It has not happened.
-    #[error(transparent)]
-    Metadata(Arc<MetadataError>),
-}
-
-/// What waits for the writer.
-trait Waiting: Send {
-    /// Decides, and applies what was decided. Returns whoever has to be told after the commit.
-    fn run(
-        self: Box<Self>,
-        tables: &mut Tables<Write<'_>>,
-        now: Timestamp,
-    ) -> Result<Box<dyn Answer>, MetadataError>;
-}
-
-/// An answer that must not be given before the commit.
-trait Answer: Send {
-    fn give(self: Box<Self>);
-}
-
-struct Request<O: Operation> {
-    operation: O,
-    answer: oneshot::Sender<Result<O::Outcome, Decline<O::Refusal>>>,
-}
-
-struct Ready<O: Operation> {
-    result: Result<O::Outcome, Decline<O::Refusal>>,
-    answer: oneshot::Sender<Result<O::Outcome, Decline<O::Refusal>>>,
-}
-
-impl<O: Operation> Waiting for Request<O> {
-    fn run(
-        self: Box<Self>,
-        tables: &mut Tables<Write<'_>>,
-        now: Timestamp,
-    ) -> Result<Box<dyn Answer>, MetadataError> {
-        let Self { operation, answer } = *self;
-        let result = match operation.decide(tables, now) {
-            Ok(Accepted { changes, outcome }) => {
-                for change in &changes {
-                    tables.apply(change)?;
-                }
-                Ok(outcome)
-            }
-            Err(decline) => Err(decline),
-        };
-        Ok(Box::new(Ready::<O> { result, answer }))
-    }
-}
-
-impl<O: Operation> Answer for Ready<O> {
-    fn give(self: Box<Self>) {
-        // Whoever asked may have gone; it has happened all the same.
-        let _ = self.answer.send(self.result);
-    }
+/// What is sent to the writer's thread.
+enum Message {
+    Operation(Box<dyn Waiting>),
+    /// Nothing more may come for a while: what was not made durable in the database yet should be.
+    Idle,
 }
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Waiting>>>,
+    queue: Option<mpsc::Sender<Message>>,
     thread: Option<thread::JoinHandle<()>>,
-    failure: Arc<Failure>,
+    shared: Arc<Shared>,
+    segments: Arc<Segments>,
+    log_size: u64,
 }
 
-/// Whether the writer has given up.
+/// What the writer's thread tells others.
 #[derive(Default)]
-struct Failure {
-    has_happened: AtomicBool,
-    happened: Notify,
-}
-
-impl Failure {
-    fn declare(&self) {
-        self.has_happened.store(true, Ordering::SeqCst);
-        self.happened.notify_waiters();
-    }
+struct Shared {
+    has_failed: AtomicBool,
+    failed: Notify,
+    /// How many groups there were.
+    groups: AtomicU64,
+    /// Woken when segments were deleted.
+    room: Notify,
 }
 
 impl Writer {
-    /// Starts the thread. A group has at most `group_size` operations; at most `queue` wait for it.
-    pub(super) fn start(
-        disk: &dyn Disk,
-        metadata: Arc<Metadata>,
-        group_size: usize,
-        queue: usize,
-    ) -> std::io::Result<Self> {
-        let answering = match disk.keeps(Rule::AnswerAfterCommit) {
-            true => Answering::AfterCommit,
-            false => Answering::BeforeCommit,
-        };
-        let (sender, mut receiver) = mpsc::channel(queue.max(1));
-        let failure = Arc::new(Failure::default());
-        let thread = thread::Builder::new().name("writer".to_owned()).spawn({
-            let failure = Arc::clone(&failure);
-            move || {
-                let _guard = AbortOnPanic;
-                write_groups(&metadata, &mut receiver, group_size.max(1), answering, &failure);
-            }
+    /// Starts the thread.
+    pub(super) fn start(metadata: Arc<Metadata>, log: Log, options: Options) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(options.queue.max(1));
+        let shared = Arc::new(Shared::default());
+        let segments = Arc::clone(log.segments());
+        let checkpoints = Checkpoints::new(options.checkpoint_interval);
+        let engine = Engine { metadata, log, checkpoints, shared: Arc::clone(&shared), options };
+        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
+            let _guard = AbortOnPanic;
+            engine.run(receiver);
         })?;
-        Ok(Self { queue: Some(sender), thread: Some(thread), failure })
+        let (queue, thread, log_size) = (Some(sender), Some(thread), options.log_size);
+        Ok(Self { queue, thread, shared, segments, log_size })
     }
 
-    /// Hands an operation to the writer, waiting at most `wait` for a place in the queue and as long again for the answer.
+    /// Hands an operation to the writer. Waits at most `wait`: for room in the log, for a place in the queue and for the
+    /// answer, all together.
     pub(super) async fn submit<O: Operation>(
         &self,
         operation: O,
         wait: Duration,
     ) -> Result<O::Outcome, Decline<O::Refusal>> {
-        let Some(queue) = &self.queue else {
-            return Err(Decline::Failed(WriteError::Stopped));
-        };
-        let (answer, answered) = oneshot::channel();
-        let request: Box<dyn Waiting> = Box::new(Request { operation, answer });
-        match queue.send_timeout(request, wait).await {
-            Ok(()) => {}
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                return Err(Decline::Failed(WriteError::Busy));
-            }
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => {
-                return Err(Decline::Failed(WriteError::Stopped));
-            }
+        let deadline = Instant::now() + wait;
+        let Some(queue) = &self.queue else { return Err(Decline::Failed(WriteError::Stopped)) };
+        if operation.payload_size() > 0 && timeout_at(deadline, self.room()).await.is_err() {
+            return Err(Decline::Failed(WriteError::Busy));
         }
-        match tokio::time::timeout(wait, answered).await {
+        let (request, answered) = Request::hand_in(operation);
+        match timeout_at(deadline, queue.send(Message::Operation(request))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Decline::Failed(WriteError::Stopped)),
+            Err(_) => return Err(Decline::Failed(WriteError::Busy)),
+        }
+        match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(Decline::Failed(WriteError::Unknown)),
         }
     }
 
-    /// Resolves when the database has failed.
+    /// Waits until the log has room for payloads. What makes room is settling, which does not wait here.
+    async fn room(&self) {
+        loop {
+            let room = self.shared.room.notified();
+            if self.segments.total() < self.log_size {
+                return;
+            }
+            // Woken by the deletion of a segment, or to look again all the same.
+            let _ = tokio::time::timeout(Duration::from_millis(100), room).await;
+        }
+    }
+
+    /// A way to the writer for threads that may block.
+    pub(super) fn blocking(&self) -> BlockingWriter {
+        BlockingWriter {
+            queue: self.queue.as_ref().map(mpsc::Sender::downgrade),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Resolves when the store has failed.
     pub(super) async fn failed(&self) {
-        let happened = self.failure.happened.notified();
-        if !self.failure.has_happened.load(Ordering::SeqCst) {
-            happened.await;
+        loop {
+            let failed = self.shared.failed.notified();
+            if self.shared.has_failed.load(Ordering::SeqCst) {
+                return;
+            }
+            failed.await;
         }
     }
 }
@@ -221,42 +147,144 @@ impl Drop for Writer {
     }
 }
 
-fn write_groups(
-    metadata: &Metadata,
-    queue: &mut mpsc::Receiver<Box<dyn Waiting>>,
-    group_size: usize,
-    answering: Answering,
-    failure: &Failure,
-) {
-    let mut group = Vec::with_capacity(group_size);
-    while queue.blocking_recv_many(&mut group, group_size) > 0 {
-        if let Err(error) = write_group(metadata, &mut group, answering) {
-            tracing::error!(%error, "the database failed; nothing is acknowledged any more");
-            failure.declare();
-            return;
+/// A way to the writer that does not keep it running.
+pub(super) struct BlockingWriter {
+    queue: Option<mpsc::WeakSender<Message>>,
+    shared: Arc<Shared>,
+}
+
+impl BlockingWriter {
+    /// Hands an operation to the writer and waits for its answer, which comes unless the store fails or stops.
+    pub(super) fn submit<O: Operation>(&self, operation: O) -> Result<O::Outcome, Decline<O::Refusal>> {
+        let (request, answered) = Request::hand_in(operation);
+        let stopped = || Decline::Failed(WriteError::Stopped);
+        let queue = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade).ok_or_else(stopped)?;
+        queue.blocking_send(Message::Operation(request)).map_err(|_| stopped())?;
+        drop(queue);
+        answered.blocking_recv().unwrap_or(Err(Decline::Failed(WriteError::Unknown)))
+    }
+
+    /// Tells the writer that nothing more may come for a while.
+    pub(super) fn idle(&self) {
+        if let Some(queue) = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade) {
+            // A full queue is not idle.
+            let _ = queue.try_send(Message::Idle);
         }
+    }
+
+    /// How many groups there were so far.
+    pub(super) fn groups(&self) -> u64 {
+        self.shared.groups.load(Ordering::Relaxed)
     }
 }
 
-/// Whoever is not answered, because the commit failed, learns from the closed channel that the outcome is unknown.
-fn write_group(
-    metadata: &Metadata,
-    group: &mut Vec<Box<dyn Waiting>>,
-    answering: Answering,
-) -> Result<(), MetadataError> {
-    let answers = metadata.write(|tables| {
-        let now = Timestamp::now();
-        let mut answers = Vec::with_capacity(group.len());
-        for waiting in group.drain(..) {
-            answers.push(waiting.run(tables, now)?);
+/// What the writer's thread has.
+struct Engine {
+    metadata: Arc<Metadata>,
+    log: Log,
+    checkpoints: Checkpoints,
+    shared: Arc<Shared>,
+    options: Options,
+}
+
+impl Engine {
+    fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut waiting = Vec::with_capacity(self.options.group_size);
+        let end = loop {
+            match queue.blocking_recv() {
+                None => break self.checkpoint(),
+                Some(Message::Idle) => {
+                    if self.checkpoints.is_anything_pending() && self.checkpoint().is_err() {
+                        break Err(());
+                    }
+                }
+                Some(Message::Operation(first)) => {
+                    self.gather(first, &mut waiting, &mut queue);
+                    if self.write(&mut waiting).is_err() {
+                        break Err(());
+                    }
+                }
+            }
+        };
+        if end.is_err() {
+            self.shared.has_failed.store(true, Ordering::SeqCst);
+            self.shared.failed.notify_waiters();
         }
-        if answering == Answering::BeforeCommit {
-            answers.drain(..).for_each(Answer::give);
+    }
+
+    /// Takes what waits beside `first`, within bounds.
+    fn gather(
+        &self,
+        first: Box<dyn Waiting>,
+        waiting: &mut Vec<Box<dyn Waiting>>,
+        queue: &mut mpsc::Receiver<Message>,
+    ) {
+        const MOST_BYTES: u64 = 8 << 20;
+        let mut bytes = first.payload_size();
+        waiting.push(first);
+        while waiting.len() < self.options.group_size.max(1) && bytes < MOST_BYTES {
+            match queue.try_recv() {
+                Ok(Message::Operation(next)) => {
+                    bytes += next.payload_size();
+                    waiting.push(next);
+                }
+                Ok(Message::Idle) => {}
+                Err(_) => break,
+            }
         }
-        Ok(answers)
-    })?;
-    answers.into_iter().for_each(Answer::give);
-    Ok(())
+    }
+
+    /// Writes a group and answers it. An error means that nothing can be acknowledged any more.
+    fn write(&mut self, waiting: &mut Vec<Box<dyn Waiting>>) -> Result<(), ()> {
+        let mut group = Group::default();
+        let written = group.write(waiting, &self.metadata, &mut self.log);
+        self.shared.groups.fetch_add(1, Ordering::Relaxed);
+        match written {
+            Ok(has_changed) => {
+                group.answer();
+                self.after_commit(has_changed)
+            }
+            Err(GroupError::Append(AppendError::NotWritten(error))) => {
+                tracing::error!(%error, "a group could not be appended to the log; nothing of it has happened");
+                let error = WriteError::NotWritten(Arc::new(error));
+                waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
+                group.fail(&error);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store failed; nothing is acknowledged any more");
+                Err(())
+            }
+        }
+    }
+
+    fn after_commit(&mut self, has_changed: bool) -> Result<(), ()> {
+        if has_changed {
+            self.checkpoints.note_commit();
+        }
+        match self.checkpoints.is_due() {
+            true => self.checkpoint(),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes everything that is applied durable in the database, and deletes the segments that nothing needs any more.
+    fn checkpoint(&mut self) -> Result<(), ()> {
+        let position = self.log.position();
+        let result = self.metadata.write_durably(|tables| tables.set_position(&position));
+        if let Err(error) = result {
+            tracing::error!(%error, "a checkpoint failed; nothing is acknowledged any more");
+            return Err(());
+        }
+        self.checkpoints.note_checkpoint();
+        let tables = self.metadata.read();
+        let is_needed = |segment| tables.is_segment_needed(segment).unwrap_or(true);
+        if let Err(error) = self.log.delete_segments(is_needed) {
+            tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
+        }
+        self.shared.room.notify_waiters();
+        Ok(())
+    }
 }
 
 /// A writer that has panicked may have left anything behind in memory; what is on disk is sound.
@@ -265,7 +293,46 @@ struct AbortOnPanic;
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         if thread::panicking() {
+            crate::observe::finish();
             std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::metadata::{Tables, Write};
+
+    /// Keeps the writer for as long as it takes.
+    struct Slow(Duration);
+
+    impl Operation for Slow {
+        type Outcome = ();
+        type Refusal = ();
+
+        fn decide(self, _tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
+            thread::sleep(self.0);
+            Ok(Accepted::new(Vec::new(), ()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_waits_no_longer_than_it_may_for_the_queue_and_the_answer_together() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = crate::store::Options { group_size: 1, queue: 1, ..crate::store::Options::default() };
+        let store = Store::open(folder.path(), &options).expect("a store");
+        let (slow, wait) = (Duration::from_millis(800), Duration::from_millis(1_400));
+        let began = Instant::now();
+        let submit = || async {
+            let result = store.submit(Slow(slow), wait).await;
+            (result.is_ok(), began.elapsed())
+        };
+        let ends = tokio::join!(submit(), submit(), submit(), submit());
+        assert!(ends.0.0, "the first is answered");
+        for (_, elapsed) in [ends.1, ends.2, ends.3] {
+            assert!(elapsed < Duration::from_millis(1_900), "waited {elapsed:?} of {wait:?}");
         }
     }
 }

@@ -31,7 +31,7 @@ fn live_once(story: &mut Story, random: &mut Random, life: usize) -> Result<(), 
     if random.chance(30) {
         // Creating the store takes many more calls than opening it.
         let calls = if life == 0 { 900 } else { 60 };
-        story.machine.stop_after(random.below(calls) as u64);
+        story.machine.stop_after(random.below(calls));
     }
     if random.chance(25) {
         fail(story, random);
@@ -63,7 +63,7 @@ fn fail(story: &Story, random: &mut Random) {
 
 async fn work(story: &mut Story, random: &mut Random, registry: &Arc<Registry>) -> Result<(), String> {
     if random.chance(80) {
-        story.machine.stop_after(random.below(300) as u64);
+        story.machine.stop_after(random.below(300));
     }
     for _ in 0..random.below(25) {
         if story.machine.has_stopped() {

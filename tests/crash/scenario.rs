@@ -95,8 +95,9 @@ pub(crate) fn come_back(story: &mut Story, seed: u64) -> Result<(), String> {
         let Some(registry) = story.open(&runtime)? else {
             return Err("nothing fails any more".to_owned());
         };
-        let after = vec![Operation::Push { repository: 2, blob: 2 }];
-        runtime.block_on(story.execute(&registry, after))?;
+        // Of each algorithm one.
+        let after = [2, 6, 7].map(|blob| Operation::Push { repository: 2, blob });
+        runtime.block_on(story.execute(&registry, after.into()))?;
         story.cut(seed);
     }
     Ok(())

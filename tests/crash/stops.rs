@@ -1,7 +1,7 @@
 //! Small stories in which everything stops at each call of the disk in turn.
 
 use holdfast::store::Rule;
-use holdfast::store::simulated::Simulated;
+use holdfast::store::simulated::{Call, Simulated};
 
 use crate::scenario::{PREPARED, come_back, live_through};
 use crate::story::{Story, runtime};
@@ -10,7 +10,9 @@ use crate::story::{Story, runtime};
 #[derive(Clone, Copy)]
 pub(crate) struct Stop {
     begins: Begins,
-    calls: u64,
+    /// One may be left out.
+    rule: Option<Rule>,
+    calls: usize,
     seed: u64,
 }
 
@@ -23,35 +25,40 @@ enum Begins {
     Prepared,
 }
 
-/// Every call while a store is created.
-pub(crate) fn of_creations() -> Vec<Stop> {
-    // Three times 256 folders are created and then synced: of those calls the first and the last will do.
-    const FOLDERS: u64 = 777;
+/// Every call while a store is created; of the hundreds that create folders the first ones will do. What becomes of names
+/// has many outcomes of which few do harm, so their syncs are stopped at as often as `seeds` says.
+pub(crate) fn of_creations(rule: Option<Rule>, seeds: u64) -> Vec<Stop> {
     let mut created = Story::new(Simulated::new(0));
+    created.machine.leave_out(rule);
     let runtime = runtime();
     let registry = created.open(&runtime).expect("a sound store");
-    let all = created.machine.changes();
+    let kinds = created.machine.changes();
     drop(registry);
-    let calls = (0..all).rev().filter(|calls| calls % 257 < 8 || *calls > FOLDERS);
-    let stops = |calls| {
-        // With the last ones the folder is declared a store, and few cuts tell their order.
-        let seeds = if calls + 8 > all { 24 } else { 6 };
-        (0..seeds).map(move |seed| Stop { begins: Begins::Empty, calls, seed })
-    };
-    calls.flat_map(stops).collect()
+    let mut stops = Vec::new();
+    for (calls, kind) in kinds.iter().enumerate() {
+        let is_first = calls.checked_sub(1).is_none_or(|before| kinds[before] != Call::CreateFolder);
+        let seeds = match kind {
+            Call::SyncFolder => seeds,
+            Call::CreateFolder if !is_first => 0,
+            _ => 3,
+        };
+        stops.extend((0..seeds).map(|seed| Stop { begins: Begins::Empty, rule, calls, seed }));
+    }
+    stops
 }
 
 /// Every call while a store is used.
 pub(crate) fn of_uses() -> Vec<Stop> {
     let mut used = PREPARED.fork(0);
     live_through(&mut used).expect("nothing goes wrong");
-    (0..used.machine.changes()).map(|calls| Stop { begins: Begins::Prepared, calls, seed: calls }).collect()
+    let calls = 0..used.machine.changes().len();
+    calls.zip(0..).map(|(calls, seed)| Stop { begins: Begins::Prepared, rule: None, calls, seed }).collect()
 }
 
 impl Stop {
-    /// Lives until the stop, ends there by force, and comes back. A rule may be left out.
-    pub(crate) fn live(self, rule: Option<Rule>) -> Result<(), String> {
-        let Self { begins, calls, seed } = self;
+    /// Lives until the stop, ends there by force, and comes back.
+    pub(crate) fn live(self) -> Result<(), String> {
+        let Self { begins, rule, calls, seed } = self;
         let mut story = match begins {
             Begins::Empty => Story::new(Simulated::new(seed)),
             Begins::Prepared => PREPARED.fork(seed),

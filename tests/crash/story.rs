@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdfast::registry::{Error, Registry, Settings};
@@ -56,7 +57,7 @@ impl Story {
     /// Opens the store and looks at everything in it. `None` if the disk has failed or stopped before that was done.
     pub(crate) fn open(&mut self, runtime: &Runtime) -> Result<Option<Arc<Registry>>, String> {
         let _guard = runtime.enter();
-        let store = match Store::open_on(self.machine.disk(), Path::new("/"), &Options::default()) {
+        let store = match Store::open_on(self.machine.disk(), Path::new("/"), &options()) {
             Ok(store) => store,
             Err(error) if self.is_disturbed() => {
                 self.tell(format!("the store could not be opened: {error}"));
@@ -124,5 +125,17 @@ impl Story {
     pub(crate) fn cut(&mut self, seed: u64) {
         self.tell("the power is cut");
         self.machine.cut(seed);
+    }
+}
+
+/// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
+fn options() -> Options {
+    Options {
+        checkpoint_interval: Duration::from_millis(2),
+        log_payload: 5_000,
+        log_segment: 16 << 10,
+        log_size: 128 << 10,
+        settle_interval: Duration::from_millis(1),
+        ..Options::default()
     }
 }

@@ -203,3 +203,15 @@ fn a_malformed_content_range_is_400_and_changes_nothing() {
     }
     upload.put(&sha256("01234"), "01234").expect(201);
 }
+
+#[test]
+fn extensions_of_chunks_and_trailers_are_no_bytes_of_the_blob() {
+    let registry = Holdfast::start();
+    let mut upload = registry.start_upload(REPOSITORY);
+    let request = Request::patch(&upload.location).chunked([""]);
+    let mut connection = registry.connect();
+    connection.write_head(&request);
+    connection.write(b"5;name=value\r\n01234\r\n00005\r\n56789\r\n0\r\nX-Checksum: abc\r\n\r\n");
+    connection.read_response(&request).expect(202).expect_header("Range", "0-9");
+    upload.put(&sha256("0123456789"), "").expect(201);
+}

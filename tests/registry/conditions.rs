@@ -111,3 +111,14 @@ fn of_several_clients_that_move_a_tag_at_once_one_wins() {
     });
     assert_eq!(wins, 1);
 }
+
+#[test]
+fn if_match_deletes_a_tag_only_while_it_is_what_the_client_saw() {
+    let registry = Holdfast::start();
+    let seen = registry.push_image(REPOSITORY, "latest", 1);
+    let current = registry.push_image(REPOSITORY, "latest", 2);
+    registry.send(Request::delete(TAG).header("If-Match", etag(&seen))).expect(412);
+    expect_current(&registry, &current);
+    registry.send(Request::delete(TAG).header("If-Match", etag(&current))).expect(202);
+    registry.get(TAG).expect(404);
+}

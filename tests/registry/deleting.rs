@@ -276,3 +276,24 @@ fn pushes_and_deletes_of_one_blob_at_once_leave_it_whole_or_gone() {
         _ => drop(response.expect_error(404, "BLOB_UNKNOWN")),
     }
 }
+
+#[test]
+fn a_manifest_pushed_while_its_blob_is_deleted_is_whole_or_refused() {
+    let registry = Holdfast::start();
+    registry.push_blob(REPOSITORY, "{}");
+    for round in 0..20 {
+        let layer = format!("layer {round}");
+        let digest = registry.push_blob(REPOSITORY, &layer);
+        let manifest = image(
+            &descriptor("application/vnd.oci.empty.v1+json", "{}"),
+            &[descriptor("text/plain", &layer)],
+        );
+        let (pushed, deleted) = std::thread::scope(|scope| {
+            let push = scope
+                .spawn(|| registry.put_manifest(REPOSITORY, &format!("round-{round}"), &manifest).status);
+            let delete = scope.spawn(|| registry.delete(&blob(&digest)).status);
+            (push.join().unwrap(), delete.join().unwrap())
+        });
+        assert!(matches!((pushed, deleted), (201, 405) | (400, 202)), "{pushed} and {deleted}");
+    }
+}

@@ -176,3 +176,24 @@ fn the_largest_manifest_is_a_setting() {
     let response = registry.put_manifest_bytes(REPOSITORY, "exceeds", OCI_IMAGE, exceeds).expect(413);
     assert!(response.error_text().contains("4096") || response.error_text().contains("4 KiB"), "{response}");
 }
+
+#[test]
+fn a_push_by_tag_may_say_its_digest_and_the_tag_then_resolves_to_it() {
+    let registry = Holdfast::start();
+    let manifest = registry.push_image_blobs(REPOSITORY, 18);
+    let bytes = to_bytes(&manifest);
+    for (tag, digest) in [("sha256", sha256(&bytes)), ("sha512", sha512(&bytes)), ("blake3", blake3(&bytes))]
+    {
+        let response =
+            registry.put_manifest(REPOSITORY, &format!("{tag}?digest={digest}"), &manifest).expect(201);
+        response.expect_header("Docker-Content-Digest", &digest);
+        registry
+            .get(&path(tag))
+            .expect(200)
+            .expect_header("Docker-Content-Digest", &digest)
+            .expect_body(&bytes);
+    }
+    let wrong = registry.put_manifest(REPOSITORY, &format!("wrong?digest={}", sha256("x")), &manifest);
+    wrong.expect_error(400, "DIGEST_INVALID");
+    registry.get(&path("wrong")).expect(404);
+}

@@ -41,7 +41,10 @@ impl Shelf {
     /// The range is answered 416 with the size.
     #[track_caller]
     pub(super) fn expect_refusal(&self, range: &str) {
-        self.range(range).expect(416).expect_header("Content-Range", &format!("bytes */{SIZE}"));
+        let refused = self.range(range).expect(416);
+        let refused = refused.expect_header("Content-Range", &format!("bytes */{SIZE}"));
+        // A cache that kept it for as long as the blob would keep the blob from everyone.
+        refused.expect_no_header("Cache-Control");
     }
 
     /// The range is answered with the whole blob.

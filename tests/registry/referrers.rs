@@ -267,3 +267,23 @@ fn a_hundred_referrers_come_in_one_response() {
     let response = registry.get(&path(&subject.digest)).expect_no_header("Link");
     assert_eq!(entries(response).len(), 100);
 }
+
+#[test]
+fn a_client_that_asks_for_pages_of_referrers_finds_them_all() {
+    let (registry, subject) = with_subject();
+    for number in 0..5 {
+        push(&registry, &referrer(&subject, "application/vnd.example.signature", number));
+    }
+    let mut found = Vec::new();
+    let mut response = registry.get(&format!("{}?n=2", path(&subject.digest)));
+    loop {
+        found.extend(entries(response.clone()).iter().map(|entry| entry["digest"].to_string()));
+        if response.find_header("Link").is_none() {
+            break;
+        }
+        response = registry.get(&response.next_link());
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 5);
+}

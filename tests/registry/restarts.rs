@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{ALGORITHMS, Algorithm, Holdfast, Image, Request, Upload, bytes_of, sha256};
+use crate::support::{
+    ALGORITHMS, Algorithm, Holdfast, Image, OCI_IMAGE, Registry, Request, Upload, bytes_of, sha256, to_bytes,
+};
 
 const REPOSITORY: &str = "team/restarts";
 const MEGABYTE: usize = 1024 * 1024;
@@ -215,7 +217,7 @@ fn push_until_killed(registry: &mut Holdfast, round: u64) -> Vec<(String, u64)> 
 }
 
 /// Single POSTs over connections of their own, until one is not answered.
-fn push_while_it_lasts(registry: &crate::support::Registry, first_seed: u64) -> Vec<(String, u64)> {
+fn push_while_it_lasts(registry: &Registry, first_seed: u64) -> Vec<(String, u64)> {
     let mut acknowledged = Vec::new();
     for seed in first_seed..first_seed + 10_000 {
         let bytes = bytes_of(20_000, seed);
@@ -244,4 +246,32 @@ fn a_cancelled_session_and_a_deleted_blob_stay_gone() {
     registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(404);
     registry.get(&format!("/v2/{REPOSITORY}/blobs/{}", sha256("kept"))).expect(200);
     Upload::at(&registry, location).status().expect_error(404, "BLOB_UPLOAD_UNKNOWN");
+}
+
+#[test]
+fn a_crash_leaves_all_the_tags_of_a_push_or_none() {
+    let mut registry = Holdfast::start();
+    let manifest = registry.push_image_blobs(REPOSITORY, 1);
+    let shared = (*registry).clone();
+    let client = std::thread::spawn(move || tag_while_it_lasts(&shared, &to_bytes(&manifest)));
+    std::thread::sleep(Duration::from_millis(200));
+    registry.kill();
+    let acknowledged = client.join().unwrap();
+    registry.start_again();
+    let tags = if acknowledged == 0 { Vec::new() } else { registry.tags(REPOSITORY) };
+    assert!(
+        tags.len() == acknowledged * 3 || tags.len() == (acknowledged + 1) * 3,
+        "{acknowledged}: {tags:?}"
+    );
+}
+
+/// Pushes of one manifest under three tags each, until one is not answered; how many were.
+fn tag_while_it_lasts(registry: &Registry, manifest: &[u8]) -> usize {
+    let pushed = |round: &usize| {
+        let tags = format!("tag=a-{round}&tag=b-{round}&tag=c-{round}");
+        let target = format!("/v2/{REPOSITORY}/manifests/{}?{tags}", sha256(manifest));
+        let request = Request::put(target).header("Content-Type", OCI_IMAGE).body(manifest);
+        registry.try_send(&request) == Some(201)
+    };
+    (0..100_000).take_while(pushed).count()
 }

@@ -238,7 +238,7 @@ fn expect_out_of_order(answer: Response, held: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_time: 60_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_session_behaves_as_its_model(sessions in prop::collection::vec(prop::collection::vec(step(), 1..12), 1..3)) {

@@ -60,12 +60,12 @@ impl Connection {
         self.read_response(request)
     }
 
-    /// Sends the whole request. The server may answer before it has read the body and close: that is no failure, the
-    /// answer tells.
-    pub fn write_request(&mut self, request: &Request) {
+    /// Sends the whole request; false if the server closed before it had all of it. It may answer early and close: that is
+    /// no failure here, the answer tells.
+    pub fn write_request(&mut self, request: &Request) -> bool {
         let mut bytes = request.head_bytes(&self.host);
         bytes.extend_from_slice(&request.body_bytes());
-        let _answered_early = self.stream.write_all(&bytes);
+        self.stream.write_all(&bytes).is_ok()
     }
 
     /// Sends the request line and headers alone.
@@ -125,6 +125,17 @@ impl Connection {
     pub fn read_to_end(&mut self) -> Vec<u8> {
         while self.fill() {}
         std::mem::take(&mut self.buffer)
+    }
+
+    /// Reads to the end of the stream and keeps nothing of it; how many bytes came.
+    pub fn skip_to_end(mut self) -> usize {
+        let mut skipped = self.buffer.len();
+        self.buffer.clear();
+        while self.fill() {
+            skipped += self.buffer.len();
+            self.buffer.clear();
+        }
+        skipped
     }
 
     /// The server has closed, or closes now that nothing more is sent, and sends nothing further.

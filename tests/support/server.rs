@@ -85,6 +85,14 @@ impl Holdfast {
         self.process.as_ref().map(|process| process.log.lock().unwrap().clone()).unwrap_or_default()
     }
 
+    /// How much memory it has of its own, in bytes: what it allocated, without the files that it has mapped.
+    pub fn own_memory(&self) -> u64 {
+        let pid = self.process.as_ref().unwrap().child.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has, which must go well; then checks the store.
     #[track_caller]
     pub fn stop(&mut self) {

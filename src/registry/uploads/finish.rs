@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::oci::{Algorithm, Digest, RepositoryName};
 use crate::registry::{Error, Registry, blocking, joined};
 use crate::store::{
-    Accepted, Change, Decision, Incoming, Operation, PayloadId, Savepoint, Tables, Timestamp, Write,
+    Accepted, Change, Decision, Incoming, Operation, PayloadId, Savepoint, Slot, Tables, Write,
 };
 
 use super::receive::{OnBreak, Received};
 use super::session::Held;
-use super::{Append, ended};
+use super::{Append, discard, ended};
 
 impl Registry {
     /// Appends the last bytes, if there are any, and makes the upload a blob of its repository.
@@ -21,26 +23,30 @@ impl Registry {
         append: Append,
         digest: Digest,
     ) -> Result<(), Error> {
-        let session = self.uploads.find(repository, id)?;
-        let held = session.hold(self.settings.wait).await?;
+        let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
         joined(tokio::spawn(async move { registry.receive_and_commit(held, append, digest).await })).await
     }
 
-    /// Receives a blob in one request, without a session that anybody else would know of.
+    /// Receives a blob in one request, in a session that nobody else knows of and that ends with it.
     pub async fn upload_whole(
         self: &Arc<Self>,
         repository: &RepositoryName,
         append: Append,
         digest: Digest,
     ) -> Result<(), Error> {
-        let started = self.start_upload(repository, digest.algorithm());
-        let result = self.finish_upload(repository, started.id, append, digest).await;
-        if result.is_err() {
-            // It may have ended by itself.
-            let _ = self.cancel_upload(repository, started.id).await;
-        }
-        result
+        let id = self.start_upload(repository, digest.algorithm()).id;
+        let (registry, name) = (Arc::clone(self), repository.clone());
+        // A task of its own, so that the session ends although the client may leave in the middle.
+        let whole = tokio::spawn(async move {
+            let result = registry.finish_upload(&name, id, append, digest).await;
+            if result.is_err() {
+                // It may have ended by itself.
+                let _ = registry.cancel_upload(&name, id).await;
+            }
+            result
+        });
+        joined(whole).await
     }
 
     async fn receive_and_commit(
@@ -77,7 +83,7 @@ impl Registry {
         match found {
             Ok(found) if found == digest => {}
             Ok(found) => {
-                self.abandon(held, incoming).await?;
+                self.end_upload(held, incoming).await?;
                 return Err(Error::DigestMismatch { expected: digest, found });
             }
             Err(error) => {
@@ -99,20 +105,53 @@ impl Registry {
         way_back: Savepoint,
         digest: Digest,
     ) -> Result<(), Error> {
-        match self.submit(Finish::new(&held, digest, None)).await {
+        match self.submit(Finish::new(&held, digest, Offer::Nothing)).await {
             Ok(Outcome::Linked) => {
-                self.forget(&held);
-                Ok(blocking(move || incoming.discard()).await?)
+                discard(incoming).await;
+                Ok(())
             }
             // It has gone in the meantime.
             Ok(Outcome::PayloadMissing) => self.commit_new(held, incoming, way_back, digest).await,
             Ok(Outcome::Added) => unreachable!("no payload was offered"),
-            Err(error) => Err(self.after_failure(held, incoming, way_back, error)),
+            Err(Error::OutcomeUnknown) => {
+                discard(incoming).await;
+                Err(Error::OutcomeUnknown)
+            }
+            Err(error) => Err(self.after_failure(held, incoming, way_back, error).await),
         }
     }
 
-    /// The payload is new: it gets its name first, and is committed then.
+    /// The payload is new. A small one goes into the log with the change that names it; a large one gets its name first.
     async fn commit_new(
+        self: &Arc<Self>,
+        held: Held,
+        mut incoming: Incoming,
+        way_back: Savepoint,
+        digest: Digest,
+    ) -> Result<(), Error> {
+        // One without a byte would have no place of its own in the log.
+        match incoming.small().filter(|bytes| !bytes.is_empty()) {
+            Some(bytes) => self.commit_small(held, incoming, way_back, digest, bytes).await,
+            None => self.commit_large(held, incoming, way_back, digest).await,
+        }
+    }
+
+    async fn commit_small(
+        self: &Arc<Self>,
+        held: Held,
+        incoming: Incoming,
+        way_back: Savepoint,
+        digest: Digest,
+        bytes: Bytes,
+    ) -> Result<(), Error> {
+        match self.submit(Finish::new(&held, digest, Offer::Bytes(bytes))).await {
+            Ok(_) => Ok(()),
+            Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
+            Err(error) => Err(self.after_failure(held, incoming, way_back, error).await),
+        }
+    }
+
+    async fn commit_large(
         self: &Arc<Self>,
         held: Held,
         mut incoming: Incoming,
@@ -129,58 +168,49 @@ impl Registry {
             self.renew(held, incoming, &way_back).await?;
             return Err(error.into());
         }
-        match self.submit(Finish::new(&held, digest, Some(size))).await {
-            Ok(Outcome::Added) => {
-                self.forget(&held);
-                Ok(())
-            }
+        match self.submit(Finish::new(&held, digest, Offer::File(size))).await {
+            Ok(Outcome::Added) => Ok(()),
             // Somebody else was faster; this file is one too many.
             Ok(Outcome::Linked | Outcome::PayloadMissing) => {
-                self.forget(&held);
-                Ok(blocking(move || incoming.discard()).await?)
+                discard(incoming).await;
+                Ok(())
             }
+            // The file may have come to be named: it stays as it is.
+            Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
             Err(error) => {
-                let (incoming, error) = self.unsettle(id, incoming, error).await?;
-                Err(self.after_failure(held, incoming, way_back, error))
+                let incoming = self.unsettle(id, incoming).await?;
+                Err(self.after_failure(held, incoming, way_back, error).await)
             }
         }
     }
 
-    /// Takes the payload's name back, unless it may have been committed under it.
-    async fn unsettle(
-        self: &Arc<Self>,
-        id: PayloadId,
-        mut incoming: Incoming,
-        error: Error,
-    ) -> Result<(Incoming, Error), Error> {
-        if matches!(error, Error::OutcomeUnknown) {
-            return Ok((incoming, error));
-        }
+    /// Takes the payload's name back: it surely has not been committed under it.
+    async fn unsettle(self: &Arc<Self>, id: PayloadId, mut incoming: Incoming) -> Result<Incoming, Error> {
         let registry = Arc::clone(self);
-        let (incoming, undone) = blocking(move || {
-            let undone = registry.store.unsettle(&mut incoming, id);
-            (incoming, undone)
+        blocking(move || {
+            registry.store.unsettle(&mut incoming, id)?;
+            Ok(incoming)
         })
-        .await;
-        undone?;
-        Ok((incoming, error))
+        .await
     }
 
-    /// Puts the session back where it can be continued from, if what was asked for surely has not happened.
-    fn after_failure(
+    /// Puts the session back where it can be continued from: what was asked for surely has not happened.
+    async fn after_failure(
         &self,
         mut held: Held,
         mut incoming: Incoming,
         way_back: Savepoint,
         error: Error,
     ) -> Error {
-        if matches!(error, Error::OutcomeUnknown) {
-            self.forget(&held);
-        } else {
-            incoming.roll_back(way_back);
+        incoming.roll_back(way_back);
+        if held.session().marked() <= incoming.length() {
             held.put_back(incoming);
+            return error;
         }
-        error
+        match self.park(held, incoming).await {
+            Ok(()) => error,
+            Err(ended) => ended,
+        }
     }
 
     /// The disk has failed under a session's file, whose bytes are never trusted again. A session that can start over
@@ -192,25 +222,20 @@ impl Registry {
         way_back: &Savepoint,
     ) -> Result<(), Error> {
         if way_back.length() > 0 {
-            return self.abandon(held, incoming).await;
+            return self.end_upload(held, incoming).await;
         }
+        self.remove_mark(held.session()).await?;
         blocking(move || incoming.discard()).await?;
         held.put_back(self.store.incoming(held.session().id, way_back.algorithm()));
         Ok(())
     }
-
-    /// Ends a session and throws away what it has.
-    async fn abandon(&self, mut held: Held, incoming: Incoming) -> Result<(), Error> {
-        held.put_back(incoming);
-        self.end_upload(held).await
-    }
-
-    fn forget(&self, held: &Held) {
-        self.uploads.sessions().remove(&held.session().id);
-    }
 }
 
 async fn compute_digest(mut incoming: Incoming, algorithm: Algorithm) -> (Incoming, std::io::Result<Digest>) {
+    if incoming.stays_in_memory(0) {
+        let digest = incoming.digest(algorithm);
+        return (incoming, digest);
+    }
     blocking(move || {
         let digest = incoming.digest(algorithm);
         (incoming, digest)
@@ -223,12 +248,20 @@ struct Finish {
     id: PayloadId,
     repository: RepositoryName,
     digest: Digest,
-    /// The size of the payload, if it lies in its file under the session's id by now.
-    settled: Option<u64>,
+    offer: Offer,
+}
+
+/// The payload, as far as the writer needs it.
+enum Offer {
+    /// It is hoped to be there already.
+    Nothing,
+    /// It lies in its file, under the session's id, and has so many bytes.
+    File(u64),
+    Bytes(Bytes),
 }
 
 enum Outcome {
-    /// The payload is new, and lies in the session's file.
+    /// The payload is new.
     Added,
     /// The payload was there already.
     Linked,
@@ -237,9 +270,9 @@ enum Outcome {
 }
 
 impl Finish {
-    fn new(held: &Held, digest: Digest, settled: Option<u64>) -> Self {
+    fn new(held: &Held, digest: Digest, offer: Offer) -> Self {
         let session = held.session();
-        Self { id: session.id, repository: session.repository.clone(), digest, settled }
+        Self { id: session.id, repository: session.repository.clone(), digest, offer }
     }
 }
 
@@ -247,20 +280,27 @@ impl Operation for Finish {
     type Outcome = Outcome;
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, now: Timestamp) -> Decision<Self> {
-        let Self { id, repository, digest, settled } = self;
-        let mut changes = ended(tables, id)?;
-        let outcome = match (tables.blob(&digest)?, settled) {
-            (Some(_), _) => Outcome::Linked,
-            (None, Some(size)) => {
-                changes.push(Change::BlobAdded { digest, size, file: id });
-                Outcome::Added
+    fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
+        let Self { id, repository, digest, offer } = self;
+        let mut accepted = Accepted::new(ended(tables, id)?, Outcome::Added);
+        match (tables.blob(&digest)?, offer) {
+            (Some(_), _) => accepted.outcome = Outcome::Linked,
+            (None, Offer::Nothing) => return Ok(Accepted::new(Vec::new(), Outcome::PayloadMissing)),
+            (None, Offer::File(size)) => accepted.changes.push(Change::BlobAdded { digest, size, file: id }),
+            (None, Offer::Bytes(bytes)) => {
+                let (size, offset) = (bytes.len() as u64, slot.offset);
+                accepted.changes.push(Change::BlobLogged { digest, size, offset });
+                accepted.payload = Some(bytes);
             }
-            (None, None) => {
-                return Ok(Accepted { changes: Vec::new(), outcome: Outcome::PayloadMissing });
-            }
-        };
-        changes.push(Change::BlobLinked { repository, digest, at: now });
-        Ok(Accepted { changes, outcome })
+        }
+        accepted.changes.push(Change::BlobLinked { repository, digest, at: slot.now });
+        Ok(accepted)
+    }
+
+    fn payload_size(&self) -> u64 {
+        match &self.offer {
+            Offer::Bytes(bytes) => bytes.len() as u64,
+            Offer::Nothing | Offer::File(_) => 0,
+        }
     }
 }

@@ -4,13 +4,13 @@
 //! of their own, so that a client that goes away never tears a session in the middle of a write.
 
 mod finish;
+mod marks;
 mod receive;
 mod session;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -18,12 +18,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::oci::{Algorithm, RepositoryName};
 use crate::store::{
-    Accepted, Change, Decision, Mark, MetadataError, Operation, PayloadId, Resumed, Tables, Timestamp,
-    UploadRow, Write,
+    Accepted, Change, Decision, Incoming, MetadataError, Operation, PayloadId, Resumed, Slot, Tables, Write,
 };
 
-use super::{Error, Registry, Settings, blocking};
-use session::{Held, Session};
+use super::{Error, Registry, Settings, blocking, joined};
+use session::{Held, Session, Sessions};
 
 /// The body of a request. It ends early with an error when the connection breaks.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenBody>> + Send>>;
@@ -67,7 +66,7 @@ pub struct Started {
 
 /// The sessions of this process.
 pub(super) struct Uploads {
-    sessions: Mutex<HashMap<PayloadId, Arc<Session>>>,
+    sessions: Arc<Sessions>,
     /// One permit for each body that is being received.
     receiving: Arc<Semaphore>,
     interrupted: watch::Sender<bool>,
@@ -75,9 +74,8 @@ pub(super) struct Uploads {
 
 impl Uploads {
     pub(super) fn new(resumed: Vec<Resumed>, settings: &Settings) -> Self {
-        let sessions = resumed.into_iter().map(|upload| (upload.id, Arc::new(Session::resume(upload))));
         Self {
-            sessions: Mutex::new(sessions.collect()),
+            sessions: Arc::new(Sessions::new(resumed.into_iter().map(Session::resume))),
             receiving: Arc::new(Semaphore::new(settings.max_uploads.clamp(1, Semaphore::MAX_PERMITS))),
             interrupted: watch::Sender::new(false),
         }
@@ -87,14 +85,20 @@ impl Uploads {
         self.interrupted.send_replace(true);
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<PayloadId, Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A session of this repository; one of another repository does not exist.
     fn find(&self, repository: &RepositoryName, id: PayloadId) -> Result<Arc<Session>, Error> {
-        let session = self.sessions().get(&id).cloned();
+        let session = self.sessions.get(id);
         session.filter(|session| session.repository == *repository).ok_or_else(|| unknown(repository, id))
+    }
+
+    /// Has a session of this repository to itself.
+    async fn hold(
+        &self,
+        repository: &RepositoryName,
+        id: PayloadId,
+        settings: &Settings,
+    ) -> Result<Held, Error> {
+        self.find(repository, id)?.hold(&self.sessions, settings.wait).await
     }
 
     /// The right to receive a body, for which a request waits while others have it all.
@@ -115,94 +119,43 @@ impl Registry {
     pub fn start_upload(&self, repository: &RepositoryName, algorithm: Algorithm) -> Started {
         let id = PayloadId::random();
         let session = Session::new(id, repository.clone(), self.store.incoming(id, algorithm));
-        self.uploads.sessions().insert(id, Arc::new(session));
+        self.uploads.sessions.insert(session);
         Started { id, offset: 0 }
     }
 
     /// How far an upload has come. Waits a moment for a request that is just ending.
     pub async fn upload_status(&self, repository: &RepositoryName, id: PayloadId) -> Result<Started, Error> {
         let session = self.uploads.find(repository, id)?;
-        Ok(Started { id, offset: session.settled_offset().await })
+        let offset = session.settled_offset().await.ok_or_else(|| unknown(repository, id))?;
+        Ok(Started { id, offset })
     }
 
     /// Ends an upload and forgets what it has.
-    pub async fn cancel_upload(&self, repository: &RepositoryName, id: PayloadId) -> Result<(), Error> {
-        let session = self.uploads.find(repository, id)?;
-        let held = session.hold(self.settings.wait).await?;
-        self.end_upload(held).await
-    }
-
-    /// Ends a session: its row first, then its file, so that no row ever names a file that is gone.
-    async fn end_upload(&self, mut held: Held) -> Result<(), Error> {
-        let id = held.session().id;
+    pub async fn cancel_upload(
+        self: &Arc<Self>,
+        repository: &RepositoryName,
+        id: PayloadId,
+    ) -> Result<(), Error> {
+        let mut held = self.uploads.hold(repository, id, &self.settings).await?;
         let Some(incoming) = held.take() else {
             return Err(held.unknown());
         };
-        self.uploads.sessions().remove(&id);
-        self.submit(EndUpload { id }).await?;
-        Ok(blocking(move || incoming.discard()).await?)
+        let registry = Arc::clone(self);
+        joined(tokio::spawn(async move { registry.end_upload(held, incoming).await })).await
     }
 
-    /// Marks every session where it stands.
-    pub(super) async fn park_uploads(&self) {
-        let sessions: Vec<_> = self.uploads.sessions().values().cloned().collect();
-        for session in sessions {
-            let parked = match session.hold(self.settings.wait).await {
-                Ok(mut held) => self.mark_upload(&mut held).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = parked {
-                tracing::warn!(upload = %session.id, %error, "an upload could not be parked and will be gone");
-            }
-        }
-    }
-
-    /// Makes what a session has durable, so that it can be continued after a restart.
-    async fn mark_upload(&self, held: &mut Held) -> Result<(), Error> {
-        let Some(mut incoming) = held.take() else {
-            return Ok(());
-        };
-        if incoming.length() == 0 {
-            held.put_back(incoming);
-            return Ok(());
-        }
-        let (incoming, mark) = blocking(move || {
-            let mark = incoming.mark();
-            (incoming, mark)
-        })
-        .await;
-        // Not put back after an error: bytes that failed to be synced are never trusted again.
-        let mark = mark?;
-        held.put_back(incoming);
-        self.record_mark(held.session(), mark).await
-    }
-
-    /// Records from where an upload can be continued.
-    async fn record_mark(&self, session: &Session, mark: Mark) -> Result<(), Error> {
-        let upload = UploadRow {
-            repository: session.repository.clone(),
-            algorithm: mark.algorithm,
-            offset: mark.offset,
-            hash_state: mark.hash_state,
-            started: session.started,
-            touched: Timestamp::now(),
-        };
-        self.submit(MarkUpload { id: session.id, upload }).await
+    /// Ends a session: its row first, then its file, so that no row ever names a file that is gone.
+    async fn end_upload(&self, held: Held, incoming: Incoming) -> Result<(), Error> {
+        self.submit(EndUpload { id: held.session().id }).await?;
+        discard(incoming).await;
+        Ok(())
     }
 }
 
-struct MarkUpload {
-    id: PayloadId,
-    upload: UploadRow,
-}
-
-impl Operation for MarkUpload {
-    type Outcome = ();
-    type Refusal = Error;
-
-    fn decide(self, _tables: &Tables<Write<'_>>, _now: Timestamp) -> Decision<Self> {
-        let Self { id, upload } = self;
-        Ok(Accepted { changes: vec![Change::UploadMarked { id, upload }], outcome: () })
+/// Throws away what a session had. Nobody needs it any more, so that a failure costs room and nothing else.
+async fn discard(incoming: Incoming) {
+    if let Err(error) = blocking(move || incoming.discard()).await {
+        tracing::warn!(%error, "the file of an upload could not be removed");
     }
 }
 
@@ -214,8 +167,8 @@ impl Operation for EndUpload {
     type Outcome = ();
     type Refusal = Error;
 
-    fn decide(self, tables: &Tables<Write<'_>>, _now: Timestamp) -> Decision<Self> {
-        Ok(Accepted { changes: ended(tables, self.id)?, outcome: () })
+    fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
+        Ok(Accepted::new(ended(tables, self.id)?, ()))
     }
 }
 

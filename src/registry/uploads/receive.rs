@@ -41,12 +41,21 @@ impl Registry {
         id: PayloadId,
         append: Append,
     ) -> Result<Started, Error> {
-        let session = self.uploads.find(repository, id)?;
-        let held = session.hold(self.settings.wait).await?;
+        let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
-        let received = tokio::spawn(async move { registry.receive(held, append, OnBreak::Keep, None).await });
-        let received = joined(received).await?;
-        Ok(Started { id, offset: received.held.offset() })
+        joined(tokio::spawn(async move { registry.receive_chunk(held, append).await })).await
+    }
+
+    async fn receive_chunk(self: &Arc<Self>, held: Held, append: Append) -> Result<Started, Error> {
+        let Received { mut held, .. } = self.receive(held, append, OnBreak::Keep, None).await?;
+        let (started, marked) =
+            (Started { id: held.session().id, offset: held.offset() }, held.session().marked());
+        if started.offset - marked >= self.settings.mark_interval
+            && let Some(incoming) = held.take()
+        {
+            self.park(held, incoming).await?;
+        }
+        Ok(started)
     }
 
     /// Receives a body whole, or leaves the session as `on_break` says. `algorithm` is that of the digest, where it is
@@ -67,14 +76,21 @@ impl Registry {
         if let Some(algorithm) = algorithm {
             incoming.use_algorithm(algorithm);
         }
-        let (mut incoming, result) = self.receive_body(held.session(), incoming, body, &extent).await;
+        let interval = match on_break {
+            OnBreak::Keep => self.settings.mark_interval,
+            // Nothing of it outlives a break.
+            OnBreak::RollBack => u64::MAX,
+        };
+        let pipeline = Pipeline::new(incoming, interval, held.session().marked());
+        let (mut incoming, result) = self.receive_body(held.session(), pipeline, body, &extent).await;
         let result = result.and_then(|()| check_length(&extent, incoming.length() - start));
         match result {
             Ok(()) => {
                 held.put_back(incoming);
                 Ok(Received { held, before })
             }
-            Err(error @ Error::Disk(_)) => {
+            // A full disk too: it may have been a sync that met it, after which a second one says nothing.
+            Err(error @ (Error::Disk(_) | Error::DiskFull)) => {
                 self.renew(held, incoming, &before).await?;
                 Err(error)
             }
@@ -82,8 +98,7 @@ impl Registry {
                 if on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
                     incoming.roll_back(before);
                 }
-                held.put_back(incoming);
-                self.mark_upload(&mut held).await?;
+                self.park(held, incoming).await?;
                 Err(error)
             }
         }
@@ -93,20 +108,14 @@ impl Registry {
     async fn receive_body(
         &self,
         session: &Session,
-        incoming: Incoming,
+        mut pipeline: Pipeline,
         body: BodyStream,
         extent: &Extent,
     ) -> (Incoming, Result<(), Error>) {
-        if extent.length == Some(0) {
-            return (incoming, Ok(()));
-        }
-        let permit = match self.uploads.permit(&self.settings).await {
-            Ok(permit) => permit,
-            Err(error) => return (incoming, Err(error)),
+        let result = match extent.length {
+            Some(0) => Ok(()),
+            _ => self.pump(session, &mut pipeline, body, extent).await,
         };
-        let mut pipeline = Pipeline::new(incoming, self.settings.mark_interval);
-        let result = self.pump(session, &mut pipeline, body).await;
-        drop(permit);
         let (incoming, written) = pipeline.finish().await;
         // The disk's error comes first: after it what is there must not be trusted, whatever became of the body.
         (incoming, written.map_err(Error::from).and(result))
@@ -117,7 +126,10 @@ impl Registry {
         session: &Session,
         pipeline: &mut Pipeline,
         mut body: BodyStream,
+        extent: &Extent,
     ) -> Result<(), Error> {
+        let _permit = self.uploads.permit(&self.settings).await?;
+        let mut received = 0;
         let mut interrupted = self.uploads.interrupted.subscribe();
         loop {
             let next = tokio::select! {
@@ -129,7 +141,11 @@ impl Registry {
             match next {
                 None => return Ok(()),
                 Some(Err(_)) => return Err(Error::BodyBroken),
-                Some(Ok(chunk)) => pipeline.gather(chunk),
+                Some(Ok(chunk)) => {
+                    received += chunk.len() as u64;
+                    check_not_beyond(extent, received)?;
+                    pipeline.gather(chunk);
+                }
             }
             if pipeline.is_full()
                 && let Some(mark) = pipeline.write(session).await?
@@ -161,6 +177,14 @@ fn check_length(extent: &Extent, received: u64) -> Result<(), Error> {
     }
 }
 
+/// More than was announced is not even read.
+fn check_not_beyond(extent: &Extent, received: u64) -> Result<(), Error> {
+    match extent.announced() {
+        Some(announced) if received > announced => Err(Error::Size { announced, received }),
+        _ => Ok(()),
+    }
+}
+
 /// A batch that is being gathered, and the one before it that is being written.
 struct Pipeline {
     batch: Vec<Bytes>,
@@ -183,8 +207,7 @@ struct Written {
 }
 
 impl Pipeline {
-    fn new(incoming: Incoming, mark_interval: u64) -> Self {
-        let marked = incoming.length();
+    fn new(incoming: Incoming, mark_interval: u64, marked: u64) -> Self {
         Self {
             batch: Vec::new(),
             batch_size: 0,
@@ -215,7 +238,7 @@ impl Pipeline {
             }
         };
         let batch = std::mem::take(&mut self.batch);
-        let due = self.marked + self.mark_interval;
+        let due = self.marked.saturating_add(self.mark_interval);
         let is_mark_due = incoming.length() + self.batch_size as u64 >= due;
         if is_mark_due {
             self.marked = incoming.length() + self.batch_size as u64;
@@ -246,6 +269,10 @@ impl Pipeline {
         let batch = self.batch;
         if result.is_err() || batch.is_empty() {
             return (incoming, result.map(drop));
+        }
+        if incoming.stays_in_memory(self.batch_size as u64) {
+            let result = incoming.append(&batch);
+            return (incoming, result);
         }
         blocking(move || {
             let result = incoming.append(&batch);

@@ -1,7 +1,8 @@
 //! One upload session, and who has it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
@@ -15,6 +16,32 @@ use super::super::Error;
 /// most likely gone, and the other one is the same client coming back.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The sessions that have not ended.
+pub(super) struct Sessions(StdMutex<HashMap<PayloadId, Arc<Session>>>);
+
+impl Sessions {
+    pub(super) fn new(sessions: impl IntoIterator<Item = Session>) -> Self {
+        let sessions = sessions.into_iter().map(|session| (session.id, Arc::new(session)));
+        Self(StdMutex::new(sessions.collect()))
+    }
+
+    pub(super) fn insert(&self, session: Session) {
+        self.lock().insert(session.id, Arc::new(session));
+    }
+
+    pub(super) fn get(&self, id: PayloadId) -> Option<Arc<Session>> {
+        self.lock().get(&id).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PayloadId, Arc<Session>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A session.
 pub(super) struct Session {
     pub(super) id: PayloadId,
@@ -22,6 +49,8 @@ pub(super) struct Session {
     pub(super) started: Timestamp,
     /// How many bytes it has, for those who only want to know.
     offset: AtomicU64,
+    /// From where it may go on after a restart; 0 without a mark. Only whoever has the session changes it.
+    marked: AtomicU64,
     /// `None` once the session has ended.
     incoming: Arc<Mutex<Option<Incoming>>>,
     /// How many requests want what another one has.
@@ -36,6 +65,7 @@ impl Session {
             repository,
             started: Timestamp::now(),
             offset: AtomicU64::new(incoming.length()),
+            marked: AtomicU64::new(0),
             incoming: Arc::new(Mutex::new(Some(incoming))),
             waiting: AtomicUsize::new(0),
             wanted: Notify::new(),
@@ -44,11 +74,16 @@ impl Session {
 
     pub(super) fn resume(upload: Resumed) -> Self {
         let Resumed { id, row, incoming } = upload;
-        Self { started: row.started, ..Self::new(id, row.repository, incoming) }
+        let marked = AtomicU64::new(row.offset);
+        Self { started: row.started, marked, ..Self::new(id, row.repository, incoming) }
     }
 
     /// Has the session to itself, after at most `wait`. Whoever has it and gets no bytes lets it go.
-    pub(super) async fn hold(self: &Arc<Self>, wait: Duration) -> Result<Held, Error> {
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        sessions: &Arc<Sessions>,
+        wait: Duration,
+    ) -> Result<Held, Error> {
         let waiting = Waiting::new(self);
         let guard = tokio::time::timeout(wait, Arc::clone(&self.incoming).lock_owned()).await;
         drop(waiting);
@@ -56,14 +91,25 @@ impl Session {
         if guard.is_none() {
             return Err(super::unknown(&self.repository, self.id));
         }
-        Ok(Held { session: Arc::clone(self), guard })
+        Ok(Held { session: Arc::clone(self), sessions: Arc::clone(sessions), guard })
     }
 
-    /// How many bytes it has, waiting a moment for a request that may be just ending. Disturbs nobody.
-    pub(super) async fn settled_offset(&self) -> u64 {
+    /// How many bytes it has, waiting a moment for a request that may be just ending; `None` if it has ended. Disturbs
+    /// nobody.
+    pub(super) async fn settled_offset(&self) -> Option<u64> {
         const MOMENT: Duration = Duration::from_millis(500);
-        let _ = tokio::time::timeout(MOMENT, self.incoming.lock()).await;
-        self.offset.load(Ordering::Acquire)
+        match tokio::time::timeout(MOMENT, self.incoming.lock()).await {
+            Ok(incoming) => incoming.as_ref().map(Incoming::length),
+            Err(_) => Some(self.offset.load(Ordering::Acquire)),
+        }
+    }
+
+    pub(super) fn marked(&self) -> u64 {
+        self.marked.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_marked(&self, offset: u64) {
+        self.marked.store(offset, Ordering::Release);
     }
 
     pub(super) fn publish_offset(&self, offset: u64) {
@@ -102,9 +148,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A session that this request alone has. A session that is not put back has ended.
+/// A session that this request alone has. A session that is not put back, for whatever reason, has ended.
 pub(super) struct Held {
     session: Arc<Session>,
+    sessions: Arc<Sessions>,
     guard: OwnedMutexGuard<Option<Incoming>>,
 }
 
@@ -130,5 +177,13 @@ impl Held {
     pub(super) fn put_back(&mut self, incoming: Incoming) {
         self.session.publish_offset(incoming.length());
         *self.guard = Some(incoming);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.guard.is_none() {
+            self.sessions.lock().remove(&self.session.id);
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use minicbor::bytes::ByteVec;
 
+use super::memory::Share;
 use crate::oci::{Algorithm, Digest};
 use crate::store::disk::{Disk, DiskFile, Rule, parent};
 use crate::store::hasher::Hasher;
@@ -22,7 +23,9 @@ const REREAD: usize = 1 << 20;
 pub struct Incoming {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Created with the first byte.
+    /// Holds the bytes while they are few, and there is no file.
+    memory: Option<Share>,
+    /// Created when memory does not do.
     file: Option<Arc<dyn DiskFile>>,
     /// How many bytes have come in. What the file holds beyond them counts for nothing.
     length: u64,
@@ -90,9 +93,15 @@ pub struct Mark {
 }
 
 impl Incoming {
-    pub(in crate::store) fn new(disk: Arc<dyn Disk>, path: PathBuf, algorithm: Algorithm) -> Self {
+    pub(in crate::store) fn new(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        algorithm: Algorithm,
+        memory: Share,
+    ) -> Self {
         let hash = Hash::known(Hasher::new(algorithm));
-        Self { disk, path, file: None, length: 0, hash, written_back: 0, is_name_durable: false }
+        let (memory, file, is_name_durable) = (Some(memory), None, false);
+        Self { disk, path, memory, file, length: 0, hash, written_back: 0, is_name_durable }
     }
 
     /// Goes on from a mark: cuts the file back to it. `None` if the file has less.
@@ -113,6 +122,7 @@ impl Incoming {
         Ok(Some(Self {
             disk,
             path,
+            memory: None,
             file: Some(file),
             length: row.offset,
             hash: state.map_or(Hash::Unknown(row.algorithm), Hash::known),
@@ -140,7 +150,9 @@ impl Incoming {
     pub fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
         for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
             let offset = self.length;
-            self.file()?.write_at(chunk, offset)?;
+            if !self.memory.as_mut().is_some_and(|memory| memory.append(offset, chunk)) {
+                self.file()?.write_at(chunk, offset)?;
+            }
             if let Hash::Known(hasher) = &mut self.hash {
                 hasher.update(chunk);
             }
@@ -149,12 +161,29 @@ impl Incoming {
         self.start_writeback()
     }
 
+    /// The file, into which what lies in memory is moved first.
     fn file(&mut self) -> io::Result<&dyn DiskFile> {
         let file = match self.file.take() {
             Some(file) => file,
             None => self.disk.create(&self.path)?,
         };
-        Ok(&**self.file.insert(file))
+        let file = self.file.insert(file);
+        if let Some(memory) = &mut self.memory {
+            file.write_at(&memory.bytes(self.length), 0)?;
+            self.memory = None;
+        }
+        Ok(&**file)
+    }
+
+    /// Whether so many more bytes would leave it in memory, so that nothing blocks.
+    pub fn stays_in_memory(&self, more: u64) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.has_room(self.length + more))
+    }
+
+    /// The whole payload, if it lies in memory.
+    pub fn small(&mut self) -> Option<Bytes> {
+        let length = self.length;
+        self.memory.as_mut().map(|memory| memory.bytes(length))
     }
 
     fn start_writeback(&mut self) -> io::Result<()> {
@@ -205,6 +234,12 @@ impl Incoming {
 
     fn rehash(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
         let mut hasher = Hasher::new(algorithm);
+        if let Some(bytes) = self.small() {
+            hasher.update(&bytes);
+            let digest = hasher.finish();
+            self.hash = Hash::known(hasher);
+            return Ok(digest);
+        }
         let mut buffer = vec![0; REREAD];
         let mut offset = 0;
         while offset < self.length {
@@ -253,13 +288,16 @@ impl Incoming {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::Memory;
     use super::*;
     use crate::oci::RepositoryName;
     use crate::store::clock::Timestamp;
     use crate::store::disk::Real;
 
     fn incoming(path: PathBuf, algorithm: Algorithm) -> Incoming {
-        Incoming::new(Arc::new(Real), path, algorithm)
+        // Some tests stay in memory, some move to the file on the way.
+        let memory = Memory::share(&Arc::new(Memory::new(100)), 6);
+        Incoming::new(Arc::new(Real), path, algorithm, memory)
     }
 
     fn resume(path: PathBuf, row: &UploadRow) -> Option<Incoming> {

@@ -2,8 +2,10 @@
 
 mod abilities;
 mod incoming;
+mod memory;
 mod payload;
 
 pub(super) use abilities::Abilities;
 pub use incoming::{Incoming, Mark, Savepoint};
+pub(super) use memory::Memory;
 pub use payload::{Payload, PayloadError, Transfer};

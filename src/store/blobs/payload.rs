@@ -14,7 +14,9 @@ use bytes::Bytes;
 use memmap2::Mmap;
 
 use super::Abilities;
+use crate::oci::Digest;
 use crate::store::disk::{Disk, DiskFile};
+use crate::store::hasher::Hasher;
 use crate::store::metadata::MetadataError;
 
 /// What became of the attempt to open a payload.
@@ -24,6 +26,8 @@ pub enum PayloadError {
     Missing,
     #[error("the payload's file has {found} bytes; it should have {expected}")]
     Size { expected: u64, found: u64 },
+    #[error("the log holds the bytes of {found} in its place")]
+    Content { found: Digest },
     #[error("the payload's file cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -43,6 +47,8 @@ pub enum Transfer {
 #[derive(Debug)]
 pub struct Payload {
     file: Arc<dyn DiskFile>,
+    /// Where in the file it begins: payloads that still lie in the log share one.
+    start: u64,
     size: u64,
     /// The whole file, where it could be mapped.
     mapping: Option<Bytes>,
@@ -68,7 +74,22 @@ impl Payload {
         // Without a mapping, for want of address space or of maps, it is read all the same.
         let mapped = file.file().filter(|_| abilities.can_map && size > 0);
         let mapping = mapped.and_then(|file| map(file).ok());
-        Ok(Self { file, size, mapping: mapping.map(Bytes::from_owner) })
+        Ok(Self { file, start: 0, size, mapping: mapping.map(Bytes::from_owner) })
+    }
+
+    /// A payload that lies in a segment of the log. It is small, and compared with its digest.
+    pub(in crate::store) fn in_log(
+        segment: Arc<dyn DiskFile>,
+        start: u64,
+        size: u64,
+        digest: &Digest,
+    ) -> Result<Self, PayloadError> {
+        let payload = Self { file: segment, start, size, mapping: None };
+        let found = Hasher::digest(digest.algorithm(), &payload.read(0..size, Transfer::Copied)?);
+        match found == *digest {
+            true => Ok(payload),
+            false => Err(PayloadError::Content { found }),
+        }
     }
 
     /// In bytes.
@@ -93,7 +114,7 @@ impl Payload {
             }
             _ => {
                 let mut buffer = vec![0; end - start];
-                self.file.read_exact_at(&mut buffer, range.start)?;
+                self.file.read_exact_at(&mut buffer, self.start + range.start)?;
                 Ok(buffer.into())
             }
         }

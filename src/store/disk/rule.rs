@@ -12,14 +12,20 @@ pub enum Rule {
     SyncMark,
     /// The folder of the uploads is synced before the first mark is recorded.
     NameUpload,
-    /// What is answered was committed durably.
-    DurableCommit,
-    /// Nothing is answered before it was committed.
-    AnswerAfterCommit,
     /// The database's name is durable before the folder is declared a store.
     NameMetadata,
     /// A small file's bytes are synced before it gets its name.
     SyncWhole,
+    /// A record of the log is synced before anybody is answered.
+    SyncRecord,
+    /// A segment of the log is named durably before its first record.
+    NameSegment,
+    /// What is replayed is copied and synced before anybody is served.
+    CopyTail,
+    /// A settled payload's bytes are synced before "settled" is logged.
+    SyncSettled,
+    /// A settled payload's folder is synced before "settled" is logged.
+    NameSettled,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
     /// it could.
     NameFolders,
@@ -27,15 +33,18 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
         Self::NameUpload,
-        Self::DurableCommit,
-        Self::AnswerAfterCommit,
         Self::NameMetadata,
         Self::SyncWhole,
+        Self::SyncRecord,
+        Self::NameSegment,
+        Self::CopyTail,
+        Self::SyncSettled,
+        Self::NameSettled,
         Self::NameFolders,
     ];
 }

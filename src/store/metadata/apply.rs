@@ -7,22 +7,29 @@ use redb::ReadableTable;
 
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::store::clock::Timestamp;
+use crate::store::ids::PayloadId;
+use crate::store::log::{Position, RecordPlace};
 
 use super::MetadataError;
 use super::change::{Change, Need, NeedKind};
 use super::encoding::encode;
 use super::keys::DigestKey;
+use super::reads::POSITION;
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
 use super::tables::{Tables, Write};
 
 impl Tables<Write<'_>> {
-    /// Makes `change` so.
-    pub fn apply(&mut self, change: &Change) -> Result<(), MetadataError> {
+    /// Makes `change` so. `record` is where the log has it.
+    pub fn apply(&mut self, change: &Change, record: RecordPlace) -> Result<(), MetadataError> {
         match change {
             Change::BlobAdded { digest, size, file } => {
                 let row = BlobRow { size: *size, place: Place::File { id: *file } };
                 self.blobs.insert(&*DigestKey::new(digest), &*encode(&row))?;
             }
+            Change::BlobLogged { digest, size, offset } => {
+                self.log_blob(digest, *size, record.segment, record.offset + offset)?;
+            }
+            Change::PayloadSettled { digest, file } => self.settle_payload(digest, *file)?,
             Change::BlobLinked { repository, digest, at } => self.link_blob(repository, digest, *at)?,
             Change::BlobUnlinked { repository, digest } => self.unlink_blob(repository, digest)?,
             Change::ManifestPut { .. } => self.put_manifest(change)?,
@@ -38,6 +45,36 @@ impl Tables<Write<'_>> {
                 self.uploads.remove(&id.as_bytes()[..])?;
             }
         }
+        Ok(())
+    }
+
+    /// Says how far the log is applied. Every transaction does.
+    pub(in crate::store) fn set_position(&mut self, position: &Position) -> Result<(), MetadataError> {
+        self.state.insert(POSITION, &*encode(position))?;
+        Ok(())
+    }
+
+    fn log_blob(
+        &mut self,
+        digest: &Digest,
+        size: u64,
+        segment: u64,
+        offset: u64,
+    ) -> Result<(), MetadataError> {
+        let key = DigestKey::new(digest);
+        let row = BlobRow { size, place: Place::Log { segment, offset } };
+        self.blobs.insert(&*key, &*encode(&row))?;
+        self.log_payloads.insert((segment, offset), &*key)?;
+        Ok(())
+    }
+
+    fn settle_payload(&mut self, digest: &Digest, file: PayloadId) -> Result<(), MetadataError> {
+        let Some(row) = self.blob(digest)? else { return Ok(()) };
+        if let Place::Log { segment, offset } = row.place {
+            self.log_payloads.remove((segment, offset))?;
+        }
+        let settled = BlobRow { place: Place::File { id: file }, ..row };
+        self.blobs.insert(&*DigestKey::new(digest), &*encode(&settled))?;
         Ok(())
     }
 

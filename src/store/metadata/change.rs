@@ -28,6 +28,25 @@ pub enum Change {
         #[n(2)]
         file: PayloadId,
     },
+    /// A small payload has come in whole, was verified, and rides in the same record of the log.
+    #[n(9)]
+    BlobLogged {
+        #[n(0)]
+        digest: Digest,
+        #[n(1)]
+        size: u64,
+        /// Where it lies in its record, in bytes from the record's beginning.
+        #[n(2)]
+        offset: u64,
+    },
+    /// A payload of the log lies durably in a file of its own, which serves it from now on.
+    #[n(10)]
+    PayloadSettled {
+        #[n(0)]
+        digest: Digest,
+        #[n(1)]
+        file: PayloadId,
+    },
     /// A repository holds a blob from now on, or was given it once more.
     #[n(1)]
     BlobLinked {

@@ -13,7 +13,7 @@ use super::MetadataError;
 use super::change::NeedKind;
 use super::encoding::decode;
 use super::keys::{digest_from_key, id_from_key};
-use super::rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
+use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
 use super::tables::{Access, Tables};
 
 /// One thing that must hold and does not.
@@ -64,6 +64,7 @@ impl<A: Access> Tables<A> {
     pub fn check(&self) -> Result<Census, MetadataError> {
         let mut census = Census::default();
         self.check_blobs(&mut census)?;
+        self.check_log_payloads(&mut census)?;
         self.check_blob_links(&mut census)?;
         self.check_manifests(&mut census)?;
         self.check_manifest_bytes(&mut census)?;
@@ -81,6 +82,25 @@ impl<A: Access> Tables<A> {
             let row = digest_from_key(key.value()).zip(decode::<BlobRow>("blobs", value.value()).ok());
             if let Some(blob) = census.readable(row, "blobs", &key.value()) {
                 census.blobs.push(blob);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_log_payloads(&self, census: &mut Census) -> Result<(), MetadataError> {
+        for entry in self.log_payloads.iter()? {
+            let (key, digest) = entry?;
+            let (segment, offset) = key.value();
+            let row = self.blobs.get(digest.value())?;
+            let row = row.and_then(|row| decode::<BlobRow>("blobs", row.value()).ok());
+            let is_there = row.is_some_and(|row| row.place == (Place::Log { segment, offset }));
+            census.expect(is_there, || format!("log_payloads has {} too many", show(digest.value())));
+        }
+        for (digest, row) in &census.blobs {
+            if let Place::Log { segment, offset } = row.place
+                && self.log_payloads.get((segment, offset))?.is_none()
+            {
+                census.violations.push(Violation(format!("log_payloads lacks {digest}")));
             }
         }
         Ok(())
@@ -254,7 +274,7 @@ impl<A: Access> Tables<A> {
             }
         }
         for (digest, row) in &census.blobs {
-            if ids.contains(&row.file()) {
+            if matches!(row.place, Place::File { id } if ids.contains(&id)) {
                 census
                     .violations
                     .push(Violation(format!("{digest} lies in the file of an upload that goes on")));

@@ -22,13 +22,13 @@ use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
+pub(super) use reads::LogPayload;
 pub use reads::{ManifestBytes, Referrer};
-use rows::Place;
+pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
 use super::disk::{Disk, DiskFile, Rule, parent};
-use super::ids::PayloadId;
 use backend::Backend;
 
 /// What can go wrong with the database.
@@ -58,7 +58,6 @@ pub type Snapshot = Tables<Read>;
 /// The open database.
 pub(super) struct Metadata {
     database: redb::Database,
-    durability: Durability,
     /// Opened once a commit and not once a read: what most requests cost is then one look-up.
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -69,11 +68,11 @@ impl Metadata {
     /// A new one gets its name when it is whole: what a creation that was cut short has left opens for nobody.
     pub(super) fn open(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
         if disk.has(path)? {
-            return Self::open_file(disk, disk.open(path)?, cache_size);
+            return Self::open_file(disk.open(path)?, cache_size);
         }
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        let metadata = Self::open_file(disk, disk.create(&temporary)?, cache_size)?;
+        let metadata = Self::open_file(disk.create(&temporary)?, cache_size)?;
         disk.rename(&temporary, path)?;
         if disk.keeps(Rule::NameMetadata) {
             disk.sync_folder(parent(path)?)?;
@@ -82,19 +81,15 @@ impl Metadata {
     }
 
     /// Opens the database in a file, which may be empty.
-    fn open_file(disk: &dyn Disk, file: Arc<dyn DiskFile>, cache_size: u64) -> Result<Self, MetadataError> {
+    fn open_file(file: Arc<dyn DiskFile>, cache_size: u64) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
         let backend = Backend(file);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
-        let durability = match disk.keeps(Rule::DurableCommit) {
-            true => Durability::Immediate,
-            false => Durability::None,
-        };
-        let transaction = begin(&database, durability)?;
+        let transaction = begin(&database, Durability::Immediate)?;
         drop(Tables::<Write<'_>>::open_for_writing(&transaction)?);
         transaction.commit()?;
         let snapshot = RwLock::new(Arc::new(open_snapshot(&database)?));
-        Ok(Self { database, durability, snapshot })
+        Ok(Self { database, snapshot })
     }
 
     /// The tables as of the last commit.
@@ -102,43 +97,52 @@ impl Metadata {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs `work` in a write transaction and commits it durably; nothing has happened if it fails before the commit.
-    ///
-    /// For the writer alone, and for a store that is not being served.
-    pub(super) fn write<T>(
+    /// Runs `work` in a write transaction. If it returns true the transaction is committed, in memory only: whatever it
+    /// changed must be in the log, durably, before `work` returns. Nothing has happened if it fails.
+    pub(super) fn write<E: From<MetadataError>>(
         &self,
-        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<T, MetadataError>,
-    ) -> Result<T, MetadataError> {
-        let transaction = begin(&self.database, self.durability)?;
-        let result = {
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        self.transact(Durability::None, work)
+    }
+
+    /// Runs `work` in a write transaction and commits it, and everything before it, durably. Nothing has happened if it
+    /// fails.
+    pub(super) fn write_durably<E: From<MetadataError>>(
+        &self,
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.transact(Durability::Immediate, |tables| work(tables).map(|()| true)).map(drop)
+    }
+
+    fn transact<E: From<MetadataError>>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let transaction = begin(&self.database, durability)?;
+        let is_wanted = {
             let mut tables = Tables::<Write<'_>>::open_for_writing(&transaction)?;
             work(&mut tables)?
         };
-        transaction.commit()?;
-        let next = Arc::new(open_snapshot(&self.database)?);
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(result)
+        if is_wanted {
+            transaction.commit().map_err(MetadataError::from)?;
+            let next = Arc::new(open_snapshot(&self.database)?);
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(is_wanted)
     }
 }
 
-/// A transaction whose commit survives a power cut, and after which the file opens fast whatever happened to it.
+/// A transaction. After a durable commit the file opens fast, whatever happened to it.
 fn begin(database: &redb::Database, durability: Durability) -> Result<redb::WriteTransaction, MetadataError> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(durability)?;
-    transaction.set_quick_repair(true);
+    transaction.set_quick_repair(matches!(durability, Durability::Immediate));
     Ok(transaction)
 }
 
 fn open_snapshot(database: &redb::Database) -> Result<Snapshot, MetadataError> {
     use redb::ReadableDatabase;
     Tables::<Read>::open_for_reading(&database.begin_read()?)
-}
-
-impl BlobRow {
-    /// The id in the name of the file that serves this payload.
-    pub fn file(&self) -> PayloadId {
-        match self.place {
-            Place::File { id } => id,
-        }
-    }
 }

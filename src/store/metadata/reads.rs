@@ -6,12 +6,13 @@ use redb::{AccessGuard, ReadableTable};
 
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::store::ids::PayloadId;
+use crate::store::log::Position;
 
 use super::MetadataError;
 use super::change::{Need, NeedKind};
 use super::encoding::decode;
 use super::keys::{DigestKey, digest_from_key, id_from_key};
-use super::rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
+use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
 use super::tables::{Access, Tables};
 
 /// A manifest's bytes, where the database has them.
@@ -24,6 +25,19 @@ impl std::ops::Deref for ManifestBytes<'_> {
         self.0.value()
     }
 }
+
+/// A payload that lies in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct LogPayload {
+    pub(in crate::store) digest: Digest,
+    pub(in crate::store) segment: u64,
+    pub(in crate::store) offset: u64,
+    /// In bytes.
+    pub(in crate::store) size: u64,
+}
+
+/// The name under which the table of state has the log's position.
+pub(super) const POSITION: &str = "position";
 
 /// An entry of a listing of referrers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,6 +234,44 @@ impl<A: Access> Tables<A> {
     pub fn upload(&self, id: PayloadId) -> Result<Option<UploadRow>, MetadataError> {
         let row = self.uploads.get(&id.as_bytes()[..])?;
         row.map(|row| decode("uploads", row.value())).transpose()
+    }
+
+    /// How far the log is applied; `None` in a store that never had one.
+    pub(in crate::store) fn position(&self) -> Result<Option<Position>, MetadataError> {
+        let row = self.state.get(POSITION)?;
+        row.map(|row| decode("state", row.value())).transpose()
+    }
+
+    /// At most `limit` payloads that lie in the log, the oldest first.
+    pub(in crate::store) fn log_payloads(&self, limit: usize) -> Result<Vec<LogPayload>, MetadataError> {
+        let mut payloads = Vec::new();
+        for entry in self.log_payloads.iter()?.take(limit) {
+            let (key, digest) = entry?;
+            let (segment, offset) = key.value();
+            let digest = digest_of("log_payloads", digest.value())?;
+            if let Some(BlobRow { size, place }) = self.blob(&digest)? {
+                debug_assert_eq!(place, Place::Log { segment, offset });
+                payloads.push(LogPayload { digest, segment, offset, size });
+            }
+        }
+        Ok(payloads)
+    }
+
+    /// Whether payloads lie in this segment of the log.
+    pub(in crate::store) fn is_segment_needed(&self, segment: u64) -> Result<bool, MetadataError> {
+        Ok(self.log_payloads.range((segment, 0)..(segment + 1, 0))?.next().transpose()?.is_some())
+    }
+
+    /// The segments of the log that payloads lie in.
+    pub(in crate::store) fn log_segments(&self) -> Result<Vec<u64>, MetadataError> {
+        let mut segments = Vec::new();
+        let mut from = 0;
+        while let Some(entry) = self.log_payloads.range((from, 0)..)?.next() {
+            let (segment, _) = entry?.0.value();
+            segments.push(segment);
+            from = segment + 1;
+        }
+        Ok(segments)
     }
 
     /// All upload sessions that have a mark.

@@ -29,6 +29,15 @@ pub enum Place {
         #[n(0)]
         id: PayloadId,
     },
+    /// In a segment of the log.
+    #[n(1)]
+    Log {
+        #[n(0)]
+        segment: u64,
+        /// In bytes from the segment's beginning.
+        #[n(1)]
+        offset: u64,
+    },
 }
 
 /// That a repository holds a blob.

@@ -92,4 +92,10 @@ tables! {
     /// session id → [`UploadRow`](super::rows::UploadRow): upload sessions, from their first mark on. The file of that name in
     /// `uploads/` has at least the row's offset in bytes.
     uploads: &'static [u8] => &'static [u8],
+
+    /// (segment, offset) → digest: the payloads that lie in the log. `blobs` gives each of them this place.
+    log_payloads: (u64, u64) => &'static [u8],
+
+    /// name → value. The one name is `position`: how far the log is applied, a [`Position`](crate::store::log::Position).
+    state: &'static str => &'static [u8],
 }

@@ -97,7 +97,7 @@ impl Simulated {
 
     /// Lets the machine stand still at the changing call that comes after `calls` others: it may have happened or not,
     /// and all calls fail from then on, until there is a kill or a cut.
-    pub fn stop_after(&self, calls: u64) {
+    pub fn stop_after(&self, calls: usize) {
         self.lock().plan.stop_after(calls);
     }
 
@@ -121,9 +121,9 @@ impl Simulated {
         self.lock().plan.calls(kind)
     }
 
-    /// How many calls there have been since then that change anything.
-    pub fn changes(&self) -> u64 {
-        self.lock().plan.changes()
+    /// The calls since then that change anything.
+    pub fn changes(&self) -> Vec<Call> {
+        self.lock().plan.changes().to_vec()
     }
 
     /// Has the store break a rule from now on, or keep all again.

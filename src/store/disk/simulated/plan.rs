@@ -84,17 +84,18 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     calls: BTreeMap<Call, u64>,
-    changes: u64,
-    /// After how many changing calls.
-    stop: Option<u64>,
+    /// The changing ones, in order.
+    changes: Vec<Call>,
+    /// After how many of those.
+    stop: Option<usize>,
     has_stopped: bool,
     failures: Vec<(Call, u64, Failure)>,
     has_failed: bool,
 }
 
 impl Plan {
-    pub(super) fn stop_after(&mut self, calls: u64) {
-        self.stop = Some(self.changes + calls);
+    pub(super) fn stop_after(&mut self, calls: usize) {
+        self.stop = Some(self.changes.len() + calls);
     }
 
     pub(super) fn has_stopped(&self) -> bool {
@@ -113,8 +114,8 @@ impl Plan {
         self.calls.get(&kind).copied().unwrap_or_default()
     }
 
-    pub(super) fn changes(&self) -> u64 {
-        self.changes
+    pub(super) fn changes(&self) -> &[Call] {
+        &self.changes
     }
 
     /// Counts a call and judges it.
@@ -125,11 +126,11 @@ impl Plan {
         let number = self.calls(kind);
         self.calls.insert(kind, number + 1);
         if kind.changes() {
-            if self.stop == Some(self.changes) {
+            if self.stop == Some(self.changes.len()) {
                 self.has_stopped = true;
                 return Verdict::Stop { happens: random.chance(50) };
             }
-            self.changes += 1;
+            self.changes.push(kind);
         }
         match self.failures.iter().find(|planned| strikes(planned, kind, number)) {
             None => Verdict::Go,

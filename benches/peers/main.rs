@@ -1,0 +1,39 @@
+//! holdfast beside other registries: the same load on each in turn, in one run on one machine.
+//!
+//! `cargo bench --bench peers -- [OPTIONS] [NAME=COMMAND…]`. Each row starts every registry over an empty folder, puts in
+//! what the row needs, and then measures one after the other, in a different order each round, with what was written
+//! synced and (as root) the page cache dropped before each turn. Medians are printed. See `docs/PERFORMANCE.md`.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arguments;
+mod contestant;
+mod measure;
+mod rows;
+mod table;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    let contestants = contestant::installed(&arguments.others);
+    let mut has_failed = false;
+    table::print_head();
+    for row in rows::all().iter().filter(|row| arguments.wants(row.name)) {
+        let results = measure::measure(row, &contestants, &arguments);
+        has_failed |= results.iter().any(|(_, result)| result.is_err());
+        table::print_row(row, &results);
+    }
+    if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

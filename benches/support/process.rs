@@ -1,0 +1,71 @@
+//! What a process has cost so far, from `/proc`.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Processor time of a process, in user space and in the kernel.
+pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold anything; behind it `utime` and `stime` are the 12th and 13th field.
+    let fields =
+        text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).ok_or(io::ErrorKind::InvalidData)?;
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+/// Watches the memory of a process until it is dropped.
+pub struct Memory {
+    pid: u32,
+    anonymous: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+impl Memory {
+    const INTERVAL: Duration = Duration::from_millis(20);
+
+    pub fn watch(pid: u32) -> Self {
+        let (anonymous, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let watcher = thread::spawn({
+            let (anonymous, over) = (Arc::clone(&anonymous), Arc::clone(&over));
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    anonymous.fetch_max(status(pid, "RssAnon:").unwrap_or(0), Ordering::Relaxed);
+                    thread::sleep(Self::INTERVAL);
+                }
+            }
+        });
+        Self { pid, anonymous, over, watcher: Some(watcher) }
+    }
+
+    /// The most that was seen of memory that is not the page cache's, in bytes.
+    pub fn peak_anonymous(&self) -> u64 {
+        self.anonymous.load(Ordering::Relaxed)
+    }
+
+    /// The most that was ever resident, mapped pages of the page cache included, in bytes.
+    pub fn peak_resident(&self) -> u64 {
+        status(self.pid, "VmHWM:").unwrap_or(0)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(watcher) = self.watcher.take() {
+            let _ = watcher.join();
+        }
+    }
+}
+
+/// A line of `/proc/PID/status` that is given in kB, in bytes.
+fn status(pid: u32, key: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,111 @@
+//! A registry in a process of its own, over a folder that goes away with it.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{Connection, Request};
+
+/// How long a start or a stop may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The command that serves holdfast as it was built for this benchmark, without a line for each request, as its peers
+/// are run.
+pub fn holdfast_command() -> String {
+    format!(
+        "{} serve --config {{folder}}/holdfast.yml --addr 127.0.0.1:{{port}} --root {{root}}",
+        env!("CARGO_BIN_EXE_holdfast")
+    )
+}
+
+const CONFIGURATION: &str = "log:\n  level: warn\n  accesslog:\n    disabled: true\n";
+
+/// A running registry.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    /// Where the load's files may lie too: on the disk that is measured.
+    folder: TempDir,
+}
+
+impl Server {
+    /// holdfast.
+    pub fn start() -> Self {
+        Self::start_command(&holdfast_command(), &|_, _| Ok(())).unwrap()
+    }
+
+    /// Any registry. In its command `{port}`, `{root}` and `{folder}` stand for what they say: the port, the folder of the
+    /// data, and one beside it for files such as those that `prepare` writes.
+    pub fn start_command(
+        command: &str,
+        prepare: &dyn Fn(&Path, SocketAddr) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
+        let root = folder.path().join("data");
+        std::fs::create_dir(&root)?;
+        std::fs::write(folder.path().join("holdfast.yml"), CONFIGURATION)?;
+        let address = free_address()?;
+        prepare(folder.path(), address)?;
+        let fill_in = |word: &str| {
+            word.replace("{port}", &address.port().to_string())
+                .replace("{root}", &root.to_string_lossy())
+                .replace("{folder}", &folder.path().to_string_lossy())
+        };
+        let mut words = command.split_whitespace().map(fill_in);
+        let log = File::create(folder.path().join("log"))?;
+        let child = Command::new(words.next().unwrap_or_default())
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let mut server = Self { child, address, folder };
+        server.wait_until_it_answers()?;
+        Ok(server)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address).unwrap()
+    }
+
+    fn wait_until_it_answers(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let ask = |address| Connection::open(address)?.send(Request::new("GET", "/v2/"))?.expect(200);
+        while ask(self.address).is_err() {
+            if self.child.try_wait()?.is_some() || Instant::now() > deadline {
+                let log = std::fs::read_to_string(self.folder.path().join("log"))?;
+                return Err(io::Error::other(format!("it does not answer; its log says:\n{log}")));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _already_ended = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        let _already_ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// An address that nobody listens on at the moment.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}

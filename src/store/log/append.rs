@@ -1,0 +1,155 @@
+//! Appending: one record a group, one sync a record.
+
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::store::disk::{Disk, Rule};
+use crate::store::metadata::Change;
+
+use super::format::{BLOCK, RecordHeader, align};
+use super::segment::{self, Segment};
+use super::segments::Segments;
+use super::{Key, Position, RecordPlace, RunId, encode_changes};
+
+/// Why a record is not in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// It was not written whole. Nothing has happened, and the log can go on.
+    #[error("a record could not be appended to the log: {0}")]
+    NotWritten(#[source] io::Error),
+    /// It was written, and nobody knows whether the disk has it. Nothing may be acknowledged any more.
+    #[error("the log could not be synced: {0}")]
+    NotSynced(#[source] io::Error),
+}
+
+/// The end of the log that records are appended to.
+#[derive(Debug)]
+pub(in crate::store) struct Log {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    segments: Arc<Segments>,
+    current: Segment,
+    /// Where the next record begins in the current segment.
+    offset: u64,
+    /// The key of the next record.
+    key: Key,
+    /// The number of the last record.
+    sequence: u64,
+    /// Up to which number the log is synced.
+    synced: u64,
+    /// From which size on a segment is succeeded by the next, in bytes.
+    segment_size: u64,
+}
+
+impl Log {
+    /// Begins a run of its own behind everything that there is: segment `number`, its first record after `sequence`.
+    pub(super) fn begin(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        segments: Arc<Segments>,
+        number: u64,
+        sequence: u64,
+        segment_size: u64,
+    ) -> io::Result<Self> {
+        let current = Segment::create(&*disk, &folder, number, RunId::random())?;
+        segments.add(number, Arc::clone(&current.file), BLOCK);
+        let key = current.header.seed;
+        let (offset, synced) = (BLOCK, sequence);
+        Ok(Self { disk, folder, segments, current, offset, key, sequence, synced, segment_size })
+    }
+
+    /// The segments, for readers.
+    pub(in crate::store) fn segments(&self) -> &Arc<Segments> {
+        &self.segments
+    }
+
+    /// Where the next record will lie. Goes on to the next segment if this one is full.
+    pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
+        if self.offset >= self.segment_size {
+            let (number, run) = (self.current.header.number + 1, self.current.header.run);
+            // This one is synced to its end before a record goes into the next.
+            if self.synced < self.sequence {
+                self.sync()?;
+            }
+            let next =
+                Segment::create(&*self.disk, &self.folder, number, run).map_err(AppendError::NotWritten)?;
+            self.segments.add(number, Arc::clone(&next.file), BLOCK);
+            (self.offset, self.key, self.current) = (BLOCK, next.header.seed, next);
+        }
+        Ok(RecordPlace { segment: self.current.header.number, offset: self.offset })
+    }
+
+    /// Appends a record at the place that [`Log::place`] has named, and syncs it.
+    pub(in crate::store) fn append(
+        &mut self,
+        changes: &[Change],
+        payloads: &[Bytes],
+    ) -> Result<Position, AppendError> {
+        let position = self.write(self.sequence + 1, &encode_changes(changes), payloads)?;
+        self.sync()?;
+        Ok(position)
+    }
+
+    /// Writes a record without syncing it. After an error the next record overwrites what there is of this one.
+    pub(super) fn write(
+        &mut self,
+        sequence: u64,
+        changes: &[u8],
+        payloads: &[Bytes],
+    ) -> Result<Position, AppendError> {
+        let header = RecordHeader {
+            run: self.current.header.run,
+            sequence,
+            synced: self.synced,
+            payload_bytes: payloads.iter().map(|payload| payload.len() as u64).sum(),
+            change_bytes: changes.len() as u64,
+            key: self.key,
+        };
+        let rest = || payloads.iter().map(|payload| &**payload).chain([changes]);
+        let (head, checksum) = header.encode(rest());
+        let slices: Vec<IoSlice<'_>> = std::iter::once(&head[..]).chain(rest()).map(IoSlice::new).collect();
+        let written = self.current.file.write_vectored_at(&slices, self.offset);
+        written.map_err(AppendError::NotWritten)?;
+        let length: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
+        self.offset = align(self.offset + length);
+        self.key = checksum;
+        self.sequence = sequence;
+        self.segments.set_length(self.current.header.number, self.offset);
+        Ok(self.position())
+    }
+
+    /// Makes everything that was written durable.
+    pub(super) fn sync(&mut self) -> Result<(), AppendError> {
+        if self.disk.keeps(Rule::SyncRecord) {
+            self.current.file.sync().map_err(AppendError::NotSynced)?;
+        }
+        self.synced = self.sequence;
+        Ok(())
+    }
+
+    /// Behind the last record.
+    pub(in crate::store) fn position(&self) -> Position {
+        Position {
+            run: self.current.header.run,
+            segment: self.current.header.number,
+            offset: self.offset,
+            sequence: self.sequence,
+            key: self.key,
+        }
+    }
+
+    /// Deletes segments of which nothing is needed any more: a durable checkpoint contains all their records, and no
+    /// payload in them is served from there. The current one stays.
+    pub(in crate::store) fn delete_segments(&self, is_needed: impl Fn(u64) -> bool) -> io::Result<()> {
+        for number in self.segments.numbers() {
+            if number < self.current.header.number && !is_needed(number) {
+                self.disk.unlink(&segment::path(&self.folder, number))?;
+                self.segments.remove(number);
+            }
+        }
+        Ok(())
+    }
+}

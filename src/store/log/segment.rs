@@ -1,0 +1,85 @@
+//! One segment: a file of the log.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::store::disk::{Disk, DiskFile, Rule};
+
+use super::format::SegmentHeader;
+use super::{Key, RunId};
+
+/// An open segment whose header is durable.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) header: SegmentHeader,
+    pub(super) file: Arc<dyn DiskFile>,
+}
+
+/// The path of a segment.
+pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}"))
+}
+
+/// Reads a segment's number from its name.
+pub(super) fn number(name: &str) -> Option<u64> {
+    let number = u64::from_str_radix(name, 16).ok()?;
+    (name == format!("{number:016x}")).then_some(number)
+}
+
+impl Segment {
+    /// Makes a segment, durably and under its name, before anything is written into it.
+    pub(super) fn create(disk: &dyn Disk, folder: &Path, number: u64, run: RunId) -> io::Result<Self> {
+        let header = SegmentHeader { number, run, seed: Key::random() };
+        let target = path(folder, number);
+        let temporary = target.with_extension("new");
+        disk.unlink(&temporary)?;
+        let file = disk.create(&temporary)?;
+        write_in_place(&*file);
+        file.write_at(&header.encode(), 0)?;
+        file.sync()?;
+        disk.rename(&temporary, &target)?;
+        if disk.keeps(Rule::NameSegment) {
+            disk.sync_folder(folder)?;
+        }
+        Ok(Self { header, file })
+    }
+
+    /// Opens a segment. `None` if it has no valid header, which it had before it got its name.
+    pub(super) fn open(disk: &dyn Disk, folder: &Path, number: u64) -> io::Result<Option<Self>> {
+        let file = disk.open_for_reading(&path(folder, number))?;
+        let mut bytes = [0; SegmentHeader::LENGTH];
+        match file.read_exact_at(&mut bytes, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        let header = SegmentHeader::decode(&bytes).filter(|header| header.number == number);
+        Ok(header.map(|header| Self { header, file }))
+    }
+}
+
+/// On btrfs a file that is written and synced piece by piece is far cheaper without copying on write, which has to be
+/// said while it is empty. Elsewhere the flag is not known, and nothing is lost.
+fn write_in_place(file: &dyn DiskFile) {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    if let Some(file) = file.file()
+        && let Ok(flags) = ioctl_getflags(file)
+    {
+        let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_named_by_its_number_in_one_way_only() {
+        let name = path(Path::new("log"), 0x2a);
+        assert_eq!(name, Path::new("log/000000000000002a"));
+        assert_eq!(number("000000000000002a"), Some(0x2a));
+        for other in ["2a", "000000000000002A", "000000000000002a.new", "+00000000000002a", "lost+found"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+    }
+}
