@@ -22,7 +22,7 @@ use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
-pub(super) use reads::LogPayload;
+pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
