@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, Version, header};
@@ -89,7 +90,7 @@ fn identify(response: Response, digest: &Digest) -> Response {
 
 fn respond_with(
     status: StatusCode,
-    payload: Payload,
+    payload: Arc<Payload>,
     transfer: Transfer,
     pieces: VecDeque<Piece>,
 ) -> Response {
@@ -98,12 +99,12 @@ fn respond_with(
     respond::body(status, Body::new(body), length)
 }
 
-fn whole(payload: Payload, transfer: Transfer) -> Response {
+fn whole(payload: Arc<Payload>, transfer: Transfer) -> Response {
     let range = 0..payload.size();
     respond_with(StatusCode::OK, payload, transfer, pieces_of(range)).with(header::CONTENT_TYPE, OCTETS)
 }
 
-fn single(payload: Payload, transfer: Transfer, range: Range<u64>) -> Response {
+fn single(payload: Arc<Payload>, transfer: Transfer, range: Range<u64>) -> Response {
     let content_range = content_range(&range, payload.size());
     respond_with(StatusCode::PARTIAL_CONTENT, payload, transfer, pieces_of(range))
         .with(header::CONTENT_TYPE, OCTETS)
@@ -115,7 +116,7 @@ fn pieces_of(range: Range<u64>) -> VecDeque<Piece> {
 }
 
 /// `multipart/byteranges` (RFC 9110, section 14.6): one part for each range, in the order asked for.
-fn multiple(payload: Payload, transfer: Transfer, ranges: Vec<Range<u64>>) -> Response {
+fn multiple(payload: Arc<Payload>, transfer: Transfer, ranges: Vec<Range<u64>>) -> Response {
     let boundary = PayloadId::random().to_string();
     let mut pieces = VecDeque::with_capacity(2 * ranges.len() + 1);
     for range in ranges {

@@ -34,25 +34,32 @@ impl Piece {
 
 /// The body of a response that is made of a payload, or parts of it.
 ///
-/// It is sent in slices. A slice's pages are fetched on a thread that nobody else waits for, one slice ahead of the
-/// socket; a page that cannot be had ends this response alone.
+/// It is sent in slices. A slice whose pages are not in memory is fetched on a thread that nobody else waits for, one slice
+/// ahead of the socket; a page that cannot be had ends this response alone.
 pub(super) struct PayloadBody {
     payload: Arc<Payload>,
     transfer: Transfer,
     pieces: VecDeque<Piece>,
     /// Bytes that are still to be sent.
     left: u64,
-    fetching: Option<JoinHandle<io::Result<Bytes>>>,
+    next: Next,
+}
+
+/// What is sent next.
+enum Next {
+    Nothing,
+    Ready(Bytes),
+    Fetching(JoinHandle<io::Result<Bytes>>),
 }
 
 /// The size of a slice, in bytes.
 const SLICE: u64 = 1 << 20;
 
 impl PayloadBody {
-    pub(super) fn new(payload: Payload, transfer: Transfer, pieces: VecDeque<Piece>) -> Self {
+    pub(super) fn new(payload: Arc<Payload>, transfer: Transfer, pieces: VecDeque<Piece>) -> Self {
         let left = pieces.iter().map(Piece::length).sum();
-        let mut body = Self { payload: Arc::new(payload), transfer, pieces, left, fetching: None };
-        body.fetch_ahead();
+        let mut body = Self { payload, transfer, pieces, left, next: Next::Nothing };
+        body.next = body.fetch();
         body
     }
 
@@ -61,30 +68,37 @@ impl PayloadBody {
         self.left
     }
 
-    /// Begins to fetch the next slice, if it is one of the payload.
-    fn fetch_ahead(&mut self) {
-        let Some(Piece::Payload(range)) = self.pieces.front_mut() else {
-            return;
+    /// Takes what comes next: at once where it is in memory.
+    fn fetch(&mut self) -> Next {
+        let range = match self.pieces.pop_front() {
+            None => return Next::Nothing,
+            Some(Piece::Bytes(bytes)) => return Next::Ready(bytes),
+            Some(Piece::Payload(range)) => range,
         };
         let slice = range.start..range.end.min(range.start + SLICE);
-        range.start = slice.end;
-        if range.start == range.end {
-            self.pieces.pop_front();
+        if slice.end < range.end {
+            self.pieces.push_front(Piece::Payload(slice.end..range.end));
+        }
+        if let Some(bytes) = self.payload.read_at_once(&slice, self.transfer) {
+            return Next::Ready(bytes);
         }
         let (payload, transfer) = (Arc::clone(&self.payload), self.transfer);
-        self.fetching = Some(tokio::task::spawn_blocking(move || payload.read(slice, transfer)));
+        Next::Fetching(tokio::task::spawn_blocking(move || payload.read(slice, transfer)))
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let Some(fetching) = &mut self.fetching else {
-            return match self.pieces.pop_front() {
-                Some(Piece::Bytes(bytes)) => Poll::Ready(Some(Ok(bytes))),
-                _ => Poll::Ready(None),
-            };
+        let fetched = match &mut self.next {
+            Next::Nothing => return Poll::Ready(None),
+            Next::Ready(bytes) => Ok(std::mem::take(bytes)),
+            Next::Fetching(fetching) => {
+                ready!(Pin::new(fetching).poll(context)).map_err(io::Error::other).flatten()
+            }
         };
-        let fetched = ready!(Pin::new(fetching).poll(context));
-        self.fetching = None;
-        Poll::Ready(Some(fetched.map_err(io::Error::other).flatten()))
+        self.next = match &fetched {
+            Ok(_) => self.fetch(),
+            Err(_) => Next::Nothing,
+        };
+        Poll::Ready(Some(fetched))
     }
 }
 
@@ -99,7 +113,6 @@ impl http_body::Body for PayloadBody {
         let next = ready!(self.poll_next(context));
         if let Some(Ok(bytes)) = &next {
             self.left -= bytes.len() as u64;
-            self.fetch_ahead();
         }
         if let Some(Err(error)) = &next {
             tracing::error!(%error, "a payload could not be read; its response was cut off");

@@ -1,5 +1,7 @@
 //! The pieces that a running registry is made of, built from the configuration.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +12,8 @@ use crate::api;
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{Referenced, Registry, RequiredChildren, Settings, UrlPolicy};
-use crate::store::{self, OpenError, Store};
+use crate::server::FileSender;
+use crate::store::{self, MappedFiles, OpenError, Store};
 
 use super::serve::ServeError;
 
@@ -26,6 +29,8 @@ pub(super) struct HeaderError {
 pub(super) struct Pieces {
     pub(super) registry: Arc<Registry>,
     pub(super) router: Router,
+    /// Who sends payloads from their files, if that is wanted.
+    pub(super) files: Option<Arc<dyn FileSender>>,
 }
 
 impl Pieces {
@@ -34,10 +39,21 @@ impl Pieces {
         let api = api_settings(config)?;
         let (root, options) = (config.storage.root.clone(), store_options(&config.storage));
         let store = tokio::task::spawn_blocking(move || open(&root, &options)).await;
-        let store = store.map_err(std::io::Error::other).map_err(ServeError::Threads)??;
+        let store = store.map_err(io::Error::other).map_err(ServeError::Threads)??;
+        let files = config.storage.pulls.sendfile.then(|| store.mapped_files() as Arc<dyn FileSender>);
         let registry = Registry::new(store, registry_settings(config));
         let router = api::router(Arc::clone(&registry), api);
-        Ok(Self { registry, router })
+        Ok(Self { registry, router, files })
+    }
+}
+
+impl FileSender for MappedFiles {
+    fn has(&self, bytes: &[u8]) -> bool {
+        self.has(bytes)
+    }
+
+    fn send(&self, bytes: &[u8], socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.send(bytes, socket)
     }
 }
 
@@ -57,6 +73,7 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         log_segment: storage.log.segmentsize,
         log_size: storage.log.size,
         upload_memory: storage.uploads.memory,
+        open_payloads: storage.pulls.openfiles,
         ..store::Options::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use crate::config::{
 };
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
-use crate::server::{Address, AddressError, BindError, Server, Settings, open_files, supervisor};
+use crate::server::{Address, AddressError, BindError, FileSender, Server, Settings, open_files, supervisor};
 use crate::store::OpenError;
 
 #[derive(Debug, Args)]
@@ -115,7 +116,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = match Servers::bind(&address, &config.http).await {
+    let servers = match Servers::bind(&address, &config.http, pieces.files.clone()).await {
         Ok(servers) => servers,
         Err(error) => {
             pieces.registry.close().await;
@@ -164,8 +165,12 @@ struct Servers {
 }
 
 impl Servers {
-    async fn bind(address: &Address, http: &Http) -> Result<Self, ServeError> {
-        let main = Server::bind(address, settings(http)).await?;
+    async fn bind(
+        address: &Address,
+        http: &Http,
+        files: Option<Arc<dyn FileSender>>,
+    ) -> Result<Self, ServeError> {
+        let main = Server::bind(address, Settings { files, ..settings(http) }).await?;
         let debug = match &http.debug.addr {
             None => None,
             Some(text) => {
@@ -246,6 +251,7 @@ fn settings(http: &Http) -> Settings {
         max_header_bytes: http.maxheaderbytes,
         http2: http.h2c.enabled && !http.http2.disabled,
         logged: true,
+        files: None,
     }
 }
 

@@ -9,7 +9,8 @@ use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log, Manifests,
-    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    Metadata, Net, Platforms, Pulls, Referenced, Storage, Tags, Uploads, Urls, Validation, WriteAheadLog,
+    Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -149,6 +150,10 @@ impl InForce {
                 markinterval: self.size("storage.uploads.markinterval"),
                 maxconcurrent: self.count("storage.uploads.maxconcurrent"),
                 memory: self.size("storage.uploads.memory"),
+            },
+            pulls: Pulls {
+                openfiles: self.count("storage.pulls.openfiles"),
+                sendfile: self.switch("storage.pulls.sendfile"),
             },
             writer: Writer {
                 groupsize: self.count("storage.writer.groupsize"),

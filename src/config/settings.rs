@@ -85,6 +85,8 @@ pub struct Storage {
     pub log: WriteAheadLog,
     /// `storage.uploads`.
     pub uploads: Uploads,
+    /// `storage.pulls`.
+    pub pulls: Pulls,
     /// `storage.writer`.
     pub writer: Writer,
 }
@@ -136,6 +138,15 @@ pub struct Uploads {
     pub maxconcurrent: usize,
     /// Memory for small blobs that are coming in, in bytes.
     pub memory: u64,
+}
+
+/// `storage.pulls`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulls {
+    /// Files that are kept open for those who pull them next.
+    pub openfiles: usize,
+    /// Whether files are sent without a copy.
+    pub sendfile: bool,
 }
 
 /// `storage.writer`.

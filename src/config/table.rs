@@ -204,6 +204,21 @@ pub(super) const SETTINGS: &[Setting] = &[
                   503.",
     },
     Setting {
+        key: "storage.pulls.openfiles",
+        kind: count(0, 1_000_000),
+        default: "512",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many blobs' files are kept open for those who pull them next. Each takes a descriptor.",
+    },
+    Setting {
+        key: "storage.pulls.sendfile",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether the system sends blobs from their files without copying them, to clients that speak HTTP/1.1 \
+                  over TCP. Without it their pages are copied into the socket.",
+    },
+    Setting {
         key: "storage.writer.groupsize",
         kind: count(1, 100_000),
         default: "256",

@@ -29,7 +29,10 @@ impl Registry {
         self: &Arc<Self>,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Payload, Error> {
+    ) -> Result<Arc<Payload>, Error> {
+        if let Some(payload) = self.store.opened_blob(repository, digest)? {
+            return Ok(payload);
+        }
         let (registry, name, digest) = (Arc::clone(self), repository.clone(), *digest);
         let opened = blocking(move || registry.store.open_blob(&name, &digest)).await;
         match opened {

@@ -38,7 +38,7 @@ pub(super) async fn run(listener: Listener, house: Arc<House>) {
 async fn next(listener: &Listener, house: &Arc<House>) -> io::Result<impl Future<Output = ()> + use<>> {
     let place = house.places.next().await;
     let (socket, peer) = listener.accept().await?;
-    let connection = Connection::new(socket, Progress::new());
+    let connection = Connection::new(socket.with_files(house.files.clone()), Progress::new());
     Ok(conversation::serve(connection, peer, Arc::clone(house), place))
 }
 

@@ -14,6 +14,7 @@ mod connection;
 mod conversation;
 mod debug;
 mod endpoint;
+mod file_sender;
 mod linger;
 mod listener;
 pub mod open_files;
@@ -38,8 +39,10 @@ use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
 pub use endpoint::Endpoint;
+pub use file_sender::FileSender;
 pub use listener::BindError;
 
+use file_sender::Files;
 use listener::Listener;
 use phase::{Lifecycle, Phase, PhaseWatch};
 use places::{Place, Places};
@@ -68,6 +71,8 @@ pub struct Settings {
     pub http2: bool,
     /// Whether requests are logged.
     pub logged: bool,
+    /// Who sends what is a file's from the file, over HTTP/1.1. Everything is copied without.
+    pub files: Option<Arc<dyn FileSender>>,
 }
 
 /// What is added to `http.idletimeout` for a connection as a whole.
@@ -93,6 +98,7 @@ struct House {
     answers: Answers,
     lifecycle: Lifecycle,
     logged: bool,
+    files: Option<Files>,
 }
 
 #[derive(Debug)]
@@ -179,6 +185,7 @@ impl Server {
             answers: Answers { busy: refusal::busy(&header_lines), no_tls: refusal::no_tls(&header_lines) },
             lifecycle: self.lifecycle,
             logged: settings.logged,
+            files: settings.files.map(Files::new),
         };
         (self.listener, Arc::new(house))
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::blobs::Payloads;
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use super::layout::Layout;
@@ -22,6 +23,7 @@ pub(super) struct Pieces {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) layout: Layout,
     pub(super) metadata: Arc<Metadata>,
+    pub(super) payloads: Arc<Payloads>,
     pub(super) segments: Arc<Segments>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) writer: BlockingWriter,

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use blobs::{Incoming, Mark, Payload, PayloadError, Savepoint, Transfer};
+pub use blobs::{Incoming, MappedFiles, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
@@ -48,7 +48,7 @@ pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
 use background::Background;
-use blobs::{Abilities, Memory};
+use blobs::{Abilities, Memory, Payloads};
 use disk::Real;
 use format::Folder;
 use in_flight::InFlight;
@@ -83,6 +83,8 @@ pub struct Options {
     pub settle_interval: Duration,
     /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
     pub upload_memory: u64,
+    /// How many payloads' files are kept open for those who pull them next.
+    pub open_payloads: usize,
 }
 
 impl Default for Options {
@@ -98,6 +100,7 @@ impl Default for Options {
             log_size: 1 << 30,
             settle_interval: Duration::from_millis(100),
             upload_memory: 64 << 20,
+            open_payloads: 512,
         }
     }
 }
@@ -123,8 +126,8 @@ pub enum OpenError {
 pub struct Store {
     disk: Arc<dyn Disk>,
     layout: Layout,
-    abilities: Abilities,
     metadata: Arc<Metadata>,
+    payloads: Arc<Payloads>,
     /// Small payloads that are coming in.
     memory: Arc<Memory>,
     log_payload: u64,
@@ -191,6 +194,8 @@ impl Store {
             Folder::Current => {}
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
+        let payloads = Payloads::new(Arc::clone(&disk), layout.clone(), abilities, options.open_payloads);
+        let payloads = Arc::new(payloads);
         let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
         let segments = Arc::clone(log.segments());
         upgrade::run(&metadata)?;
@@ -202,6 +207,7 @@ impl Store {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
             metadata: Arc::clone(&metadata),
+            payloads: Arc::clone(&payloads),
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
             writer: writer.blocking(),
@@ -211,8 +217,8 @@ impl Store {
         Ok(Self {
             disk,
             layout,
-            abilities,
             metadata,
+            payloads,
             memory: Arc::new(Memory::new(options.upload_memory)),
             log_payload: options.log_payload,
             segments,
@@ -271,12 +277,29 @@ impl Store {
         incoming.unsettle(self.layout.upload(id))
     }
 
-    /// Opens a payload that a repository holds, or `None` if it holds no such blob.
+    /// Which memory is whose file's, of the payloads that are being pulled.
+    pub fn mapped_files(&self) -> Arc<MappedFiles> {
+        self.payloads.mapped_files()
+    }
+
+    /// A payload that a repository holds, if its file is open already. Does not block; `None` says nothing.
+    pub fn opened_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Arc<Payload>>, MetadataError> {
+        Ok(match self.read().blob_in(repository, digest)? {
+            Some(BlobRow { place: Place::File { id }, .. }) => self.payloads.get(id),
+            _ => None,
+        })
+    }
+
+    /// Opens a payload that a repository holds, or `None` if it holds no such blob. Blocks.
     pub fn open_blob(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Result<Option<Payload>, PayloadError> {
+    ) -> Result<Option<Arc<Payload>>, PayloadError> {
         loop {
             let Some(row) = self.read().blob_in(repository, digest)? else {
                 return Ok(None);
@@ -289,14 +312,12 @@ impl Store {
         }
     }
 
-    fn open_at(&self, digest: &Digest, row: BlobRow) -> Result<Payload, PayloadError> {
+    fn open_at(&self, digest: &Digest, row: BlobRow) -> Result<Arc<Payload>, PayloadError> {
         match row.place {
-            Place::File { id } => {
-                Payload::open(&*self.disk, &self.layout.payload(digest, id), row.size, self.abilities)
-            }
+            Place::File { id } => self.payloads.open(digest, id, row.size),
             Place::Log { segment, offset } => {
                 let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
-                Payload::in_log(segment, offset, row.size, digest)
+                Payload::in_log(&*segment, offset, row.size, digest).map(Arc::new)
             }
         }
     }

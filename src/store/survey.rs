@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::blobs::{Abilities, Payload, Transfer};
 use super::disk::Disk;
@@ -111,14 +112,14 @@ impl Files<'_> {
     fn check_log(&self, segment: u64, offset: u64, digest: &Digest, row: BlobRow) -> Result<(), String> {
         let missing = || format!("segment {segment:x} of the log is missing");
         let file = self.segments.file(segment).ok_or_else(missing)?;
-        Payload::in_log(file, offset, row.size, digest).map(drop).map_err(|error| error.to_string())
+        Payload::in_log(&*file, offset, row.size, digest).map(drop).map_err(|error| error.to_string())
     }
 
     fn check_file(&self, path: &Path, digest: &Digest, row: BlobRow) -> Result<(), String> {
         const PIECE: u64 = 1 << 20;
         let abilities = Abilities { can_map: false };
-        let payload =
-            Payload::open(self.disk, path, row.size, abilities).map_err(|error| error.to_string())?;
+        let payload = Payload::open(self.disk, path, row.size, abilities, &Arc::default());
+        let payload = payload.map_err(|error| error.to_string())?;
         if !self.options.verify_payloads {
             return Ok(());
         }

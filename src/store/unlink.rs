@@ -26,6 +26,7 @@ impl Pieces {
         for DoomedFile { digest, file } in &doomed {
             self.disk.unlink(&self.layout.payload(digest, *file)).map_err(Decline::Refused)?;
         }
+        self.payloads.forget(doomed.iter().map(|doomed| doomed.file));
         self.writer.submit(NoteUnlinked { files: doomed })
     }
 }

@@ -24,6 +24,7 @@ async fn serve(router: Router) -> SocketAddr {
         max_header_bytes: 64 * 1024,
         http2: false,
         logged: false,
+        files: None,
     };
     let server = Server::bind(&Address::parse("127.0.0.1:0").unwrap(), settings).await.unwrap();
     let Endpoint::Tcp(address) = server.endpoint().clone() else {

@@ -1,11 +1,11 @@
 //! What the system can do with files in this folder, found out at start.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use memmap2::Mmap;
 use rustix::fs::StatFs;
 
-use super::payload::{map, populate};
+use super::mapping::Mapping;
 use crate::store::disk::Disk;
 
 /// Which ways out a payload can take. Each has a fall-back that reads the file instead.
@@ -19,21 +19,17 @@ impl Abilities {
     /// Tries everything out on a small file of the folder. What is missing is logged once, here.
     pub(in crate::store) fn find_out(disk: &dyn Disk, sample: &Path) -> Self {
         let tried = disk.open_for_reading(sample).and_then(|file| {
-            let Some(file) = file.file() else {
-                return Err(std::io::ErrorKind::Unsupported.into());
-            };
-            warn_of_network(sample, &rustix::fs::fstatfs(file)?);
-            try_mapping(&map(file)?)
+            if let Some(file) = file.file() {
+                warn_of_network(sample, &rustix::fs::fstatfs(file)?);
+            }
+            let mapping = Mapping::of(file, &Arc::default())?;
+            mapping.populate(0..mapping.length())
         });
         if let Err(error) = &tried {
             tracing::warn!(%error, "files cannot be mapped here; payloads are read through buffers, at more CPU");
         }
         Self { can_map: tried.is_ok() }
     }
-}
-
-fn try_mapping(mapping: &Mmap) -> std::io::Result<()> {
-    populate(mapping, 0..mapping.len())
 }
 
 /// Says what a network file system does not guarantee.

@@ -1,19 +1,18 @@
 //! A payload on its way out.
 //!
-//! No user code ever touches a mapping: a page that has vanished is an error to a system call, but a signal that kills
-//! the process to a load instruction. So pages are fetched by `madvise`, which reports errors, and then handed to the
-//! socket; whoever has to look at bytes gets a copy that was read with `pread`.
+//! Whoever passes bytes to a system call gets slices of a [`Mapping`]; whoever has to look at them gets a copy that was
+//! read with `pread`.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use memmap2::Mmap;
 
 use super::Abilities;
+use super::mapped_files::MappedFiles;
+use super::mapping::Mapping;
 use crate::oci::Digest;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::hasher::Hasher;
@@ -46,12 +45,16 @@ pub enum Transfer {
 /// An open payload. Its file is never written again, and stays readable after it was unlinked.
 #[derive(Debug)]
 pub struct Payload {
-    file: Arc<dyn DiskFile>,
-    /// Where in the file it begins: payloads that still lie in the log share one.
-    start: u64,
     size: u64,
-    /// The whole file, where it could be mapped.
-    mapping: Option<Bytes>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// A file of its own, and its mapping where it could be mapped.
+    File { file: Arc<dyn DiskFile>, mapping: Option<Mapping> },
+    /// A copy of what the log has, which is small.
+    Memory(Bytes),
 }
 
 impl Payload {
@@ -60,6 +63,7 @@ impl Payload {
         path: &Path,
         size: u64,
         abilities: Abilities,
+        files: &Arc<MappedFiles>,
     ) -> Result<Self, PayloadError> {
         let file = match disk.open_for_reading(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -72,22 +76,23 @@ impl Payload {
             return Err(PayloadError::Size { expected: size, found });
         }
         // Without a mapping, for want of address space or of maps, it is read all the same.
-        let mapped = file.file().filter(|_| abilities.can_map && size > 0);
-        let mapping = mapped.and_then(|file| map(file).ok());
-        Ok(Self { file, start: 0, size, mapping: mapping.map(Bytes::from_owner) })
+        let is_mapped = abilities.can_map && size > 0;
+        let mapping = is_mapped.then(|| Mapping::of(Arc::clone(&file), files).ok()).flatten();
+        Ok(Self { size, source: Source::File { file, mapping } })
     }
 
     /// A payload that lies in a segment of the log. It is small, and compared with its digest.
     pub(in crate::store) fn in_log(
-        segment: Arc<dyn DiskFile>,
-        start: u64,
+        segment: &dyn DiskFile,
+        offset: u64,
         size: u64,
         digest: &Digest,
     ) -> Result<Self, PayloadError> {
-        let payload = Self { file: segment, start, size, mapping: None };
-        let found = Hasher::digest(digest.algorithm(), &payload.read(0..size, Transfer::Copied)?);
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+        segment.read_exact_at(&mut bytes, offset)?;
+        let found = Hasher::digest(digest.algorithm(), &bytes);
         match found == *digest {
-            true => Ok(payload),
+            true => Ok(Self { size, source: Source::Memory(bytes.into()) }),
             false => Err(PayloadError::Content { found }),
         }
     }
@@ -97,45 +102,41 @@ impl Payload {
         self.size
     }
 
+    /// The bytes of a range, if nothing has to be waited for, nor copied: they are in memory.
+    pub fn read_at_once(&self, range: &Range<u64>, transfer: Transfer) -> Option<Bytes> {
+        let range = self.within(range)?;
+        match (&self.source, transfer) {
+            (Source::Memory(bytes), _) => Some(bytes.slice(range)),
+            (Source::File { mapping: Some(mapping), .. }, Transfer::Mapped) => {
+                mapping.is_resident(range.clone()).then(|| mapping.slice(range))
+            }
+            (Source::File { .. }, _) => None,
+        }
+    }
+
     /// The bytes of a range, present in memory. Blocks until they are; the range must lie within the payload.
     pub fn read(&self, range: Range<u64>, transfer: Transfer) -> io::Result<Bytes> {
-        if range.start >= range.end {
-            return Ok(Bytes::new());
-        }
-        let out_of_range = || io::Error::from(io::ErrorKind::InvalidInput);
-        let (start, end) = match (usize::try_from(range.start), usize::try_from(range.end)) {
-            (Ok(start), Ok(end)) if range.end <= self.size => (start, end),
-            _ => return Err(out_of_range()),
-        };
-        match (&self.mapping, transfer) {
-            (Some(mapping), Transfer::Mapped) => {
-                populate(mapping, start..end)?;
-                Ok(mapping.slice(start..end))
+        let wanted = self.within(&range).ok_or(io::ErrorKind::InvalidInput)?;
+        match (&self.source, transfer) {
+            (Source::Memory(bytes), _) => Ok(bytes.slice(wanted)),
+            (Source::File { mapping: Some(mapping), .. }, Transfer::Mapped) => {
+                mapping.populate(wanted.clone())?;
+                Ok(mapping.slice(wanted))
             }
-            _ => {
-                let mut buffer = vec![0; end - start];
-                self.file.read_exact_at(&mut buffer, self.start + range.start)?;
+            (Source::File { file, .. }, _) => {
+                let mut buffer = vec![0; wanted.len()];
+                file.read_exact_at(&mut buffer, range.start)?;
                 Ok(buffer.into())
             }
         }
     }
-}
 
-/// Maps a whole file, read-only.
-pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: files of payloads are never written or truncated once they have their name, and nothing here or above
-    // reads through the mapping in user code: see the module's comment.
-    unsafe { Mmap::map(file) }
-}
-
-/// Brings the pages of a range into memory. A page that cannot be had is an error, not a signal.
-pub(super) fn populate(mapping: &[u8], range: Range<usize>) -> io::Result<()> {
-    let page = rustix::param::page_size();
-    let start = range.start - range.start % page;
-    let pointer = mapping.as_ptr().wrapping_add(start).cast_mut().cast();
-    // SAFETY: the range lies within the mapping, whose start is page-aligned; populating for reading changes nothing.
-    unsafe { rustix::mm::madvise(pointer, range.end - start, rustix::mm::Advice::LinuxPopulateRead) }?;
-    Ok(())
+    /// The range in memory's terms, if it lies within the payload.
+    fn within(&self, range: &Range<u64>) -> Option<Range<usize>> {
+        let is_within = range.start <= range.end && range.end <= self.size;
+        let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
+        is_within.then_some(start..end)
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +158,8 @@ mod tests {
         let bytes: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
         let (_folder, path) = payload(&bytes);
         for abilities in WAYS {
-            let payload = Payload::open(&Real, &path, bytes.len() as u64, abilities).expect("a payload");
+            let payload = Payload::open(&Real, &path, bytes.len() as u64, abilities, &Arc::default())
+                .expect("a payload");
             for range in [0..80_000, 0..1, 4_095..4_097, 79_999..80_000, 5..5, 12_288..70_001] {
                 let expected = &bytes[range.clone()];
                 for transfer in [Transfer::Mapped, Transfer::Copied] {
@@ -173,10 +175,10 @@ mod tests {
     fn a_payload_of_the_wrong_size_is_refused_at_once() {
         let (_folder, path) = payload(b"holdfas");
         for abilities in WAYS {
-            let refused = Payload::open(&Real, &path, 8, abilities);
+            let refused = Payload::open(&Real, &path, 8, abilities, &Arc::default());
             assert!(matches!(refused, Err(PayloadError::Size { expected: 8, found: 7 })));
         }
-        let missing = Payload::open(&Real, &path.with_extension("gone"), 8, WAYS[0]);
+        let missing = Payload::open(&Real, &path.with_extension("gone"), 8, WAYS[0], &Arc::default());
         assert!(matches!(missing, Err(PayloadError::Missing)));
     }
 
@@ -186,7 +188,7 @@ mod tests {
         let (_folder, path) = payload(&bytes);
         for transfer in [Transfer::Mapped, Transfer::Copied] {
             std::fs::write(&path, &bytes).expect("a file");
-            let payload = Payload::open(&Real, &path, 1 << 20, WAYS[0]).expect("a payload");
+            let payload = Payload::open(&Real, &path, 1 << 20, WAYS[0], &Arc::default()).expect("a payload");
             Real.open(&path).expect("the file").set_length(8_192).expect("cut");
             assert!(payload.read(0..4_096, transfer).is_ok());
             assert!(payload.read(4_096..1 << 20, transfer).is_err());
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn an_unlinked_payload_stays_readable_for_who_has_it_open() {
         let (_folder, path) = payload(b"holdfast");
-        let payload = Payload::open(&Real, &path, 8, WAYS[0]).expect("a payload");
+        let payload = Payload::open(&Real, &path, 8, WAYS[0], &Arc::default()).expect("a payload");
         Real.unlink(&path).expect("gone");
         assert_eq!(payload.read(0..8, Transfer::Copied).expect("bytes"), &b"holdfast"[..]);
     }
