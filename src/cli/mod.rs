@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
 //! command line was wrong.
 
+mod allocator;
 mod check;
 pub mod config;
 mod pieces;

@@ -9,6 +9,7 @@ use axum::Router;
 use clap::Args;
 use tokio::sync::oneshot;
 
+use super::allocator;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::config::{
@@ -96,6 +97,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 }
 
 fn run_threads(arguments: &Serve) -> Result<End, ServeError> {
+    allocator::keep_buffers();
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.map_err(ServeError::Threads)?;
     let end = threads.block_on(serve(arguments));

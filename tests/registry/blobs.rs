@@ -57,6 +57,23 @@ fn a_blob_of_many_megabytes_comes_back_whole() {
 }
 
 #[test]
+fn a_blob_is_the_same_whether_its_file_is_sent_or_copied_kept_open_or_opened_anew() {
+    for setting in ["sendfile: true", "sendfile: false", "openfiles: 0", "openfiles: 1"] {
+        let registry = Holdfast::configured(&format!("storage: {{ pulls: {{ {setting} }} }}"));
+        for size in [5_000, 300_000, (3 << 20) + 7] {
+            let bytes = bytes_of(size, size as u64);
+            let path = blob_path(&registry.push_blob(REPOSITORY, &bytes));
+            let first = size / 3;
+            for _ in 0..2 {
+                registry.get(&path).expect(200).expect_body(&bytes);
+                let rest = Request::get(&path).header("Range", &format!("bytes={first}-"));
+                registry.send(rest).expect(206).expect_body(&bytes[first..]);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_unknown_blob_is_404_blob_unknown() {
     let registry = Holdfast::start();
     registry.push_blob(REPOSITORY, "something else");

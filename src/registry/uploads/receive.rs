@@ -17,6 +17,9 @@ use super::{Append, BodyStream, Extent, Started};
 /// How many bytes are gathered before they are hashed and written. Twice this is the most that an upload has in memory.
 const BATCH: usize = 1 << 20;
 
+/// What file systems write at once, in bytes.
+const PAGE: u64 = 4 << 10;
+
 /// What becomes of a session whose body breaks off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnBreak {
@@ -215,6 +218,10 @@ struct Pipeline {
     marked: u64,
 }
 
+fn size(batch: &[Bytes]) -> u64 {
+    batch.iter().map(|chunk| chunk.len() as u64).sum()
+}
+
 enum State {
     Idle(Box<Incoming>),
     Writing(JoinHandle<Written>),
@@ -258,19 +265,30 @@ impl Pipeline {
                 return Err(error);
             }
         };
-        let batch = std::mem::take(&mut self.batch);
-        let due = self.marked.saturating_add(self.mark_interval);
-        let is_mark_due = incoming.length() + self.batch_size as u64 >= due;
+        let batch = self.take_batch(incoming.length());
+        let end = incoming.length() + size(&batch);
+        let is_mark_due = end >= self.marked.saturating_add(self.mark_interval);
         if is_mark_due {
-            self.marked = incoming.length() + self.batch_size as u64;
+            self.marked = end;
         }
-        self.batch_size = 0;
         self.state = State::Writing(tokio::task::spawn_blocking(move || {
             let result =
                 incoming.append(&batch).and_then(|()| is_mark_due.then(|| incoming.mark()).transpose());
             Written { incoming, result }
         }));
         Ok(mark)
+    }
+
+    /// The batch, up to where a page of the file ends: pages are written whole, and once. What is left begins the next.
+    fn take_batch(&mut self, offset: u64) -> Vec<Bytes> {
+        let mut batch = std::mem::take(&mut self.batch);
+        let odd = usize::try_from((offset + self.batch_size as u64) % PAGE).unwrap_or(0);
+        self.batch_size = 0;
+        if let Some(last) = batch.last_mut().filter(|last| odd > 0 && last.len() > odd) {
+            let rest = last.split_off(last.len() - odd);
+            self.gather(rest);
+        }
+        batch
     }
 
     /// Takes the session's file back from whoever writes.

@@ -2,7 +2,7 @@
 //!
 //! All calls block; they belong on a thread that may.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,9 @@ use crate::store::metadata::UploadRow;
 
 /// How much is read at once when a file has to be hashed again, in bytes.
 const REREAD: usize = 1 << 20;
+
+/// Up to this many bytes a file is left to its sync: the disk takes them in a few milliseconds.
+const WRITTEN_AT_ONCE: u64 = 8 << 20;
 
 /// A payload on its way in.
 #[derive(Debug)]
@@ -152,19 +155,32 @@ impl Incoming {
         }
     }
 
-    /// Appends, and hashes what it has written. After an error what was written before it counts.
+    /// Appends, and hashes what it has written. After an error nothing of it counts.
     pub fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
-            let offset = self.length;
-            if !self.memory.as_mut().is_some_and(|memory| memory.append(offset, chunk)) {
-                self.file()?.write_at(chunk, offset)?;
-            }
-            if let Hash::Known(hasher) = &mut self.hash {
-                hasher.update(chunk);
-            }
-            self.length = offset + chunk.len() as u64;
+        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        if !self.append_in_memory(chunks, length) {
+            let (slices, offset) =
+                (chunks.iter().map(|chunk| IoSlice::new(chunk)).collect::<Vec<_>>(), self.length);
+            self.file()?.write_vectored_at(&slices, offset)?;
         }
+        if let Hash::Known(hasher) = &mut self.hash {
+            chunks.iter().for_each(|chunk| hasher.update(chunk));
+        }
+        self.length += length;
         self.start_writeback()
+    }
+
+    /// `false`, and nothing counts, if memory does not hold so many bytes more.
+    fn append_in_memory(&mut self, chunks: &[Bytes], length: u64) -> bool {
+        let mut end = self.length;
+        self.stays_in_memory(length)
+            && self.memory.as_mut().is_some_and(|memory| {
+                chunks.iter().all(|chunk| {
+                    let is_appended = memory.append(end, chunk);
+                    end += chunk.len() as u64;
+                    is_appended
+                })
+            })
     }
 
     /// The file, into which what lies in memory is moved first.
@@ -198,9 +214,11 @@ impl Incoming {
         self.memory.as_mut().map(|memory| memory.bytes(length))
     }
 
+    /// Has the disk begin with what has come in. A file that may soon be thrown away, since its payload is here already, is
+    /// not written before it has some size.
     fn start_writeback(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file
-            && self.length > self.written_back
+            && self.length > self.written_back.max(WRITTEN_AT_ONCE)
         {
             file.start_writeback(self.written_back, self.length - self.written_back)?;
             self.written_back = self.length;
