@@ -66,7 +66,7 @@ fn a_blob_is_the_same_whether_its_file_is_sent_or_copied_kept_open_or_opened_ane
             let first = size / 3;
             for _ in 0..2 {
                 registry.get(&path).expect(200).expect_body(&bytes);
-                let rest = Request::get(&path).header("Range", &format!("bytes={first}-"));
+                let rest = Request::get(&path).header("Range", format!("bytes={first}-"));
                 registry.send(rest).expect(206).expect_body(&bytes[first..]);
             }
         }
