@@ -35,6 +35,9 @@ pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
 pub use lock::LockError;
 pub use log::{AppendError, ReplayError};
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use metadata::DumpedRow;
 pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
