@@ -101,7 +101,10 @@ impl Operation for DeleteBlob {
             return Err(Decline::Refused(unknown(&repository, &digest)));
         }
         referenced.check(tables, &repository, NeedKind::Blob, &digest)?;
-        Ok(Accepted::new(vec![Change::BlobUnlinked { repository, digest }], ()))
+        let is_last = tables.holders(&digest, 2)? == 1;
+        let mut changes = vec![Change::BlobUnlinked { repository, digest }];
+        changes.extend(is_last.then_some(Change::BlobRemoved { digest }));
+        Ok(Accepted::new(changes, ()))
     }
 }
 

@@ -4,12 +4,14 @@
 //! ride in the log with the change that names them and settle into files later; large ones are written by whoever
 //! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
+mod background;
 mod blobs;
 mod clock;
 mod disk;
 mod format;
 mod hasher;
 mod ids;
+mod in_flight;
 mod layout;
 mod lock;
 mod log;
@@ -17,6 +19,9 @@ mod metadata;
 mod recovery;
 mod settle;
 mod survey;
+mod sweep;
+mod unlink;
+mod upgrade;
 mod writer;
 
 use std::io;
@@ -45,13 +50,15 @@ pub use metadata::{
 pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
+use background::Background;
 use blobs::{Abilities, Memory};
 use disk::Real;
+use format::Folder;
+use in_flight::InFlight;
 use layout::Layout;
 use lock::Lock;
 use log::Segments;
 use metadata::Metadata;
-use settle::Settler;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -125,8 +132,9 @@ pub struct Store {
     memory: Arc<Memory>,
     log_payload: u64,
     segments: Arc<Segments>,
+    in_flight: Arc<InFlight>,
     /// Before the writer, which it needs.
-    _settler: Settler,
+    _background: Background,
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
@@ -171,26 +179,34 @@ impl Store {
         lock: Option<Lock>,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
-        let is_new = format::examine(&*disk, &layout)?.is_new();
+        let folder = format::examine(&*disk, &layout)?;
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
         layout.create_folders(&*disk).map_err(at_root)?;
         let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
-        if is_new {
-            disk.sync_folders_above(root).map_err(at_root)?;
-            format::write(&*disk, &layout).map_err(at_root)?;
-            tracing::warn!(root = %root.display(), "created a new, empty store");
+        match folder {
+            Folder::New => {
+                disk.sync_folders_above(root).map_err(at_root)?;
+                format::write(&*disk, &layout).map_err(at_root)?;
+                tracing::warn!(root = %root.display(), "created a new, empty store");
+            }
+            // From here on an older version refuses the folder, whatever becomes of the upgrade.
+            Folder::Older => format::write(&*disk, &layout).map_err(at_root)?,
+            Folder::Current => {}
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
         let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
         let segments = Arc::clone(log.segments());
-        let resumed = recovery::resume_uploads(&disk, &layout, &metadata)?;
+        upgrade::run(&metadata)?;
+        let in_flight = Arc::new(InFlight::default());
+        let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
         let writer =
             Writer::start(Arc::clone(&metadata), log, writer_options(options)).map_err(OpenError::Thread)?;
-        let settler = Settler::start(settle::Pieces {
+        let background = Background::start(background::Pieces {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
             metadata: Arc::clone(&metadata),
             segments: Arc::clone(&segments),
+            in_flight: Arc::clone(&in_flight),
             writer: writer.blocking(),
             log_size: options.log_size,
             interval: options.settle_interval,
@@ -203,7 +219,8 @@ impl Store {
             memory: Arc::new(Memory::new(options.upload_memory)),
             log_payload: options.log_payload,
             segments,
-            _settler: settler.map_err(OpenError::Thread)?,
+            in_flight,
+            _background: background.map_err(OpenError::Thread)?,
             writer,
             resumed,
             _lock: lock,
@@ -243,7 +260,8 @@ impl Store {
     /// The file of a new upload session. Nothing is created before the first byte.
     pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
         let memory = Memory::share(&self.memory, self.log_payload);
-        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm, memory)
+        let flight = self.in_flight.enter(id);
+        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), flight, algorithm, memory)
     }
 
     /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.

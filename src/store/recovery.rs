@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::blobs::Incoming;
 use super::disk::Disk;
+use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::NO_RECORD;
 use super::metadata::{Change, Metadata};
@@ -17,6 +18,7 @@ pub(super) fn resume_uploads(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
     metadata: &Metadata,
+    in_flight: &Arc<InFlight>,
 ) -> Result<Vec<Resumed>, OpenError> {
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -25,7 +27,8 @@ pub(super) fn resume_uploads(
     let (mut resumed, mut lost) = (Vec::new(), Vec::new());
     for (id, row) in metadata.read().uploads()? {
         let path = layout.upload(id);
-        match Incoming::resume(Arc::clone(disk), path.clone(), &row).map_err(at(&path))? {
+        let flight = in_flight.enter(id);
+        match Incoming::resume(Arc::clone(disk), path.clone(), flight, &row).map_err(at(&path))? {
             Some(incoming) => resumed.push(Resumed { id, row, incoming }),
             None => lost.push(id),
         }

@@ -39,7 +39,8 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     fn open_for_reading(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Gives a file another name. Durable when the folders of both names were synced; until then a power cut may leave
-    /// either name, both or none. `to` must never have been a name before, so that nothing is replaced.
+    /// either name, both or none. `to` must never have been a name before, so that nothing is replaced, unless it is
+    /// that of the layout's version.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a name; one that is gone already is fine. Whoever has the file open keeps it.

@@ -45,6 +45,7 @@ impl<A: Access> Tables<A> {
             referrers,
             uploads,
             log_payloads,
+            doomed_files,
             state
         );
         Ok(rows)

@@ -26,7 +26,7 @@ pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
 #[cfg(any(test, feature = "simulation"))]
 pub use dump::DumpedRow;
-pub(super) use reads::LogPayload;
+pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
