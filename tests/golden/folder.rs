@@ -68,7 +68,8 @@ fn unpack_pages(packed: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// The files in a folder and those below it.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -15,6 +15,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod folder;
+mod machine;
 mod state;
 mod story;
 
@@ -65,6 +66,30 @@ fn a_golden_store_without_the_whole_of_its_last_record_comes_back_to_the_one_bef
         let lost: Vec<_> =
             expected.lines().filter(|line| !found.lines().any(|other| other == *line)).collect();
         assert!(matches!(lost[..], [line] if line.starts_with(story::LAST)), "{name}: {lost:?}");
+    }
+}
+
+/// Replay, upgrade and what follows them are cut off at one call after the other.
+#[test]
+fn a_golden_store_whose_start_is_cut_off_anywhere_is_taken_up_again() {
+    for name in STORES {
+        let (machine, expected) = machine::with_store(&golden(name));
+        for calls in 0.. {
+            let machine = machine.copy(calls);
+            machine.stop_after(usize::try_from(calls).unwrap());
+            let opened = Store::open_on(machine.disk(), Path::new("/"), &Options::default());
+            let is_up = opened.is_ok() && !machine.has_stopped();
+            drop(opened);
+            match calls % 2 {
+                0 => machine.kill(),
+                _ => machine.cut(calls),
+            }
+            let store = Store::open_on(machine.disk(), Path::new("/"), &Options::default()).unwrap();
+            assert_eq!(sound_state(&store), expected, "{name}, cut off at call {calls}");
+            if is_up {
+                break;
+            }
+        }
     }
 }
 
