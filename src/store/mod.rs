@@ -39,6 +39,9 @@ pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
 pub use lock::LockError;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use log::probe;
 pub use log::{AppendError, ReplayError};
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]

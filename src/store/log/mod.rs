@@ -8,6 +8,8 @@
 
 mod append;
 mod format;
+#[cfg(any(test, feature = "simulation"))]
+pub mod probe;
 mod read;
 mod replay;
 mod segment;
