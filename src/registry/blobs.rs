@@ -106,6 +106,10 @@ impl Operation for DeleteBlob {
         changes.extend(is_last.then_some(Change::BlobRemoved { digest }));
         Ok(Accepted::new(changes, ()))
     }
+
+    fn needs_room(&self) -> bool {
+        false
+    }
 }
 
 impl Referenced {

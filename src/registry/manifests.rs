@@ -315,4 +315,8 @@ impl Operation for Delete {
         };
         Ok(Accepted::new(vec![change], ()))
     }
+
+    fn needs_room(&self) -> bool {
+        false
+    }
 }

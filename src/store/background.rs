@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::ballast::Ballast;
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use super::layout::Layout;
@@ -24,6 +25,7 @@ pub(super) struct Pieces {
     pub(super) metadata: Arc<Metadata>,
     pub(super) segments: Arc<Segments>,
     pub(super) in_flight: Arc<InFlight>,
+    pub(super) ballast: Arc<Ballast>,
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
@@ -90,9 +92,11 @@ enum Pace {
 impl Pieces {
     /// Does a bounded amount of everything, and says how long to wait until there is more to do.
     fn work(&self, is_busy: bool, sweep: &mut Sweep) -> Result<Duration, Decline<io::Error>> {
-        if !is_busy {
+        // A database that has failed under a reader is opened anew by the writer, whoever wakes it.
+        if !is_busy || self.metadata.has_failed() {
             self.writer.idle();
         }
+        self.ballast.restore();
         self.unlink_doomed()?;
         self.sweep(sweep)?;
         let pace = self.pace(is_busy);

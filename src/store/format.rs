@@ -98,9 +98,17 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
     if disk.list(&root.join("docker/registry/v2")).is_ok() {
         return Err(FormatError::Distribution { root });
     }
-    for own in
-        ["lost+found", "LOCK", "FORMAT.new", "metadata.new", "metadata.redb", "log", "blobs", "uploads"]
-    {
+    for own in [
+        "lost+found",
+        "LOCK",
+        "FORMAT.new",
+        "metadata.new",
+        "metadata.redb",
+        "ballast",
+        "log",
+        "blobs",
+        "uploads",
+    ] {
         names.remove(own);
     }
     if names.is_empty() {

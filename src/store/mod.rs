@@ -5,6 +5,7 @@
 //! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
 mod background;
+mod ballast;
 mod blobs;
 mod clock;
 mod disk;
@@ -17,6 +18,7 @@ mod lock;
 mod log;
 mod metadata;
 mod recovery;
+mod room;
 mod settle;
 mod survey;
 mod sweep;
@@ -34,7 +36,7 @@ pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use disk::simulated;
-pub use disk::{Disk, DiskFile, Rule};
+pub use disk::{Disk, DiskFile, Rule, Space};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
@@ -50,10 +52,12 @@ pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
+pub use room::Floor;
 pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
 use background::Background;
+use ballast::Ballast;
 use blobs::{Abilities, Memory};
 use disk::Real;
 use format::Folder;
@@ -62,6 +66,8 @@ use layout::Layout;
 use lock::Lock;
 use log::Segments;
 use metadata::Metadata;
+use recovery::Recovery;
+use room::Room;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -87,6 +93,10 @@ pub struct Options {
     pub log_size: u64,
     /// How often it is looked whether payloads should move out of the log.
     pub settle_interval: Duration,
+    /// What is to stay free on the disk.
+    pub floor: Floor,
+    /// How much room is set aside for what must not fail on a full disk, in bytes.
+    pub ballast: u64,
     /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
     pub upload_memory: u64,
 }
@@ -103,6 +113,8 @@ impl Default for Options {
             log_segment: 64 << 20,
             log_size: 1 << 30,
             settle_interval: Duration::from_millis(100),
+            floor: Floor { bytes: 256 << 20, files: 1_000 },
+            ballast: 64 << 20,
             upload_memory: 64 << 20,
         }
     }
@@ -135,6 +147,7 @@ pub struct Store {
     memory: Arc<Memory>,
     log_payload: u64,
     segments: Arc<Segments>,
+    room: Arc<Room>,
     in_flight: Arc<InFlight>,
     /// Before the writer, which it needs.
     _background: Background,
@@ -185,7 +198,15 @@ impl Store {
         let folder = format::examine(&*disk, &layout)?;
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
         layout.create_folders(&*disk).map_err(at_root)?;
-        let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
+        let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), options.ballast));
+        let recovery = Recovery {
+            disk: Arc::clone(&disk),
+            layout: layout.clone(),
+            cache_size: options.cache_size,
+            segment_size: options.log_segment,
+            ballast: Arc::clone(&ballast),
+        };
+        let metadata = Arc::new(recovery.open_metadata()?);
         match folder {
             Folder::New => {
                 disk.sync_folders_above(root).map_err(at_root)?;
@@ -197,19 +218,22 @@ impl Store {
             Folder::Current => {}
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
-        let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
-        let segments = Arc::clone(log.segments());
+        let segments = Arc::new(Segments::default());
+        let log = recovery.replay(&metadata, &segments)?;
         upgrade::run(&metadata)?;
         let in_flight = Arc::new(InFlight::default());
         let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
+        let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));
         let writer =
-            Writer::start(Arc::clone(&metadata), log, writer_options(options)).map_err(OpenError::Thread)?;
+            Writer::start(Arc::clone(&metadata), log, recovery, Arc::clone(&room), writer_options(options));
+        let writer = writer.map_err(OpenError::Thread)?;
         let background = Background::start(background::Pieces {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
             metadata: Arc::clone(&metadata),
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
+            ballast,
             writer: writer.blocking(),
             log_size: options.log_size,
             interval: options.settle_interval,
@@ -222,6 +246,7 @@ impl Store {
             memory: Arc::new(Memory::new(options.upload_memory)),
             log_payload: options.log_payload,
             segments,
+            room,
             in_flight,
             _background: background.map_err(OpenError::Thread)?,
             writer,
@@ -253,6 +278,11 @@ impl Store {
     /// Resolves when the writer has stopped because the database failed: nothing can be acknowledged any more.
     pub async fn failed(&self) {
         self.writer.failed().await;
+    }
+
+    /// Whether there is room on the disk for so many bytes more.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.room.admits(bytes)
     }
 
     /// The upload sessions that outlived the last run; once.

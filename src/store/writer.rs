@@ -22,6 +22,8 @@ pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
 use super::log::{Log, Segments};
 use super::metadata::Metadata;
+use super::recovery::Recovery;
+use super::room::Room;
 use engine::Engine;
 use operation::{Request, Waiting};
 
@@ -51,6 +53,7 @@ pub(super) struct Writer {
     thread: Option<thread::JoinHandle<()>>,
     shared: Arc<Shared>,
     segments: Arc<Segments>,
+    room: Arc<Room>,
     log_size: u64,
 }
 
@@ -62,7 +65,7 @@ struct Shared {
     /// How many groups there were.
     groups: AtomicU64,
     /// Woken when segments were deleted.
-    room: Notify,
+    segment_deleted: Notify,
 }
 
 impl Shared {
@@ -75,14 +78,20 @@ impl Shared {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(metadata: Arc<Metadata>, log: Log, options: Options) -> std::io::Result<Self> {
+    pub(super) fn start(
+        metadata: Arc<Metadata>,
+        log: Log,
+        recovery: Recovery,
+        room: Arc<Room>,
+        options: Options,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let shared = Arc::new(Shared::default());
         let segments = Arc::clone(log.segments());
-        let engine = Engine::new(metadata, log, Arc::clone(&shared), options);
+        let engine = Engine::new(metadata, log, recovery, Arc::clone(&shared), options);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || engine.run(receiver))?;
         let (queue, thread, log_size) = (Some(sender), Some(thread), options.log_size);
-        Ok(Self { queue, thread, shared, segments, log_size })
+        Ok(Self { queue, thread, shared, segments, room, log_size })
     }
 
     /// Hands an operation to the writer. Waits at most `wait`: for room in the log, for a place in the queue and for the
@@ -94,7 +103,10 @@ impl Writer {
     ) -> Result<O::Outcome, Decline<O::Refusal>> {
         let deadline = Instant::now() + wait;
         let Some(queue) = &self.queue else { return Err(Decline::Failed(WriteError::Stopped)) };
-        if operation.payload_size() > 0 && timeout_at(deadline, self.room()).await.is_err() {
+        if operation.needs_room() && !self.room.admits(operation.payload_size()) {
+            return Err(Decline::Failed(WriteError::Full));
+        }
+        if operation.payload_size() > 0 && timeout_at(deadline, self.room_in_log()).await.is_err() {
             return Err(Decline::Failed(WriteError::Busy));
         }
         let (request, answered) = Request::hand_in(operation);
@@ -110,14 +122,14 @@ impl Writer {
     }
 
     /// Waits until the log has room for payloads. What makes room is settling, which does not wait here.
-    async fn room(&self) {
+    async fn room_in_log(&self) {
         loop {
-            let room = self.shared.room.notified();
+            let deleted = self.shared.segment_deleted.notified();
             if self.segments.total() < self.log_size {
                 return;
             }
             // Woken by the deletion of a segment, or to look again all the same.
-            let _ = tokio::time::timeout(Duration::from_millis(100), room).await;
+            let _ = tokio::time::timeout(Duration::from_millis(100), deleted).await;
         }
     }
 

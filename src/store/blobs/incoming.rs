@@ -181,6 +181,12 @@ impl Incoming {
         Ok(&**file)
     }
 
+    /// Takes room on the disk for so many more bytes.
+    pub fn reserve(&mut self, more: u64) -> io::Result<()> {
+        let length = self.length + more;
+        self.file()?.allocate(length)
+    }
+
     /// Whether so many more bytes would leave it in memory, so that nothing blocks.
     pub fn stays_in_memory(&self, more: u64) -> bool {
         self.memory.as_ref().is_some_and(|memory| memory.has_room(self.length + more))

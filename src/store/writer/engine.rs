@@ -1,5 +1,6 @@
 //! The writer's thread: one group after another, and a checkpoint now and then.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,6 +9,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::store::log::{AppendError, Log};
 use crate::store::metadata::Metadata;
+use crate::store::recovery::Recovery;
 
 use super::checkpoints::Checkpoints;
 use super::group::{Group, GroupError};
@@ -24,6 +26,7 @@ struct Failed;
 pub(super) struct Engine {
     metadata: Arc<Metadata>,
     log: Log,
+    recovery: Recovery,
     checkpoints: Checkpoints,
     shared: Arc<Shared>,
     group_size: usize,
@@ -32,10 +35,17 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(metadata: Arc<Metadata>, log: Log, shared: Arc<Shared>, options: Options) -> Self {
+    pub(super) fn new(
+        metadata: Arc<Metadata>,
+        log: Log,
+        recovery: Recovery,
+        shared: Arc<Shared>,
+        options: Options,
+    ) -> Self {
         let checkpoints = Checkpoints::new(options.checkpoint_interval);
         let group_size = options.group_size.max(1);
-        Self { metadata, log, checkpoints, shared, group_size, waiting: Vec::with_capacity(group_size) }
+        let waiting = Vec::with_capacity(group_size);
+        Self { metadata, log, recovery, checkpoints, shared, group_size, waiting }
     }
 
     /// Works until nobody can send any more, or until the store fails.
@@ -111,8 +121,46 @@ impl Engine {
                 group.fail(&error);
                 Ok(())
             }
+            Err(GroupError::Append(error)) => {
+                tracing::error!(%error, "nothing is acknowledged any more");
+                Err(Failed)
+            }
+            Err(GroupError::Metadata(error)) => {
+                tracing::error!(%error, "a group could not be applied");
+                self.after_error(group)
+            }
+        }
+    }
+
+    /// The database has failed under a group. If the log has the group it has happened, or will have once the log is
+    /// replayed; nobody is told that it has not.
+    fn after_error(&mut self, group: Group) -> Result<(), Failed> {
+        if !group.is_logged() {
+            let error = WriteError::NotWritten(Arc::new(io::ErrorKind::Other.into()));
+            self.waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
+            group.fail(&error);
+        }
+        self.come_back()
+    }
+
+    /// Comes back as after a crash, without one: the database is opened anew, and the log replayed into it. Not after a
+    /// sync that failed: then memory holds pages that the disk does not, and only a new start may trust what it reads.
+    fn come_back(&mut self) -> Result<(), Failed> {
+        if self.metadata.has_failed_to_sync() {
+            tracing::error!("the database could not be synced; nothing is acknowledged any more");
+            return Err(Failed);
+        }
+        self.log.come_to_rest();
+        let segments = Arc::clone(self.log.segments());
+        match self.recovery.reopen(&self.metadata, &segments) {
+            Ok(log) => {
+                tracing::warn!("the database was opened anew after an error; nothing acknowledged is lost");
+                self.log = log;
+                self.checkpoints.note_checkpoint();
+                Ok(())
+            }
             Err(error) => {
-                tracing::error!(%error, "the store failed; nothing is acknowledged any more");
+                tracing::error!(%error, "the database could not be opened anew; nothing is acknowledged any more");
                 Err(Failed)
             }
         }
@@ -133,8 +181,8 @@ impl Engine {
         let position = self.log.position();
         let result = self.metadata.write_durably(|tables| tables.set_position(&position));
         if let Err(error) = result {
-            tracing::error!(%error, "a checkpoint failed; nothing is acknowledged any more");
-            return Err(Failed);
+            tracing::error!(%error, "a checkpoint failed");
+            return self.come_back();
         }
         self.checkpoints.note_checkpoint();
         let tables = self.metadata.read();
@@ -142,7 +190,7 @@ impl Engine {
         if let Err(error) = self.log.delete_segments(is_needed) {
             tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
         }
-        self.shared.room.notify_waiters();
+        self.shared.segment_deleted.notify_waiters();
         Ok(())
     }
 }
