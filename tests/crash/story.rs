@@ -131,6 +131,7 @@ impl Story {
 /// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
 fn options() -> Options {
     Options {
+        ballast: 8 << 10,
         checkpoint_interval: Duration::from_millis(2),
         log_payload: 5_000,
         log_segment: 16 << 10,

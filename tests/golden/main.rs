@@ -32,8 +32,12 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
+fn options() -> Options {
+    Options { ballast: 8 << 10, ..Options::default() }
+}
+
 fn open(folder: &Path) -> Store {
-    Store::open(folder, &Options::default()).unwrap()
+    Store::open(folder, &options()).unwrap()
 }
 
 /// What the store holds, after it has proved that it is sound.
@@ -77,14 +81,14 @@ fn a_golden_store_whose_start_is_cut_off_anywhere_is_taken_up_again() {
         for calls in 0.. {
             let machine = machine.copy(calls);
             machine.stop_after(usize::try_from(calls).unwrap());
-            let opened = Store::open_on(machine.disk(), Path::new("/"), &Options::default());
+            let opened = Store::open_on(machine.disk(), Path::new("/"), &options());
             let is_up = opened.is_ok() && !machine.has_stopped();
             drop(opened);
             match calls % 2 {
                 0 => machine.kill(),
                 _ => machine.cut(calls),
             }
-            let store = Store::open_on(machine.disk(), Path::new("/"), &Options::default()).unwrap();
+            let store = Store::open_on(machine.disk(), Path::new("/"), &options()).unwrap();
             assert_eq!(sound_state(&store), expected, "{name}, cut off at call {calls}");
             if is_up {
                 break;

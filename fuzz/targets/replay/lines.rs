@@ -39,7 +39,7 @@ fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataEr
                 found = found.take().or((entry.digest == digest).then_some(entry.row));
                 found.is_none()
             };
-            tables.referrers_after(&name.parse().unwrap(), &subject.parse().unwrap(), None, each).unwrap();
+            tables.referrers_after(&name.parse().unwrap(), &subject.parse().unwrap(), None, each)?;
             referrer(&found.unwrap())
         }
         ("uploads", [id]) => upload(&tables.upload(id.parse().unwrap())?.unwrap()),

@@ -38,6 +38,7 @@ pub fn replay(data: &[u8]) {
 /// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
 fn open(machine: &Simulated) -> Result<Store, holdfast::store::OpenError> {
     let options = Options {
+        ballast: 8 << 10,
         checkpoint_interval: Duration::from_millis(2),
         log_payload: goods::LARGEST_LOGGED,
         log_segment: 16 << 10,

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::store::ballast::Ballast;
 use crate::store::disk::simulated::Simulated;
+use crate::store::layout::Layout;
+use crate::store::recovery::Recovery;
 
 use super::append::{AppendError, Log};
 use super::read::{Reader, proves_loss};
@@ -14,9 +17,7 @@ use super::segment::{self, Segment};
 
 /// The number of the segment.
 const NUMBER: u64 = 1;
-/// Never reached.
-const SEGMENT_SIZE: u64 = 1 << 30;
-const FOLDER: &str = "/";
+const ROOT: &str = "/";
 
 /// What a record is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +44,10 @@ pub struct ReadSegment {
 
 /// Writes a segment with these records, each synced before the next.
 pub fn write_segment(records: &[ProbedRecord]) -> Result<WrittenSegment, AppendError> {
-    let (disk, folder) = (Simulated::new(0).disk(), Path::new(FOLDER));
-    let begin = |disk| Log::begin(disk, folder.to_owned(), Arc::default(), NUMBER, 0, SEGMENT_SIZE);
-    let mut log = begin(Arc::clone(&disk)).map_err(AppendError::NotWritten)?;
-    let read = || disk.read_whole(&segment::path(folder, NUMBER)).map_err(AppendError::NotWritten);
+    let recovery = empty_log().map_err(AppendError::NotWritten)?;
+    let path = segment::path(&recovery.layout.log(), NUMBER);
+    let read = || recovery.disk.read_whole(&path).map_err(AppendError::NotWritten);
+    let mut log = Log::begin(&recovery, Arc::default(), NUMBER, 0).map_err(AppendError::NotWritten)?;
     let mut ranges = Vec::new();
     for (sequence, record) in (1..).zip(records) {
         let start = usize::try_from(log.position().offset).unwrap_or(usize::MAX);
@@ -59,9 +60,9 @@ pub fn write_segment(records: &[ProbedRecord]) -> Result<WrittenSegment, AppendE
 
 /// Reads any bytes as a segment. `None` if they have no segment's header.
 pub fn read_segment(bytes: &[u8]) -> io::Result<Option<ReadSegment>> {
-    let (disk, folder) = (Simulated::new(0).disk(), Path::new(FOLDER));
-    disk.create(&segment::path(folder, NUMBER))?.write_at(bytes, 0)?;
-    let Some(segment) = Segment::open(&*disk, folder, NUMBER)? else { return Ok(None) };
+    let Recovery { disk, layout, .. } = empty_log()?;
+    disk.create(&segment::path(&layout.log(), NUMBER))?.write_at(bytes, 0)?;
+    let Some(segment) = Segment::open(&*disk, &layout.log(), NUMBER)? else { return Ok(None) };
     let (mut reader, mut records) = (Reader::at_beginning(&segment, 0), Vec::new());
     while let Some(record) = reader.next()? {
         records.push(ProbedRecord { payloads: record.payloads, changes: record.changes });
@@ -69,4 +70,13 @@ pub fn read_segment(bytes: &[u8]) -> io::Result<Option<ReadSegment>> {
     let (run, missing) = (segment.header.run, reader.sequence() + 1);
     let proves_loss = proves_loss(&*segment.file, reader.offset(), run, missing)?;
     Ok(Some(ReadSegment { records, proves_loss }))
+}
+
+/// A disk with the log's folder.
+fn empty_log() -> io::Result<Recovery> {
+    let (disk, layout) = (Simulated::new(0).disk(), Layout::new(Path::new(ROOT)));
+    disk.create_folder(&layout.log())?;
+    let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), 0));
+    // The segment is never full.
+    Ok(Recovery { disk, layout, cache_size: 0, segment_size: u64::MAX, ballast })
 }
