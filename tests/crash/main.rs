@@ -19,6 +19,7 @@ mod life;
 mod model;
 mod operation;
 mod parallel;
+mod rot;
 mod scenario;
 mod stops;
 mod story;
@@ -53,9 +54,15 @@ fn every_rule_is_missed_when_it_is_left_out() {
         let creations = stops::of_creations(Some(rule), 60).into_iter();
         !first_failures(0..FEW / 2, |seed| life::live(seed, Some(rule))).is_empty()
             || !first_failures(creations, stops::Stop::live).is_empty()
+            || rot::lose_each_record(Some(rule)).is_err()
     };
     let unmissed: Vec<_> = Rule::ALL.into_iter().filter(|rule| !is_missed(*rule)).collect();
     assert!(unmissed.is_empty(), "nothing was lost without {unmissed:?}");
+}
+
+#[test]
+fn a_lost_record_is_noticed_wherever_later_ones_tell_of_it() {
+    rot::lose_each_record(None).unwrap();
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Story {
 }
 
 /// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         ballast: 8 << 10,
         checkpoint_interval: Duration::from_millis(2),

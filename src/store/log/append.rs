@@ -106,7 +106,7 @@ impl Log {
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
         if self.offset >= self.segment_size {
             // This one is synced to its end before a record goes into the next.
-            if self.synced < self.sequence {
+            if self.synced < self.sequence && self.maker.disk.keeps(Rule::SyncSegment) {
                 self.sync()?;
             }
             let number = self.current.header.number + 1;

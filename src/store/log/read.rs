@@ -24,18 +24,25 @@ pub(super) struct Reader<'a> {
     offset: u64,
     key: Key,
     sequence: u64,
+    /// Always, but for a test that wants to see what comes of it.
+    verifies: bool,
 }
 
 impl<'a> Reader<'a> {
     /// From the beginning of a segment, whose first record follows number `sequence`.
     pub(super) fn at_beginning(segment: &'a Segment, sequence: u64) -> Self {
-        Self { segment, offset: BLOCK, key: segment.header.seed, sequence }
+        Self { segment, offset: BLOCK, key: segment.header.seed, sequence, verifies: true }
     }
 
     /// From a position within a segment.
     pub(super) fn at(segment: &'a Segment, position: &Position) -> Self {
         let Position { offset, key, sequence, .. } = *position;
-        Self { segment, offset, key, sequence }
+        Self { segment, offset, key, sequence, verifies: true }
+    }
+
+    /// Whether checksums are verified.
+    pub(super) fn verifying(self, verifies: bool) -> Self {
+        Self { verifies, ..self }
     }
 
     /// The number of the last record that was read.
@@ -50,7 +57,7 @@ impl<'a> Reader<'a> {
     /// The next record; `None` where there is none that is whole and follows the one before.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         let Some((header, checksum, rest)) =
-            read_whole(&*self.segment.file, self.offset, self.segment.header.run)?
+            read_whole(&*self.segment.file, self.offset, self.segment.header.run, self.verifies)?
         else {
             return Ok(None);
         };
@@ -75,6 +82,7 @@ fn read_whole(
     file: &dyn DiskFile,
     offset: u64,
     run: RunId,
+    verifies: bool,
 ) -> io::Result<Option<(RecordHeader, Key, Vec<u8>)>> {
     let end = file.length()?;
     let mut bytes = [0; RECORD_HEADER];
@@ -90,7 +98,8 @@ fn read_whole(
     let rest = usize::try_from(length).map_err(io::Error::other)? - RECORD_HEADER;
     let mut rest = vec![0; rest];
     file.read_exact_at(&mut rest, offset + RECORD_HEADER as u64)?;
-    Ok(header.matches(&checksum, &rest).then_some((header, checksum, rest)))
+    let is_whole = !verifies || header.matches(&checksum, &rest);
+    Ok(is_whole.then_some((header, checksum, rest)))
 }
 
 /// Whether a whole record of this run lies at or behind `offset` that says that record `missing` had been synced. Then
@@ -98,7 +107,7 @@ fn read_whole(
 pub(super) fn proves_loss(file: &dyn DiskFile, offset: u64, run: RunId, missing: u64) -> io::Result<bool> {
     let end = file.length()?;
     for offset in (align(offset)..end).step_by(usize::try_from(BLOCK).map_err(io::Error::other)?) {
-        if let Some((header, _, _)) = read_whole(file, offset, run)?
+        if let Some((header, _, _)) = read_whole(file, offset, run, true)?
             && header.synced >= missing
         {
             return Ok(true);

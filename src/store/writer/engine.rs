@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::store::disk::Rule;
 use crate::store::log::{AppendError, Log};
 use crate::store::metadata::Metadata;
 use crate::store::recovery::Recovery;
@@ -179,14 +180,18 @@ impl Engine {
     /// Makes everything that is applied durable in the database, and deletes the segments that nothing needs any more.
     fn checkpoint(&mut self) -> Result<(), Failed> {
         let position = self.log.position();
-        let result = self.metadata.write_durably(|tables| tables.set_position(&position));
+        let result = match self.recovery.disk.keeps(Rule::DeleteAfterCheckpoint) {
+            true => self.metadata.write_durably(|tables| tables.set_position(&position)),
+            false => self.metadata.write(|tables| tables.set_position(&position).map(|()| true)).map(drop),
+        };
         if let Err(error) = result {
             tracing::error!(%error, "a checkpoint failed");
             return self.come_back();
         }
         self.checkpoints.note_checkpoint();
         let tables = self.metadata.read();
-        let is_needed = |segment| tables.is_segment_needed(segment).unwrap_or(true);
+        let keeps_payloads = self.recovery.disk.keeps(Rule::KeepPayloads);
+        let is_needed = |segment| keeps_payloads && tables.is_segment_needed(segment).unwrap_or(true);
         if let Err(error) = self.log.delete_segments(is_needed) {
             tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
         }

@@ -97,6 +97,13 @@ impl Simulated {
         state.begin_life();
     }
 
+    /// Turns a byte of a file over, for good and with nobody being told.
+    pub fn rot(&self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let number = state.names.file(path)?;
+        state.content(number).map(|content| content.rot(offset))
+    }
+
     /// Lets the machine stand still at the changing call that comes after `calls` others: it may have happened or not,
     /// and all calls fail from then on, until there is a kill or a cut.
     pub fn stop_after(&self, calls: usize) {
