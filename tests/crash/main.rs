@@ -19,6 +19,7 @@ mod life;
 mod model;
 mod operation;
 mod parallel;
+mod races;
 mod rot;
 mod scenario;
 mod stops;
@@ -28,6 +29,7 @@ use std::env;
 use std::ops::Range;
 
 use holdfast::store::Rule;
+use holdfast::store::simulated::Call;
 
 use parallel::first_failures;
 
@@ -69,6 +71,19 @@ fn a_lost_record_is_noticed_wherever_later_ones_tell_of_it() {
 fn wherever_the_disk_fails_nothing_acknowledged_is_lost() {
     let failures = first_failures(failures::all(), |failure| failure.live());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn in_whatever_order_a_blob_is_deleted_pushed_again_settled_and_unlinked_it_is_what_was_acknowledged() {
+    let failures = first_failures(races::with_background_work(), races::Race::run);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_reader_whose_payload_moves_before_it_has_opened_it_reads_the_payload() {
+    for (held, is_settled) in [(Call::OpenForReading, true), (Call::Length, true), (Call::Read, false)] {
+        races::with_a_reader(held, is_settled).unwrap_or_else(|wrong| panic!("{held:?}: {wrong}"));
+    }
 }
 
 /// Those that the environment asks for.
