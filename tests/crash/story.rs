@@ -131,8 +131,8 @@ impl Story {
 /// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
 pub(crate) fn options() -> Options {
     Options {
-        ballast: 8 << 10,
         checkpoint_interval: Duration::from_millis(2),
+        ballast: 8 << 10,
         log_payload: 5_000,
         log_segment: 16 << 10,
         log_size: 128 << 10,

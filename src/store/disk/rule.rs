@@ -22,8 +22,6 @@ pub enum Rule {
     NameSegment,
     /// A segment of the log is synced to its end before a record goes into the next.
     SyncSegment,
-    /// A segment of the log is deleted only after a durable commit that has all its records.
-    DeleteAfterCheckpoint,
     /// A segment of the log is deleted only when no payload lies in it.
     KeepPayloads,
     /// A record is taken for one only if its checksum is right.
@@ -38,6 +36,8 @@ pub enum Rule {
     SyncSettled,
     /// A settled payload's folder is synced before "settled" is logged.
     NameSettled,
+    /// A segment of the log is deleted only after a durable commit that needs nothing of it.
+    DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
     UnlinkAfterCheckpoint,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
@@ -57,7 +57,6 @@ impl Rule {
         Self::SyncRecord,
         Self::NameSegment,
         Self::SyncSegment,
-        Self::DeleteAfterCheckpoint,
         Self::KeepPayloads,
         Self::VerifyRecord,
         Self::NoticeLoss,
@@ -65,6 +64,7 @@ impl Rule {
         Self::CommitReplayed,
         Self::SyncSettled,
         Self::NameSettled,
+        Self::DeleteAfterCheckpoint,
         Self::UnlinkAfterCheckpoint,
         Self::NameFolders,
     ];

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
-use crate::store::disk::Rule;
 use crate::store::log::{AppendError, Log};
 use crate::store::metadata::Metadata;
 use crate::store::recovery::Recovery;
@@ -177,25 +176,15 @@ impl Engine {
         }
     }
 
-    /// Makes everything that is applied durable in the database, and deletes the segments that nothing needs any more.
+    /// Makes everything that is applied durable in the database.
     fn checkpoint(&mut self) -> Result<(), Failed> {
         let position = self.log.position();
-        let result = match self.recovery.disk.keeps(Rule::DeleteAfterCheckpoint) {
-            true => self.metadata.write_durably(|tables| tables.set_position(&position)),
-            false => self.metadata.write(|tables| tables.set_position(&position).map(|()| true)).map(drop),
-        };
+        let result = self.metadata.write_durably(|tables| tables.set_position(&position));
         if let Err(error) = result {
             tracing::error!(%error, "a checkpoint failed");
             return self.come_back();
         }
         self.checkpoints.note_checkpoint();
-        let tables = self.metadata.read();
-        let keeps_payloads = self.recovery.disk.keeps(Rule::KeepPayloads);
-        let is_needed = |segment| keeps_payloads && tables.is_segment_needed(segment).unwrap_or(true);
-        if let Err(error) = self.log.delete_segments(is_needed) {
-            tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
-        }
-        self.shared.segment_deleted.notify_waiters();
         Ok(())
     }
 }
