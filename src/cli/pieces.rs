@@ -56,6 +56,8 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         log_payload: storage.log.maxpayload,
         log_segment: storage.log.segmentsize,
         log_size: storage.log.size,
+        floor: store::Floor { bytes: storage.floor.space, files: storage.floor.files as u64 },
+        ballast: storage.floor.ballast,
         upload_memory: storage.uploads.memory,
         ..store::Options::default()
     }

@@ -8,8 +8,9 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Formatter, H2c, Http, Http2, Indexes, Level, Log, Manifests,
-    Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, H2c, Http, Http2, Indexes, Level, Log,
+    Manifests, Metadata, Net, Platforms, Referenced, Storage, Tags, Uploads, Urls, Validation, WriteAheadLog,
+    Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -144,6 +145,11 @@ impl InForce {
                 maxpayload: self.size("storage.log.maxpayload"),
                 segmentsize: self.size("storage.log.segmentsize"),
                 size: self.size("storage.log.size"),
+            },
+            floor: Floor {
+                space: self.size("storage.floor.space"),
+                files: self.count("storage.floor.files"),
+                ballast: self.size("storage.floor.ballast"),
             },
             uploads: Uploads {
                 markinterval: self.size("storage.uploads.markinterval"),

@@ -83,6 +83,8 @@ pub struct Storage {
     pub metadata: Metadata,
     /// `storage.log`.
     pub log: WriteAheadLog,
+    /// `storage.floor`.
+    pub floor: Floor,
     /// `storage.uploads`.
     pub uploads: Uploads,
     /// `storage.writer`.
@@ -125,6 +127,17 @@ pub struct WriteAheadLog {
     pub segmentsize: u64,
     /// How large the log becomes before pushes wait, in bytes.
     pub size: u64,
+}
+
+/// `storage.floor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// What stays free, in bytes.
+    pub space: u64,
+    /// How many files could still be created.
+    pub files: usize,
+    /// Room that is set aside for a disk that others have filled, in bytes.
+    pub ballast: u64,
 }
 
 /// `storage.uploads`.

@@ -180,6 +180,30 @@ pub(super) const SETTINGS: &[Setting] = &[
                   `http.waittimeout` at the most, then get 503.",
     },
     Setting {
+        key: "storage.floor.space",
+        kind: size(0, 1024 * GIB),
+        default: "256MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How much of the disk stays free for deletions, checkpoints and the moving of blobs out of the log: a push \
+                  that would leave less is answered 507. A twentieth of the disk, if that is less.",
+    },
+    Setting {
+        key: "storage.floor.files",
+        kind: count(0, 1_000_000_000),
+        default: "1000",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many files could still be created on the disk before pushes are answered 507. A twentieth of those that \
+                  the disk can have, if that is less.",
+    },
+    Setting {
+        key: "storage.floor.ballast",
+        kind: size(0, 1024 * GIB),
+        default: "64MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The size of a file that is given up when others have filled the disk below the floor, so that deletions can \
+                  still make room. A twentieth of the disk, if that is less; 0 for none.",
+    },
+    Setting {
         key: "storage.uploads.memory",
         kind: size(0, 64 * GIB),
         default: "64MiB",

@@ -24,6 +24,12 @@ impl Registry {
         Ok(row.ok_or_else(|| unknown(repository, digest))?.size)
     }
 
+    /// The size of a blob in bytes, told to somebody who will rely on the blob's being there.
+    pub async fn vouch_for_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+        self.store.leases().lease(digest).await;
+        self.blob_size(repository, digest)
+    }
+
     /// Opens a blob to be pulled.
     pub async fn open_blob(
         self: &Arc<Self>,
@@ -101,7 +107,14 @@ impl Operation for DeleteBlob {
             return Err(Decline::Refused(unknown(&repository, &digest)));
         }
         referenced.check(tables, &repository, NeedKind::Blob, &digest)?;
-        Ok(Accepted::new(vec![Change::BlobUnlinked { repository, digest }], ()))
+        let is_last = tables.holders(&digest, 2)? == 1;
+        let mut changes = vec![Change::BlobUnlinked { repository, digest }];
+        changes.extend(is_last.then_some(Change::BlobRemoved { digest }));
+        Ok(Accepted::new(changes, ()))
+    }
+
+    fn needs_room(&self) -> bool {
+        false
     }
 }
 

@@ -100,6 +100,7 @@ impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Busy => Self::Busy,
+            WriteError::Full => Self::DiskFull,
             WriteError::Unknown => Self::OutcomeUnknown,
             WriteError::Stopped => Self::Stopped,
             WriteError::NotWritten(cause) => io::Error::from(cause.kind()).into(),

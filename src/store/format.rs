@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use super::disk::Disk;
 use super::layout::Layout;
 
-/// The version that this program reads and writes.
-const VERSION: u32 = 1;
+/// The version that this program writes.
+pub(super) const VERSION: u32 = 2;
+/// The oldest version that it can upgrade.
+const OLDEST: u32 = 1;
 
 /// Why a folder is not taken for a store.
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +49,10 @@ pub enum FormatError {
 pub(super) enum Folder {
     /// Empty, or the remains of a creation that was cut short.
     New,
-    /// A store of this version.
+    /// A store of this version, or one whose upgrade to it has begun.
     Current,
-}
-
-impl Folder {
-    pub(super) fn is_new(&self) -> bool {
-        *self == Self::New
-    }
+    /// A store of an older version, to be upgraded.
+    Older,
 }
 
 /// Finds out what the folder is, and refuses what is not this program's.
@@ -67,25 +65,26 @@ pub(super) fn examine(disk: &dyn Disk, layout: &Layout) -> Result<Folder, Format
     }
 }
 
-/// Names the layout's version, which makes the folder a store: the last step of creating one.
+/// Names the layout's version, which makes the folder a store: the last step of creating one, the first of upgrading one.
 pub(super) fn write(disk: &dyn Disk, layout: &Layout) -> io::Result<()> {
     disk.write_whole(&layout.format(), format!("holdfast {VERSION}\n").as_bytes())
 }
 
 fn check_store(disk: &dyn Disk, layout: &Layout, text: &str) -> Result<Folder, FormatError> {
-    check_version(layout, text)?;
+    let folder = check_version(layout, text)?;
     let path = layout.metadata();
     match disk.has(&path) {
-        Ok(true) => Ok(Folder::Current),
+        Ok(true) => Ok(folder),
         Ok(false) => Err(FormatError::MetadataMissing { root: layout.root().to_owned() }),
         Err(error) => Err(FormatError::Io { path, error }),
     }
 }
 
-fn check_version(layout: &Layout, text: &str) -> Result<(), FormatError> {
+fn check_version(layout: &Layout, text: &str) -> Result<Folder, FormatError> {
     let version = text.strip_prefix("holdfast ").and_then(|rest| rest.trim_end().parse().ok());
     match version {
-        Some(VERSION) => Ok(()),
+        Some(VERSION) => Ok(Folder::Current),
+        Some(OLDEST..VERSION) => Ok(Folder::Older),
         Some(found) if found > VERSION => Err(FormatError::Newer { root: layout.root().to_owned(), found }),
         _ => Err(FormatError::Unreadable { path: layout.format(), text: text.chars().take(80).collect() }),
     }
@@ -99,9 +98,17 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
     if disk.list(&root.join("docker/registry/v2")).is_ok() {
         return Err(FormatError::Distribution { root });
     }
-    for own in
-        ["lost+found", "LOCK", "FORMAT.new", "metadata.new", "metadata.redb", "log", "blobs", "uploads"]
-    {
+    for own in [
+        "lost+found",
+        "LOCK",
+        "FORMAT.new",
+        "metadata.new",
+        "metadata.redb",
+        "ballast",
+        "log",
+        "blobs",
+        "uploads",
+    ] {
         names.remove(own);
     }
     if names.is_empty() {
@@ -144,6 +151,14 @@ mod tests {
     #[test]
     fn a_store_is_recognised_once_its_version_is_written() {
         let (_folder, layout) = folder_with(&[("metadata.redb", "")]);
+        write(&Real, &layout).expect("written");
+        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Current);
+    }
+
+    #[test]
+    fn an_older_store_is_to_be_upgraded() {
+        let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 1\n"), ("metadata.redb", "")]);
+        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Older);
         write(&Real, &layout).expect("written");
         assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Current);
     }

@@ -37,6 +37,11 @@ impl Layout {
         self.root.join("metadata.redb")
     }
 
+    /// Room that is set aside for a full disk.
+    pub(super) fn ballast(&self) -> PathBuf {
+        self.root.join("ballast")
+    }
+
     /// The segments of the log.
     pub(super) fn log(&self) -> PathBuf {
         self.root.join("log")

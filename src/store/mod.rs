@@ -4,19 +4,27 @@
 //! ride in the log with the change that names them and settle into files later; large ones are written by whoever
 //! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
+mod background;
+mod ballast;
 mod blobs;
 mod clock;
 mod disk;
 mod format;
 mod hasher;
 mod ids;
+mod in_flight;
 mod layout;
+mod leases;
 mod lock;
 mod log;
 mod metadata;
 mod recovery;
+mod room;
 mod settle;
 mod survey;
+mod sweep;
+mod unlink;
+mod upgrade;
 mod writer;
 
 use std::io;
@@ -29,26 +37,33 @@ pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use disk::simulated;
-pub use disk::{Disk, DiskFile, Rule};
+pub use disk::{Disk, DiskFile, Rule, Space};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
+pub use leases::{Departure, Leases};
 pub use lock::LockError;
 pub use log::{AppendError, ReplayError};
 pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
+pub use room::Floor;
 pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
+use background::Background;
+use ballast::Ballast;
 use blobs::{Abilities, Memory};
 use disk::Real;
+use format::Folder;
+use in_flight::InFlight;
 use layout::Layout;
 use lock::Lock;
 use log::Segments;
 use metadata::Metadata;
-use settle::Settler;
+use recovery::Recovery;
+use room::Room;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -74,6 +89,12 @@ pub struct Options {
     pub log_size: u64,
     /// How often it is looked whether payloads should move out of the log.
     pub settle_interval: Duration,
+    /// What is to stay free on the disk.
+    pub floor: Floor,
+    /// How much room is set aside for what must not fail on a full disk, in bytes.
+    pub ballast: u64,
+    /// For how long whoever was told that something is there may rely on it.
+    pub lease: Duration,
     /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
     pub upload_memory: u64,
 }
@@ -90,6 +111,9 @@ impl Default for Options {
             log_segment: 64 << 20,
             log_size: 1 << 30,
             settle_interval: Duration::from_millis(100),
+            floor: Floor { bytes: 256 << 20, files: 1_000 },
+            ballast: 64 << 20,
+            lease: Duration::from_secs(3_600),
             upload_memory: 64 << 20,
         }
     }
@@ -122,8 +146,11 @@ pub struct Store {
     memory: Arc<Memory>,
     log_payload: u64,
     segments: Arc<Segments>,
+    room: Arc<Room>,
+    in_flight: Arc<InFlight>,
+    leases: Arc<Leases>,
     /// Before the writer, which it needs.
-    _settler: Settler,
+    _background: Background,
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
@@ -168,26 +195,45 @@ impl Store {
         lock: Option<Lock>,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
-        let is_new = format::examine(&*disk, &layout)?.is_new();
+        let folder = format::examine(&*disk, &layout)?;
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
         layout.create_folders(&*disk).map_err(at_root)?;
-        let metadata = Arc::new(Metadata::open(&*disk, &layout.metadata(), options.cache_size)?);
-        if is_new {
-            disk.sync_folders_above(root).map_err(at_root)?;
-            format::write(&*disk, &layout).map_err(at_root)?;
-            tracing::warn!(root = %root.display(), "created a new, empty store");
+        let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), options.ballast));
+        let recovery = Recovery {
+            disk: Arc::clone(&disk),
+            layout: layout.clone(),
+            cache_size: options.cache_size,
+            segment_size: options.log_segment,
+            ballast: Arc::clone(&ballast),
+        };
+        let metadata = Arc::new(recovery.open_metadata()?);
+        match folder {
+            Folder::New => {
+                disk.sync_folders_above(root).map_err(at_root)?;
+                format::write(&*disk, &layout).map_err(at_root)?;
+                tracing::warn!(root = %root.display(), "created a new, empty store");
+            }
+            // From here on an older version refuses the folder, whatever becomes of the upgrade.
+            Folder::Older => format::write(&*disk, &layout).map_err(at_root)?,
+            Folder::Current => {}
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
-        let log = log::replay(&disk, &layout.log(), &metadata, options.log_segment)?;
-        let segments = Arc::clone(log.segments());
-        let resumed = recovery::resume_uploads(&disk, &layout, &metadata)?;
+        let segments = Arc::new(Segments::default());
+        let log = recovery.replay(&metadata, &segments)?;
+        upgrade::run(&metadata)?;
+        let in_flight = Arc::new(InFlight::default());
+        let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
+        let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));
         let writer =
-            Writer::start(Arc::clone(&metadata), log, writer_options(options)).map_err(OpenError::Thread)?;
-        let settler = Settler::start(settle::Pieces {
+            Writer::start(Arc::clone(&metadata), log, recovery, Arc::clone(&room), writer_options(options));
+        let writer = writer.map_err(OpenError::Thread)?;
+        let background = Background::start(background::Pieces {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
             metadata: Arc::clone(&metadata),
             segments: Arc::clone(&segments),
+            in_flight: Arc::clone(&in_flight),
+            ballast,
             writer: writer.blocking(),
             log_size: options.log_size,
             interval: options.settle_interval,
@@ -200,7 +246,10 @@ impl Store {
             memory: Arc::new(Memory::new(options.upload_memory)),
             log_payload: options.log_payload,
             segments,
-            _settler: settler.map_err(OpenError::Thread)?,
+            room,
+            in_flight,
+            leases: Arc::new(Leases::new(options.lease)),
+            _background: background.map_err(OpenError::Thread)?,
             writer,
             resumed,
             _lock: lock,
@@ -232,6 +281,16 @@ impl Store {
         self.writer.failed().await;
     }
 
+    /// What was vouched for.
+    pub fn leases(&self) -> &Arc<Leases> {
+        &self.leases
+    }
+
+    /// Whether there is room on the disk for so many bytes more.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.room.admits(bytes)
+    }
+
     /// The upload sessions that outlived the last run; once.
     pub fn take_resumed(&mut self) -> Vec<Resumed> {
         std::mem::take(&mut self.resumed)
@@ -240,7 +299,8 @@ impl Store {
     /// The file of a new upload session. Nothing is created before the first byte.
     pub fn incoming(&self, id: PayloadId, algorithm: Algorithm) -> Incoming {
         let memory = Memory::share(&self.memory, self.log_payload);
-        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), algorithm, memory)
+        let flight = self.in_flight.enter(id);
+        Incoming::new(Arc::clone(&self.disk), self.layout.upload(id), flight, algorithm, memory)
     }
 
     /// Gives a received payload its final name, durably, so that [`Change::BlobAdded`] may name it.

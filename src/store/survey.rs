@@ -54,7 +54,8 @@ pub(super) fn survey(
         unnamed_files: Vec::new(),
         violations: census.violations,
     };
-    let mut named = HashSet::new();
+    let mut named: HashSet<_> =
+        census.doomed.iter().map(|doomed| layout.payload(&doomed.digest, doomed.file)).collect();
     let files = Files { disk, layout, segments, options };
     for (digest, row) in &census.blobs {
         let mut row = *row;

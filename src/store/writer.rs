@@ -6,6 +6,7 @@
 //! for company. Now and then a durable commit makes a checkpoint, from which the log is replayed after a crash.
 
 mod checkpoints;
+mod engine;
 mod group;
 mod operation;
 
@@ -14,15 +15,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
-use super::log::{AppendError, Log, Segments};
+use super::log::{Log, Segments};
 use super::metadata::Metadata;
-use checkpoints::Checkpoints;
-use group::{Group, GroupError};
+use super::recovery::Recovery;
+use super::room::Room;
+use engine::Engine;
 use operation::{Request, Waiting};
 
 /// How the writer works.
@@ -41,8 +43,8 @@ pub(super) struct Options {
 /// What is sent to the writer's thread.
 enum Message {
     Operation(Box<dyn Waiting>),
-    /// Nothing more may come for a while: what was not made durable in the database yet should be.
-    Idle,
+    /// What was not made durable in the database yet should be; whoever waits is told.
+    Checkpoint(Option<oneshot::Sender<()>>),
 }
 
 /// The way to the writer's thread.
@@ -51,6 +53,7 @@ pub(super) struct Writer {
     thread: Option<thread::JoinHandle<()>>,
     shared: Arc<Shared>,
     segments: Arc<Segments>,
+    room: Arc<Room>,
     log_size: u64,
 }
 
@@ -62,23 +65,33 @@ struct Shared {
     /// How many groups there were.
     groups: AtomicU64,
     /// Woken when segments were deleted.
-    room: Notify,
+    segment_deleted: Notify,
+}
+
+impl Shared {
+    /// Says that nothing can be acknowledged any more.
+    fn fail(&self) {
+        self.has_failed.store(true, Ordering::SeqCst);
+        self.failed.notify_waiters();
+    }
 }
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(metadata: Arc<Metadata>, log: Log, options: Options) -> std::io::Result<Self> {
+    pub(super) fn start(
+        metadata: Arc<Metadata>,
+        log: Log,
+        recovery: Recovery,
+        room: Arc<Room>,
+        options: Options,
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let shared = Arc::new(Shared::default());
         let segments = Arc::clone(log.segments());
-        let checkpoints = Checkpoints::new(options.checkpoint_interval);
-        let engine = Engine { metadata, log, checkpoints, shared: Arc::clone(&shared), options };
-        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
-            let _guard = AbortOnPanic;
-            engine.run(receiver);
-        })?;
+        let engine = Engine::new(metadata, log, recovery, Arc::clone(&shared), options);
+        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || engine.run(receiver))?;
         let (queue, thread, log_size) = (Some(sender), Some(thread), options.log_size);
-        Ok(Self { queue, thread, shared, segments, log_size })
+        Ok(Self { queue, thread, shared, segments, room, log_size })
     }
 
     /// Hands an operation to the writer. Waits at most `wait`: for room in the log, for a place in the queue and for the
@@ -90,7 +103,10 @@ impl Writer {
     ) -> Result<O::Outcome, Decline<O::Refusal>> {
         let deadline = Instant::now() + wait;
         let Some(queue) = &self.queue else { return Err(Decline::Failed(WriteError::Stopped)) };
-        if operation.payload_size() > 0 && timeout_at(deadline, self.room()).await.is_err() {
+        if operation.needs_room() && !self.room.admits(operation.payload_size()) {
+            return Err(Decline::Failed(WriteError::Full));
+        }
+        if operation.payload_size() > 0 && timeout_at(deadline, self.room_in_log()).await.is_err() {
             return Err(Decline::Failed(WriteError::Busy));
         }
         let (request, answered) = Request::hand_in(operation);
@@ -106,14 +122,14 @@ impl Writer {
     }
 
     /// Waits until the log has room for payloads. What makes room is settling, which does not wait here.
-    async fn room(&self) {
+    async fn room_in_log(&self) {
         loop {
-            let room = self.shared.room.notified();
+            let deleted = self.shared.segment_deleted.notified();
             if self.segments.total() < self.log_size {
                 return;
             }
             // Woken by the deletion of a segment, or to look again all the same.
-            let _ = tokio::time::timeout(Duration::from_millis(100), room).await;
+            let _ = tokio::time::timeout(Duration::from_millis(100), deleted).await;
         }
     }
 
@@ -168,8 +184,17 @@ impl BlockingWriter {
     pub(super) fn idle(&self) {
         if let Some(queue) = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade) {
             // A full queue is not idle.
-            let _ = queue.try_send(Message::Idle);
+            let _ = queue.try_send(Message::Checkpoint(None));
         }
+    }
+
+    /// Waits until the database has, durably, all that was committed before.
+    pub(super) fn checkpoint(&self) -> Result<(), WriteError> {
+        let (done, is_done) = oneshot::channel();
+        let queue = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade).ok_or(WriteError::Stopped)?;
+        queue.blocking_send(Message::Checkpoint(Some(done))).map_err(|_| WriteError::Stopped)?;
+        drop(queue);
+        is_done.blocking_recv().map_err(|_| WriteError::Stopped)
     }
 
     /// How many groups there were so far.
@@ -178,161 +203,5 @@ impl BlockingWriter {
     }
 }
 
-/// What the writer's thread has.
-struct Engine {
-    metadata: Arc<Metadata>,
-    log: Log,
-    checkpoints: Checkpoints,
-    shared: Arc<Shared>,
-    options: Options,
-}
-
-impl Engine {
-    fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut waiting = Vec::with_capacity(self.options.group_size);
-        let end = loop {
-            match queue.blocking_recv() {
-                None => break self.checkpoint(),
-                Some(Message::Idle) => {
-                    if self.checkpoints.is_anything_pending() && self.checkpoint().is_err() {
-                        break Err(());
-                    }
-                }
-                Some(Message::Operation(first)) => {
-                    self.gather(first, &mut waiting, &mut queue);
-                    if self.write(&mut waiting).is_err() {
-                        break Err(());
-                    }
-                }
-            }
-        };
-        if end.is_err() {
-            self.shared.has_failed.store(true, Ordering::SeqCst);
-            self.shared.failed.notify_waiters();
-        }
-    }
-
-    /// Takes what waits beside `first`, within bounds.
-    fn gather(
-        &self,
-        first: Box<dyn Waiting>,
-        waiting: &mut Vec<Box<dyn Waiting>>,
-        queue: &mut mpsc::Receiver<Message>,
-    ) {
-        const MOST_BYTES: u64 = 8 << 20;
-        let mut bytes = first.payload_size();
-        waiting.push(first);
-        while waiting.len() < self.options.group_size.max(1) && bytes < MOST_BYTES {
-            match queue.try_recv() {
-                Ok(Message::Operation(next)) => {
-                    bytes += next.payload_size();
-                    waiting.push(next);
-                }
-                Ok(Message::Idle) => {}
-                Err(_) => break,
-            }
-        }
-    }
-
-    /// Writes a group and answers it. An error means that nothing can be acknowledged any more.
-    fn write(&mut self, waiting: &mut Vec<Box<dyn Waiting>>) -> Result<(), ()> {
-        let mut group = Group::default();
-        let written = group.write(waiting, &self.metadata, &mut self.log);
-        self.shared.groups.fetch_add(1, Ordering::Relaxed);
-        match written {
-            Ok(has_changed) => {
-                group.answer();
-                self.after_commit(has_changed)
-            }
-            Err(GroupError::Append(AppendError::NotWritten(error))) => {
-                tracing::error!(%error, "a group could not be appended to the log; nothing of it has happened");
-                let error = WriteError::NotWritten(Arc::new(error));
-                waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
-                group.fail(&error);
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!(%error, "the store failed; nothing is acknowledged any more");
-                Err(())
-            }
-        }
-    }
-
-    fn after_commit(&mut self, has_changed: bool) -> Result<(), ()> {
-        if has_changed {
-            self.checkpoints.note_commit();
-        }
-        match self.checkpoints.is_due() {
-            true => self.checkpoint(),
-            false => Ok(()),
-        }
-    }
-
-    /// Makes everything that is applied durable in the database, and deletes the segments that nothing needs any more.
-    fn checkpoint(&mut self) -> Result<(), ()> {
-        let position = self.log.position();
-        let result = self.metadata.write_durably(|tables| tables.set_position(&position));
-        if let Err(error) = result {
-            tracing::error!(%error, "a checkpoint failed; nothing is acknowledged any more");
-            return Err(());
-        }
-        self.checkpoints.note_checkpoint();
-        let tables = self.metadata.read();
-        let is_needed = |segment| tables.is_segment_needed(segment).unwrap_or(true);
-        if let Err(error) = self.log.delete_segments(is_needed) {
-            tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
-        }
-        self.shared.room.notify_waiters();
-        Ok(())
-    }
-}
-
-/// A writer that has panicked may have left anything behind in memory; what is on disk is sound.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            crate::observe::finish();
-            std::process::abort();
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Store;
-    use crate::store::metadata::{Tables, Write};
-
-    /// Keeps the writer for as long as it takes.
-    struct Slow(Duration);
-
-    impl Operation for Slow {
-        type Outcome = ();
-        type Refusal = ();
-
-        fn decide(self, _tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-            thread::sleep(self.0);
-            Ok(Accepted::new(Vec::new(), ()))
-        }
-    }
-
-    #[tokio::test]
-    async fn an_operation_waits_no_longer_than_it_may_for_the_queue_and_the_answer_together() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let options = crate::store::Options { group_size: 1, queue: 1, ..crate::store::Options::default() };
-        let store = Store::open(folder.path(), &options).expect("a store");
-        let (slow, wait) = (Duration::from_millis(800), Duration::from_millis(1_400));
-        let began = Instant::now();
-        let submit = || async {
-            let result = store.submit(Slow(slow), wait).await;
-            (result.is_ok(), began.elapsed())
-        };
-        let ends = tokio::join!(submit(), submit(), submit(), submit());
-        assert!(ends.0.0, "the first is answered");
-        for (_, elapsed) in [ends.1, ends.2, ends.3] {
-            assert!(elapsed < Duration::from_millis(1_900), "waited {elapsed:?} of {wait:?}");
-        }
-    }
-}
+mod tests;

@@ -113,4 +113,8 @@ impl Operation for MarkUpload {
         let Self { id, upload } = self;
         Ok(Accepted::new(vec![Change::UploadMarked { id, upload }], ()))
     }
+
+    fn needs_room(&self) -> bool {
+        false
+    }
 }

@@ -170,6 +170,10 @@ impl Operation for EndUpload {
     fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
         Ok(Accepted::new(ended(tables, self.id)?, ()))
     }
+
+    fn needs_room(&self) -> bool {
+        false
+    }
 }
 
 /// The change that ends a session, if it ever had a mark.

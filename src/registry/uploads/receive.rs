@@ -69,9 +69,14 @@ impl Registry {
     ) -> Result<Received, Error> {
         let Append { body, extent } = append;
         check_extent(&held, &extent)?;
-        let Some(mut incoming) = held.take() else {
+        let Some(incoming) = held.take() else {
             return Err(held.unknown());
         };
+        let (mut incoming, room) = self.make_room(incoming, &extent).await;
+        if let Err(error) = room {
+            held.put_back(incoming);
+            return Err(error);
+        }
         let (before, start) = (incoming.savepoint(), incoming.length());
         if let Some(algorithm) = algorithm {
             incoming.use_algorithm(algorithm);
@@ -102,6 +107,22 @@ impl Registry {
                 Err(error)
             }
         }
+    }
+
+    /// Finds out, before the first byte is taken, whether the disk has room for what was announced, and takes that room.
+    async fn make_room(&self, mut incoming: Incoming, extent: &Extent) -> (Incoming, Result<(), Error>) {
+        let announced = extent.announced().unwrap_or(0);
+        if !self.store.has_room(announced) {
+            return (incoming, Err(Error::DiskFull));
+        }
+        if incoming.stays_in_memory(announced) {
+            return (incoming, Ok(()));
+        }
+        blocking(move || {
+            let reserved = incoming.reserve(announced);
+            (incoming, reserved.map_err(Error::from))
+        })
+        .await
     }
 
     /// Receives until the body ends, whichever way. What has arrived is in the session's file then.

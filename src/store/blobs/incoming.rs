@@ -13,6 +13,7 @@ use super::memory::Share;
 use crate::oci::{Algorithm, Digest};
 use crate::store::disk::{Disk, DiskFile, Rule, parent};
 use crate::store::hasher::Hasher;
+use crate::store::in_flight::Guard;
 use crate::store::metadata::UploadRow;
 
 /// How much is read at once when a file has to be hashed again, in bytes.
@@ -23,6 +24,8 @@ const REREAD: usize = 1 << 20;
 pub struct Incoming {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    /// For as long as nothing names the file, nobody is to take it for one that nothing will name.
+    _flight: Guard,
     /// Holds the bytes while they are few, and there is no file.
     memory: Option<Share>,
     /// Created when memory does not do.
@@ -96,18 +99,20 @@ impl Incoming {
     pub(in crate::store) fn new(
         disk: Arc<dyn Disk>,
         path: PathBuf,
+        flight: Guard,
         algorithm: Algorithm,
         memory: Share,
     ) -> Self {
         let hash = Hash::known(Hasher::new(algorithm));
         let (memory, file, is_name_durable) = (Some(memory), None, false);
-        Self { disk, path, memory, file, length: 0, hash, written_back: 0, is_name_durable }
+        Self { disk, path, _flight: flight, memory, file, length: 0, hash, written_back: 0, is_name_durable }
     }
 
     /// Goes on from a mark: cuts the file back to it. `None` if the file has less.
     pub(in crate::store) fn resume(
         disk: Arc<dyn Disk>,
         path: PathBuf,
+        flight: Guard,
         row: &UploadRow,
     ) -> io::Result<Option<Self>> {
         let file = match disk.open(&path) {
@@ -122,6 +127,7 @@ impl Incoming {
         Ok(Some(Self {
             disk,
             path,
+            _flight: flight,
             memory: None,
             file: Some(file),
             length: row.offset,
@@ -173,6 +179,12 @@ impl Incoming {
             self.memory = None;
         }
         Ok(&**file)
+    }
+
+    /// Takes room on the disk for so many more bytes.
+    pub fn reserve(&mut self, more: u64) -> io::Result<()> {
+        let length = self.length + more;
+        self.file()?.allocate(length)
     }
 
     /// Whether so many more bytes would leave it in memory, so that nothing blocks.
@@ -293,15 +305,21 @@ mod tests {
     use crate::oci::RepositoryName;
     use crate::store::clock::Timestamp;
     use crate::store::disk::Real;
+    use crate::store::ids::PayloadId;
+    use crate::store::in_flight::InFlight;
 
     fn incoming(path: PathBuf, algorithm: Algorithm) -> Incoming {
         // Some tests stay in memory, some move to the file on the way.
         let memory = Memory::share(&Arc::new(Memory::new(100)), 6);
-        Incoming::new(Arc::new(Real), path, algorithm, memory)
+        Incoming::new(Arc::new(Real), path, flight(), algorithm, memory)
+    }
+
+    fn flight() -> Guard {
+        Arc::new(InFlight::default()).enter(PayloadId::random())
     }
 
     fn resume(path: PathBuf, row: &UploadRow) -> Option<Incoming> {
-        Incoming::resume(Arc::new(Real), path, row).expect("no error")
+        Incoming::resume(Arc::new(Real), path, flight(), row).expect("no error")
     }
 
     fn chunks(texts: &[&'static str]) -> Vec<Bytes> {

@@ -39,7 +39,8 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     fn open_for_reading(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Gives a file another name. Durable when the folders of both names were synced; until then a power cut may leave
-    /// either name, both or none. `to` must never have been a name before, so that nothing is replaced.
+    /// either name, both or none. `to` must never have been a name before, so that nothing is replaced, unless it is
+    /// that of the layout's version.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a name; one that is gone already is fine. Whoever has the file open keeps it.
@@ -57,10 +58,32 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// The length of a file in bytes; `NotFound` if there is none of that name.
     fn length(&self, path: &Path) -> io::Result<u64>;
 
+    /// How much room is left on the disk that a folder lies on.
+    fn space(&self, folder: &Path) -> io::Result<Space>;
+
     /// Whether the store is to keep a rule. All disks say yes, but for one under a test that wants to see it missed.
     fn keeps(&self, _rule: Rule) -> bool {
         true
     }
+}
+
+/// Room on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this user may still write.
+    pub bytes: u64,
+    /// Bytes of the whole disk.
+    pub bytes_in_all: u64,
+    /// Files that this user may still create.
+    pub files: u64,
+    /// Files that the whole disk can have.
+    pub files_in_all: u64,
+}
+
+impl Space {
+    /// No bound that anybody knows of.
+    pub const UNKNOWN: Self =
+        Self { bytes: u64::MAX, bytes_in_all: u64::MAX, files: u64::MAX, files_in_all: u64::MAX };
 }
 
 /// An open file. It stays usable when its name changes or goes.
@@ -95,6 +118,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
     /// Cuts the file, or extends it with zeros.
     fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Takes room on the disk for the first `length` bytes, without changing the file's length or what it holds. Where there
+    /// is no such thing nothing is taken.
+    fn allocate(&self, length: u64) -> io::Result<()>;
 
     /// Makes the bytes and the length durable, but no name.
     fn sync(&self) -> io::Result<()>;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Space};
 
 /// The disk that a store lies on when it is no test's.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,17 @@ impl Disk for Real {
     fn length(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
     }
+
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(folder)?;
+        let bytes = found.f_bavail.saturating_mul(found.f_frsize);
+        let bytes_in_all = found.f_blocks.saturating_mul(found.f_frsize);
+        // A file system that makes inodes as it needs them says that it has none at all.
+        match found.f_files {
+            0 => Ok(Space { bytes, bytes_in_all, ..Space::UNKNOWN }),
+            files_in_all => Ok(Space { bytes, bytes_in_all, files: found.f_favail, files_in_all }),
+        }
+    }
 }
 
 fn opened(file: io::Result<File>) -> io::Result<Arc<dyn DiskFile>> {
@@ -99,6 +110,18 @@ impl DiskFile for RealFile {
 
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        if length == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

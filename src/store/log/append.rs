@@ -3,11 +3,14 @@
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 
+use crate::store::ballast::Ballast;
 use crate::store::disk::{Disk, Rule};
 use crate::store::metadata::Change;
+use crate::store::recovery::Recovery;
 
 use super::format::{BLOCK, RecordHeader, align};
 use super::segment::{self, Segment};
@@ -25,13 +28,46 @@ pub enum AppendError {
     NotSynced(#[source] io::Error),
 }
 
+/// Makes segments of a run.
+#[derive(Debug, Clone)]
+struct Maker {
+    disk: Arc<dyn Disk>,
+    ballast: Arc<Ballast>,
+    folder: PathBuf,
+    run: RunId,
+}
+
+impl Maker {
+    fn make(&self, number: u64) -> io::Result<Segment> {
+        self.ballast.relieve(|| Segment::create(&*self.disk, &self.folder, number, self.run))
+    }
+
+    /// Makes one on a thread of its own; `None` if there is no thread to be had.
+    fn make_ahead(&self, number: u64) -> Option<Ahead> {
+        let maker = self.clone();
+        let thread = thread::Builder::new().name("segment".to_owned()).spawn(move || maker.make(number));
+        thread.ok().map(Ahead)
+    }
+}
+
+/// A segment that is being made.
+#[derive(Debug)]
+struct Ahead(thread::JoinHandle<io::Result<Segment>>);
+
+impl Ahead {
+    fn finish(self) -> io::Result<Segment> {
+        self.0.join().unwrap_or_else(|_| Err(io::Error::other("the thread that made a segment has panicked")))
+    }
+}
+
 /// The end of the log that records are appended to.
 #[derive(Debug)]
 pub(in crate::store) struct Log {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    maker: Maker,
     segments: Arc<Segments>,
     current: Segment,
+    /// The next segment, which is made while records still go into this one.
+    ahead: Option<Ahead>,
     /// Where the next record begins in the current segment.
     offset: u64,
     /// The key of the next record.
@@ -47,18 +83,18 @@ pub(in crate::store) struct Log {
 impl Log {
     /// Begins a run of its own behind everything that there is: segment `number`, its first record after `sequence`.
     pub(super) fn begin(
-        disk: Arc<dyn Disk>,
-        folder: PathBuf,
+        recovery: &Recovery,
         segments: Arc<Segments>,
         number: u64,
         sequence: u64,
-        segment_size: u64,
     ) -> io::Result<Self> {
-        let current = Segment::create(&*disk, &folder, number, RunId::random())?;
+        let (disk, ballast) = (Arc::clone(&recovery.disk), Arc::clone(&recovery.ballast));
+        let maker = Maker { disk, ballast, folder: recovery.layout.log(), run: RunId::random() };
+        let current = maker.make(number)?;
         segments.add(number, Arc::clone(&current.file), BLOCK);
-        let key = current.header.seed;
+        let (key, segment_size) = (current.header.seed, recovery.segment_size);
         let (offset, synced) = (BLOCK, sequence);
-        Ok(Self { disk, folder, segments, current, offset, key, sequence, synced, segment_size })
+        Ok(Self { maker, segments, current, ahead: None, offset, key, sequence, synced, segment_size })
     }
 
     /// The segments, for readers.
@@ -69,13 +105,16 @@ impl Log {
     /// Where the next record will lie. Goes on to the next segment if this one is full.
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
         if self.offset >= self.segment_size {
-            let (number, run) = (self.current.header.number + 1, self.current.header.run);
             // This one is synced to its end before a record goes into the next.
             if self.synced < self.sequence {
                 self.sync()?;
             }
-            let next =
-                Segment::create(&*self.disk, &self.folder, number, run).map_err(AppendError::NotWritten)?;
+            let number = self.current.header.number + 1;
+            let next = match self.ahead.take() {
+                Some(ahead) => ahead.finish(),
+                None => self.maker.make(number),
+            };
+            let next = next.map_err(AppendError::NotWritten)?;
             self.segments.add(number, Arc::clone(&next.file), BLOCK);
             (self.offset, self.key, self.current) = (BLOCK, next.header.seed, next);
         }
@@ -90,7 +129,21 @@ impl Log {
     ) -> Result<Position, AppendError> {
         let position = self.write(self.sequence + 1, &encode_changes(changes), payloads)?;
         self.sync()?;
+        self.make_ahead();
         Ok(position)
+    }
+
+    /// Has the next segment made once half of this one is full, so that nobody waits for it.
+    fn make_ahead(&mut self) {
+        if self.ahead.is_none() && self.offset >= self.segment_size / 2 {
+            self.ahead = self.maker.make_ahead(self.current.header.number + 1);
+        }
+    }
+
+    /// Waits until nothing changes in the log's folder any more.
+    pub(in crate::store) fn come_to_rest(&mut self) {
+        // What was made is found when the log is replayed; what could not be made is not missed.
+        drop(self.ahead.take().map(Ahead::finish));
     }
 
     /// Writes a record without syncing it. After an error the next record overwrites what there is of this one.
@@ -111,8 +164,8 @@ impl Log {
         let rest = || payloads.iter().map(|payload| &**payload).chain([changes]);
         let (head, checksum) = header.encode(rest());
         let slices: Vec<IoSlice<'_>> = std::iter::once(&head[..]).chain(rest()).map(IoSlice::new).collect();
-        let written = self.current.file.write_vectored_at(&slices, self.offset);
-        written.map_err(AppendError::NotWritten)?;
+        let write = || self.current.file.write_vectored_at(&slices, self.offset);
+        self.maker.ballast.relieve(write).map_err(AppendError::NotWritten)?;
         let length: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
         self.offset = align(self.offset + length);
         self.key = checksum;
@@ -123,7 +176,7 @@ impl Log {
 
     /// Makes everything that was written durable.
     pub(super) fn sync(&mut self) -> Result<(), AppendError> {
-        if self.disk.keeps(Rule::SyncRecord) {
+        if self.maker.disk.keeps(Rule::SyncRecord) {
             self.current.file.sync().map_err(AppendError::NotSynced)?;
         }
         self.synced = self.sequence;
@@ -146,7 +199,7 @@ impl Log {
     pub(in crate::store) fn delete_segments(&self, is_needed: impl Fn(u64) -> bool) -> io::Result<()> {
         for number in self.segments.numbers() {
             if number < self.current.header.number && !is_needed(number) {
-                self.disk.unlink(&segment::path(&self.folder, number))?;
+                self.maker.disk.unlink(&segment::path(&self.maker.folder, number))?;
                 self.segments.remove(number);
             }
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::store::disk::{Disk, Rule};
 use crate::store::metadata::{Change, Metadata, MetadataError};
+use crate::store::recovery::Recovery;
 
 use super::Position;
 use super::append::{AppendError, Log};
@@ -51,23 +52,21 @@ struct Found {
 
 /// Replays the log into the metadata, and begins a new run behind it.
 pub(in crate::store) fn replay(
-    disk: &Arc<dyn Disk>,
-    folder: &Path,
+    recovery: &Recovery,
     metadata: &Metadata,
-    segment_size: u64,
+    segments: &Arc<Segments>,
 ) -> Result<Log, ReplayError> {
-    let found = find(&**disk, folder, metadata)?;
+    let (disk, folder) = (&recovery.disk, recovery.layout.log());
+    let found = find(&**disk, &folder, metadata)?;
     let count = found.check()?;
-    let at = |error| ReplayError::Io { path: folder.to_owned(), error };
-    let segments = Arc::new(Segments::default());
+    let at = |error| ReplayError::Io { path: folder.clone(), error };
     for (number, segment) in &found.segments {
         segments.add(*number, Arc::clone(&segment.file), segment.file.length().map_err(at)?);
     }
     let sequence = found.position.map_or(0, |position| position.sequence);
     let is_copy_synced = disk.keeps(Rule::CopyTail);
-    let (disk, folder) = (Arc::clone(disk), folder.to_owned());
-    let mut log =
-        Log::begin(disk, folder, segments, found.next_number, sequence, segment_size).map_err(at)?;
+    let segments = Arc::clone(segments);
+    let mut log = Log::begin(recovery, segments, found.next_number, sequence).map_err(at)?;
     metadata.write_durably(|tables| {
         found.walk(|segment, record| {
             let place = log.place().map_err(ReplayError::Append)?;

@@ -33,6 +33,8 @@ impl Segment {
         let header = SegmentHeader { number, run, seed: Key::random() };
         let target = path(folder, number);
         let temporary = target.with_extension("new");
+        // An attempt that failed half-way may have left either.
+        disk.unlink(&target)?;
         disk.unlink(&temporary)?;
         let file = disk.create(&temporary)?;
         write_in_place(&*file);

@@ -14,7 +14,7 @@ use super::MetadataError;
 use super::change::{Change, Need, NeedKind};
 use super::encoding::encode;
 use super::keys::DigestKey;
-use super::reads::POSITION;
+use super::reads::{LAYOUT, POSITION};
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
 use super::tables::{Tables, Write};
 
@@ -30,6 +30,10 @@ impl Tables<Write<'_>> {
                 self.log_blob(digest, *size, record.segment, record.offset + offset)?;
             }
             Change::PayloadSettled { digest, file } => self.settle_payload(digest, *file)?,
+            Change::BlobRemoved { digest } => self.remove_payload(digest)?,
+            Change::FileUnlinked { digest, file } => {
+                self.doomed_files.remove((&*DigestKey::new(digest), &file.as_bytes()[..]))?;
+            }
             Change::BlobLinked { repository, digest, at } => self.link_blob(repository, digest, *at)?,
             Change::BlobUnlinked { repository, digest } => self.unlink_blob(repository, digest)?,
             Change::ManifestPut { .. } => self.put_manifest(change)?,
@@ -45,6 +49,12 @@ impl Tables<Write<'_>> {
                 self.uploads.remove(&id.as_bytes()[..])?;
             }
         }
+        Ok(())
+    }
+
+    /// Says which version of the layout the tables are in.
+    pub(in crate::store) fn set_layout(&mut self, version: u32) -> Result<(), MetadataError> {
+        self.state.insert(LAYOUT, &*encode(&version))?;
         Ok(())
     }
 
@@ -75,6 +85,21 @@ impl Tables<Write<'_>> {
         }
         let settled = BlobRow { place: Place::File { id: file }, ..row };
         self.blobs.insert(&*DigestKey::new(digest), &*encode(&settled))?;
+        Ok(())
+    }
+
+    fn remove_payload(&mut self, digest: &Digest) -> Result<(), MetadataError> {
+        let Some(row) = self.blob(digest)? else { return Ok(()) };
+        let key = DigestKey::new(digest);
+        match row.place {
+            Place::Log { segment, offset } => {
+                self.log_payloads.remove((segment, offset))?;
+            }
+            Place::File { id } => {
+                self.doomed_files.insert((&*key, &id.as_bytes()[..]), ())?;
+            }
+        }
+        self.blobs.remove(&*key)?;
         Ok(())
     }
 

@@ -2,33 +2,72 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 
+use crate::store::ballast::Ballast;
 use crate::store::disk::DiskFile;
 
 /// The file that redb keeps its pages in. Takes no locks of its own: the folder's lock keeps other processes out.
 #[derive(Debug)]
-pub(super) struct Backend(pub(super) Arc<dyn DiskFile>);
+pub(super) struct Backend {
+    pub(super) file: Arc<dyn DiskFile>,
+    /// What a full disk gives back when the database has to grow.
+    pub(super) ballast: Arc<Ballast>,
+    pub(super) health: Arc<Health>,
+}
+
+/// What has gone wrong with the file so far. redb refuses everything after an error, until it is opened again.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    has_failed: AtomicBool,
+    has_failed_to_sync: AtomicBool,
+}
+
+impl Health {
+    /// Whether any call has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether a sync has failed, after which the file's pages in memory are no longer those on the disk.
+    pub(super) fn has_failed_to_sync(&self) -> bool {
+        self.has_failed_to_sync.load(Ordering::SeqCst)
+    }
+}
+
+impl Backend {
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if result.is_err() {
+            self.health.has_failed.store(true, Ordering::SeqCst);
+        }
+        result
+    }
+}
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.length()
+        self.note(self.file.length())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.note(self.file.read_exact_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_length(len)
+        self.note(self.ballast.relieve(|| self.file.set_length(len)))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync()
+        let result = self.file.sync();
+        if result.is_err() {
+            self.health.has_failed_to_sync.store(true, Ordering::SeqCst);
+        }
+        self.note(result)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(data, offset)
+        self.note(self.ballast.relieve(|| self.file.write_at(data, offset)))
     }
 }

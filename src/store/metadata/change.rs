@@ -47,6 +47,20 @@ pub enum Change {
         #[n(1)]
         file: PayloadId,
     },
+    /// No repository holds this blob any more: its payload goes.
+    #[n(11)]
+    BlobRemoved {
+        #[n(0)]
+        digest: Digest,
+    },
+    /// The file of a payload that has gone is gone as well.
+    #[n(12)]
+    FileUnlinked {
+        #[n(0)]
+        digest: Digest,
+        #[n(1)]
+        file: PayloadId,
+    },
     /// A repository holds a blob from now on, or was given it once more.
     #[n(1)]
     BlobLinked {

@@ -13,6 +13,7 @@ use super::MetadataError;
 use super::change::NeedKind;
 use super::encoding::decode;
 use super::keys::{digest_from_key, id_from_key};
+use super::reads::DoomedFile;
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
 use super::tables::{Access, Tables};
 
@@ -39,6 +40,8 @@ pub struct Census {
     pub blobs: Vec<(Digest, BlobRow)>,
     /// Every upload session that should be continuable.
     pub uploads: Vec<(PayloadId, UploadRow)>,
+    /// Every file that is to be unlinked.
+    pub(in crate::store) doomed: Vec<DoomedFile>,
     pub repositories: u64,
     pub manifests: u64,
     pub tags: u64,
@@ -65,6 +68,7 @@ impl<A: Access> Tables<A> {
         let mut census = Census::default();
         self.check_blobs(&mut census)?;
         self.check_log_payloads(&mut census)?;
+        self.check_doomed_files(&mut census)?;
         self.check_blob_links(&mut census)?;
         self.check_manifests(&mut census)?;
         self.check_manifest_bytes(&mut census)?;
@@ -80,9 +84,10 @@ impl<A: Access> Tables<A> {
         for entry in self.blobs.iter()? {
             let (key, value) = entry?;
             let row = digest_from_key(key.value()).zip(decode::<BlobRow>("blobs", value.value()).ok());
-            if let Some(blob) = census.readable(row, "blobs", &key.value()) {
-                census.blobs.push(blob);
-            }
+            let Some(blob) = census.readable(row, "blobs", &key.value()) else { continue };
+            let is_held = self.is_blob_held(&blob.0)?;
+            census.expect(is_held, || format!("no repository holds the blob {}", blob.0));
+            census.blobs.push(blob);
         }
         Ok(())
     }
@@ -102,6 +107,21 @@ impl<A: Access> Tables<A> {
             {
                 census.violations.push(Violation(format!("log_payloads lacks {digest}")));
             }
+        }
+        Ok(())
+    }
+
+    fn check_doomed_files(&self, census: &mut Census) -> Result<(), MetadataError> {
+        for entry in self.doomed_files.iter()? {
+            let (key, ()) = (entry?.0, ());
+            let (digest, file) = key.value();
+            let doomed = digest_from_key(digest).zip(id_from_key(file));
+            let Some((digest, file)) = census.readable(doomed, "doomed_files", &key.value()) else {
+                continue;
+            };
+            let is_place = self.blob(&digest)?.is_some_and(|row| row.place == Place::File { id: file });
+            census.expect(!is_place, || format!("the file of {digest} is to be unlinked, but serves it"));
+            census.doomed.push(DoomedFile { digest, file });
         }
         Ok(())
     }

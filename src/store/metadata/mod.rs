@@ -16,20 +16,21 @@ mod tables;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
-pub(super) use reads::LogPayload;
+pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
+use super::ballast::Ballast;
 use super::disk::{Disk, DiskFile, Rule, parent};
-use backend::Backend;
+use backend::{Backend, Health};
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,8 @@ pub enum MetadataError {
     Commit(#[from] redb::CommitError),
     #[error("metadata.redb: {0}")]
     Durability(#[from] redb::SetDurabilityError),
+    #[error("metadata.redb is closed")]
+    Closed,
     #[error("metadata.redb holds a row in table {table} that cannot be read: {reason}")]
     Row { table: &'static str, reason: String },
 }
@@ -57,7 +60,9 @@ pub type Snapshot = Tables<Read>;
 
 /// The open database.
 pub(super) struct Metadata {
-    database: redb::Database,
+    /// `None` while it is opened anew. Only the writer takes it, and those who open it.
+    database: Mutex<Option<redb::Database>>,
+    health: RwLock<Arc<Health>>,
     /// Opened once a commit and not once a read: what most requests cost is then one look-up.
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -66,13 +71,18 @@ impl Metadata {
     /// Opens the database, or creates it. `cache_size` bounds redb's cache of pages, in bytes.
     ///
     /// A new one gets its name when it is whole: what a creation that was cut short has left opens for nobody.
-    pub(super) fn open(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+    pub(super) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        cache_size: u64,
+        ballast: &Arc<Ballast>,
+    ) -> Result<Self, MetadataError> {
         if disk.has(path)? {
-            return Self::open_file(disk.open(path)?, cache_size);
+            return Self::open_file(disk.open(path)?, cache_size, ballast);
         }
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        let metadata = Self::open_file(disk.create(&temporary)?, cache_size)?;
+        let metadata = Self::open_file(disk.create(&temporary)?, cache_size, ballast)?;
         disk.rename(&temporary, path)?;
         if disk.keeps(Rule::NameMetadata) {
             disk.sync_folder(parent(path)?)?;
@@ -81,15 +91,50 @@ impl Metadata {
     }
 
     /// Opens the database in a file, which may be empty.
-    fn open_file(file: Arc<dyn DiskFile>, cache_size: u64) -> Result<Self, MetadataError> {
+    fn open_file(
+        file: Arc<dyn DiskFile>,
+        cache_size: u64,
+        ballast: &Arc<Ballast>,
+    ) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
-        let backend = Backend(file);
+        let health = Arc::new(Health::default());
+        let backend = Backend { file, ballast: Arc::clone(ballast), health: Arc::clone(&health) };
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let transaction = begin(&database, Durability::Immediate)?;
         drop(Tables::<Write<'_>>::open_for_writing(&transaction)?);
         transaction.commit()?;
         let snapshot = RwLock::new(Arc::new(open_snapshot(&database)?));
-        Ok(Self { database, snapshot })
+        Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
+    }
+
+    /// Whether the database has met an error of its file, after which it does nothing until it is opened anew.
+    pub(super) fn has_failed(&self) -> bool {
+        self.health().has_failed()
+    }
+
+    /// Whether that was a sync, after which the file cannot be trusted before the next start.
+    pub(super) fn has_failed_to_sync(&self) -> bool {
+        self.health().has_failed_to_sync()
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Closes the database, so that it can be opened anew. Whoever reads goes on with what was read before, or meets the
+    /// error that has made this necessary.
+    pub(super) fn close(&self) {
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Goes on with another that was opened over the same file.
+    pub(super) fn replace(&self, other: Self) {
+        let database = other.database.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = other.snapshot.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let health = other.health.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = database;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
     }
 
     /// The tables as of the last commit.
@@ -120,14 +165,16 @@ impl Metadata {
         durability: Durability,
         work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        let transaction = begin(&self.database, durability)?;
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(MetadataError::Closed)?;
+        let transaction = begin(database, durability)?;
         let is_wanted = {
             let mut tables = Tables::<Write<'_>>::open_for_writing(&transaction)?;
             work(&mut tables)?
         };
         if is_wanted {
             transaction.commit().map_err(MetadataError::from)?;
-            let next = Arc::new(open_snapshot(&self.database)?);
+            let next = Arc::new(open_snapshot(database)?);
             *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
         }
         Ok(is_wanted)

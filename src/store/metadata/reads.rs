@@ -36,8 +36,17 @@ pub(in crate::store) struct LogPayload {
     pub(in crate::store) size: u64,
 }
 
+/// The file of a payload that has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct DoomedFile {
+    pub(in crate::store) digest: Digest,
+    pub(in crate::store) file: PayloadId,
+}
+
 /// The name under which the table of state has the log's position.
 pub(super) const POSITION: &str = "position";
+/// The name under which it has the layout's version.
+pub(super) const LAYOUT: &str = "layout";
 
 /// An entry of a listing of referrers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +86,62 @@ impl<A: Access> Tables<A> {
 
     /// Whether any repository holds this blob.
     pub fn is_blob_held(&self, digest: &Digest) -> Result<bool, MetadataError> {
+        Ok(self.holders(digest, 1)? > 0)
+    }
+
+    /// How many repositories hold this blob, counted up to `limit`.
+    pub fn holders(&self, digest: &Digest, limit: usize) -> Result<usize, MetadataError> {
         let key = DigestKey::new(digest);
-        let mut holders = self.blob_holders.range((&*key, "")..)?;
-        Ok(holders.next().transpose()?.is_some_and(|(holder, _)| holder.value().0 == &*key))
+        let mut count = 0;
+        for holder in self.blob_holders.range((&*key, "")..)?.take(limit) {
+            let (holder, _) = holder?;
+            if holder.value().0 != &*key {
+                break;
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// All payloads that no repository holds.
+    pub(in crate::store) fn unheld_blobs(&self) -> Result<Vec<Digest>, MetadataError> {
+        let mut unheld = Vec::new();
+        for entry in self.blobs.iter()? {
+            let digest = digest_of("blobs", entry?.0.value())?;
+            if !self.is_blob_held(&digest)? {
+                unheld.push(digest);
+            }
+        }
+        Ok(unheld)
+    }
+
+    /// At most `limit` files that are to be unlinked.
+    pub(in crate::store) fn doomed_files(&self, limit: usize) -> Result<Vec<DoomedFile>, MetadataError> {
+        let mut doomed = Vec::new();
+        for entry in self.doomed_files.iter()?.take(limit) {
+            let (key, ()) = (entry?.0, ());
+            let (digest, file) = key.value();
+            let file = id_from_key(file).ok_or_else(|| bad_key("doomed_files"))?;
+            doomed.push(DoomedFile { digest: digest_of("doomed_files", digest)?, file });
+        }
+        Ok(doomed)
+    }
+
+    /// Whether a file is the place of a payload, or is to be unlinked.
+    pub(in crate::store) fn is_file_known(
+        &self,
+        digest: &Digest,
+        file: PayloadId,
+    ) -> Result<bool, MetadataError> {
+        let is_place = self.blob(digest)?.is_some_and(|row| row.place == Place::File { id: file });
+        let key = DigestKey::new(digest);
+        Ok(is_place || self.doomed_files.get((&*key, &file.as_bytes()[..]))?.is_some())
+    }
+
+    /// The version of the layout that the tables are in. The first one did not say so.
+    pub(in crate::store) fn layout(&self) -> Result<u32, MetadataError> {
+        let row = self.state.get(LAYOUT)?;
+        row.map_or(Ok(1), |row| decode("state", row.value()))
     }
 
     /// Whether the repository holds anything.

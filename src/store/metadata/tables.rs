@@ -52,7 +52,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// digest → [`BlobRow`](super::rows::BlobRow): every payload. Its place holds it whole.
+    /// digest → [`BlobRow`](super::rows::BlobRow): every payload. Its place holds it whole, and some repository holds the blob.
     blobs: &'static [u8] => &'static [u8],
 
     /// (repository, digest) → [`LinkRow`](super::rows::LinkRow): which repository holds which blob. The digest is in `blobs`.
@@ -96,6 +96,11 @@ tables! {
     /// (segment, offset) → digest: the payloads that lie in the log. `blobs` gives each of them this place.
     log_payloads: (u64, u64) => &'static [u8],
 
-    /// name → value. The one name is `position`: how far the log is applied, a [`Position`](crate::store::log::Position).
+    /// (digest, file): the files of payloads that have gone, to be unlinked once a durable commit has this. None of them
+    /// is the place of a payload.
+    doomed_files: (&'static [u8], &'static [u8]) => (),
+
+    /// name → value. `position`: how far the log is applied, a [`Position`](crate::store::log::Position). `layout`: the version of the
+    /// layout that the tables are in.
     state: &'static str => &'static [u8],
 }

@@ -17,6 +17,8 @@ pub(super) struct Group {
     /// Of all payloads so far.
     payload_bytes: u64,
     answers: Vec<Box<dyn Answer>>,
+    /// Whether the log has it, durably.
+    is_logged: bool,
 }
 
 /// Why a group could not be written.
@@ -37,6 +39,7 @@ impl Default for Group {
             payloads: Vec::new(),
             payload_bytes: 0,
             answers: Vec::new(),
+            is_logged: false,
         }
     }
 }
@@ -88,10 +91,15 @@ impl Group {
             let has_changed = !self.changes.is_empty();
             if has_changed {
                 let position = log.append(&self.changes, &self.payloads)?;
+                self.is_logged = true;
                 tables.set_position(&position)?;
             }
             Ok(has_changed)
         })
+    }
+
+    pub(super) fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// Gives all answers.

@@ -25,6 +25,12 @@ pub trait Operation: Send + 'static {
     where
         Self: Sized;
 
+    /// Whether it brings something in, for which a full disk has no room. What takes something out, or keeps account of what
+    /// is there, always goes through.
+    fn needs_room(&self) -> bool {
+        true
+    }
+
     /// How many bytes of payload it may bring into the log.
     fn payload_size(&self) -> u64 {
         0
@@ -80,6 +86,9 @@ pub enum WriteError {
     /// It was not begun.
     #[error("too many operations wait to be written, or the log is full")]
     Busy,
+    /// It was not begun: the disk has no room for it.
+    #[error("the disk is full, or almost")]
+    Full,
     /// It was handed over, and may have happened or not.
     #[error("the outcome is unknown")]
     Unknown,

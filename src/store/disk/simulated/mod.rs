@@ -25,7 +25,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskFile, Rule};
+use super::{Disk, DiskFile, Rule, Space};
 use content::Content;
 use names::{FileNumber, Names};
 pub use plan::{Call, Failure};
@@ -49,6 +49,7 @@ struct State {
     plan: Plan,
     random: Random,
     left_out: Option<Rule>,
+    space: Space,
 }
 
 impl Simulated {
@@ -62,6 +63,7 @@ impl Simulated {
             plan: Plan::default(),
             random: Random::new(seed),
             left_out: None,
+            space: Space::UNKNOWN,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -129,6 +131,11 @@ impl Simulated {
     /// Has the store break a rule from now on, or keep all again.
     pub fn leave_out(&self, rule: Option<Rule>) {
         self.lock().left_out = rule;
+    }
+
+    /// Has the disk say that so much room is left. It does not keep to it.
+    pub fn set_space(&self, space: Space) {
+        self.lock().space = space;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -246,6 +253,10 @@ impl Disk for SimulatedDisk {
         })
     }
 
+    fn space(&self, _folder: &Path) -> io::Result<Space> {
+        Ok(self.machine.lock().space)
+    }
+
     fn keeps(&self, rule: Rule) -> bool {
         self.machine.lock().left_out != Some(rule)
     }
@@ -305,6 +316,11 @@ impl DiskFile for SimulatedFile {
 
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.simple(Call::SetLength, |content| content.set_length(length))
+    }
+
+    /// What is taken is not counted.
+    fn allocate(&self, _length: u64) -> io::Result<()> {
+        self.simple(Call::Allocate, |_| Ok(()))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -102,8 +102,9 @@ impl Names {
         let number = self.file(from)?;
         match self.node(to)? {
             Some(Node::File(same)) if same == number => Ok(()),
-            Some(_) => Err(ErrorKind::AlreadyExists.into()),
-            None => {
+            // The layout's version is the one thing that is ever replaced.
+            Some(_) if to.file_name() != Some(OsStr::new("FORMAT")) => Err(ErrorKind::AlreadyExists.into()),
+            _ => {
                 self.set(to, Some(Node::File(number)))?;
                 self.set(from, None)
             }

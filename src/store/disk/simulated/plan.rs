@@ -22,13 +22,14 @@ pub enum Call {
     /// Of one slice or of several.
     Write,
     SetLength,
+    Allocate,
     Sync,
     StartWriteback,
 }
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Create,
         Self::Open,
         Self::OpenForReading,
@@ -41,6 +42,7 @@ impl Call {
         Self::Read,
         Self::Write,
         Self::SetLength,
+        Self::Allocate,
         Self::Sync,
         Self::StartWriteback,
     ];

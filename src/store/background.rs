@@ -1,0 +1,149 @@
+//! What the store does behind everybody's back, on one thread: small payloads settle, files of payloads that have gone
+//! are unlinked, files that nothing names are swept out.
+//!
+//! There is no hurry in any of it. While pushes come in a burst settling waits, until the log has filled by a good part.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::ballast::Ballast;
+use super::disk::Disk;
+use super::in_flight::InFlight;
+use super::layout::Layout;
+use super::log::Segments;
+use super::metadata::Metadata;
+use super::settle::Batch;
+use super::sweep::Sweep;
+use super::writer::{BlockingWriter, Decline, WriteError};
+
+/// What the thread works with.
+pub(super) struct Pieces {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) layout: Layout,
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) in_flight: Arc<InFlight>,
+    pub(super) ballast: Arc<Ballast>,
+    pub(super) writer: BlockingWriter,
+    /// The bound of the log's size, in bytes.
+    pub(super) log_size: u64,
+    /// How often the thread looks.
+    pub(super) interval: Duration,
+}
+
+/// The thread. Dropping it ends what is under way and stops.
+pub(super) struct Background {
+    stop: Arc<Stop>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Background {
+    pub(super) fn start(pieces: Pieces) -> io::Result<Self> {
+        let stop = Arc::new(Stop::default());
+        let thread = thread::Builder::new().name("background".to_owned()).spawn({
+            let stop = Arc::clone(&stop);
+            move || run(&pieces, &stop)
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop.now();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(pieces: &Pieces, stop: &Stop) {
+    let mut sweep = Sweep::new(&pieces.layout);
+    let mut pause = pieces.interval;
+    let mut groups = pieces.writer.groups();
+    while !stop.comes_within(pause) {
+        let is_busy = pieces.writer.groups() != groups;
+        groups = pieces.writer.groups();
+        match pieces.work(is_busy, &mut sweep) {
+            Ok(next) => pause = next,
+            Err(Decline::Failed(error)) => {
+                tracing::warn!(%error, "the store's background work has stopped");
+                return;
+            }
+            Err(Decline::Refused(error)) => {
+                tracing::error!(%error, "the store's background work met an error; it is tried again");
+                pause = 10 * pieces.interval;
+            }
+        }
+    }
+}
+
+/// How hard the thread works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Rest,
+    /// Half of the time.
+    Walk,
+    Run,
+}
+
+impl Pieces {
+    /// Does a bounded amount of everything, and says how long to wait until there is more to do.
+    fn work(&self, is_busy: bool, sweep: &mut Sweep) -> Result<Duration, Decline<io::Error>> {
+        // A database that has failed under a reader is opened anew by the writer, whoever wakes it.
+        if !is_busy || self.metadata.has_failed() {
+            self.writer.idle();
+        }
+        self.ballast.restore();
+        self.unlink_doomed()?;
+        self.sweep(sweep)?;
+        let pace = self.pace(is_busy);
+        if pace == Pace::Rest {
+            return Ok(self.interval);
+        }
+        Ok(match self.settle_batch()? {
+            Batch { moved: 0, .. } => self.interval,
+            Batch { took, .. } if pace == Pace::Walk => took,
+            Batch { .. } => Duration::ZERO,
+        })
+    }
+
+    /// At ease while pushes come in a burst, harder as the log fills.
+    fn pace(&self, is_busy: bool) -> Pace {
+        let filled = self.segments.total();
+        match is_busy {
+            true if filled < self.log_size / 4 => Pace::Rest,
+            true if filled < self.log_size / 2 => Pace::Walk,
+            _ => Pace::Run,
+        }
+    }
+}
+
+impl From<WriteError> for Decline<io::Error> {
+    fn from(error: WriteError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The word to stop.
+#[derive(Default)]
+struct Stop {
+    is_said: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Stop {
+    fn now(&self) {
+        *self.is_said.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.told.notify_all();
+    }
+
+    /// Waits, and tells whether it is time to stop.
+    fn comes_within(&self, pause: Duration) -> bool {
+        let is_said = self.is_said.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.told.wait_timeout_while(is_said, pause, |is_said| !*is_said);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}

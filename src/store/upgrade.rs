@@ -1,0 +1,33 @@
+//! Upgrading: the tables of an older layout become those of this one.
+//!
+//! The folder's version was raised before, so that no older program opens what it would not understand. The log was
+//! replayed into the old tables, and a durable commit has the outcome; the one transaction here changes the tables and
+//! says so in them. Whatever kills an upgrade, the next start does the rest.
+
+use super::format::VERSION;
+use super::log::NO_RECORD;
+use super::metadata::{Change, Metadata, MetadataError, Tables, Write};
+
+/// Brings the tables to this program's layout, if they are not in it.
+pub(super) fn run(metadata: &Metadata) -> Result<(), MetadataError> {
+    let found = metadata.read().layout()?;
+    if found >= VERSION {
+        return Ok(());
+    }
+    metadata.write_durably(|tables| {
+        if found < 2 {
+            remove_unheld_payloads(tables)?;
+        }
+        tables.set_layout(VERSION)
+    })?;
+    tracing::info!(from = found, to = VERSION, "the store is in this version's layout");
+    Ok(())
+}
+
+/// Layout 1 kept payloads that no repository held; from layout 2 on they go with their last holder.
+fn remove_unheld_payloads(tables: &mut Tables<Write<'_>>) -> Result<(), MetadataError> {
+    for digest in tables.unheld_blobs()? {
+        tables.apply(&Change::BlobRemoved { digest }, NO_RECORD)?;
+    }
+    Ok(())
+}
