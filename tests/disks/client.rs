@@ -47,6 +47,11 @@ impl Client {
         self.ledger.lock().unwrap()
     }
 
+    /// Whether it has done nothing yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.ledger().seen_blobs.is_empty()
+    }
+
     pub(crate) fn state(&self) -> State {
         self.ledger().state()
     }

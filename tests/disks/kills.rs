@@ -1,5 +1,6 @@
 //! A process that is killed under load.
 
+use crate::client::Client;
 use crate::inspection::{expect_shared_blobs, inspect, push_shared_blobs};
 use crate::load::{Load, clients};
 use crate::random::Random;
@@ -34,11 +35,11 @@ fn whatever_was_acknowledged_is_there_after_kill_9_at_any_moment() {
     registry.check_payloads();
 }
 
-fn kill_under_load(
+pub(crate) fn kill_under_load(
     registry: &mut Holdfast,
-    clients: Vec<crate::client::Client>,
+    clients: Vec<Client>,
     random: &mut Random,
-) -> Vec<crate::client::Client> {
+) -> Vec<Client> {
     let load = Load::begin(registry, clients);
     load.goes_on(random, 50, 800);
     registry.kill();

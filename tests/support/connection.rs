@@ -196,7 +196,8 @@ impl Connection {
         while self.buffer.len() < length {
             assert!(self.fill(), "the connection ended {} bytes early", length - self.buffer.len());
         }
-        self.buffer.drain(..length).collect()
+        let rest = self.buffer.split_off(length);
+        std::mem::replace(&mut self.buffer, rest)
     }
 
     fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
