@@ -8,10 +8,10 @@ use crate::support::{Builder, Holdfast};
 
 const ROUNDS: usize = 8;
 
-/// Small enough for segments, marks and settling to come by all the time.
+/// Small enough for files, segments, marks and settling to come by all the time.
 pub(crate) const RESTLESS: &str = "
 storage:
-  log: {segmentsize: 1MiB, size: 16MiB}
+  log: {segmentsize: 1MiB, size: 16MiB, maxpayload: 16KiB}
   uploads: {markinterval: 128KiB}
 ";
 
