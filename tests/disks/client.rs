@@ -83,13 +83,13 @@ impl Client {
             Operation::Push(blob) => self.push(registry, *blob),
             other => self.send(registry, &request(&self.repository, other)),
         };
-        self.note(answer)
+        self.note(operation.success(), answer)
     }
 
-    fn note(&self, answer: Option<Response>) -> Outcome {
+    fn note(&self, success: u16, answer: Option<Response>) -> Outcome {
         let mut ledger = self.ledger();
         match answer {
-            Some(response) if matches!(response.status, 201 | 202) => {
+            Some(response) if response.status == success => {
                 ledger.succeed();
                 Outcome::Done
             }
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// Something that the state of the repository allows.
-    fn choose(&mut self) -> Operation {
+    pub(crate) fn choose(&mut self) -> Operation {
         let state = self.state();
         let chosen = match self.random.below(16) {
             0..3 => self.again(),

@@ -27,6 +27,16 @@ pub(crate) enum Operation {
     DeleteTag(String),
 }
 
+impl Operation {
+    /// The status that acknowledges it.
+    pub(crate) fn success(&self) -> u16 {
+        match self {
+            Self::Push(_) | Self::Mount(_) | Self::PushImage { .. } => 201,
+            Self::DeleteBlob(_) | Self::DeleteImage(_) | Self::DeleteTag(_) => 202,
+        }
+    }
+}
+
 impl State {
     pub(crate) fn needs(&self, blob: Blob) -> bool {
         self.images.iter().any(|image| image.needs(blob))

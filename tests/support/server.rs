@@ -131,11 +131,20 @@ impl Holdfast {
     }
 
     /// Starts it again over the same folder, after [`Holdfast::stop`] or [`Holdfast::kill`]. Its port is another one.
+    #[track_caller]
     pub fn start_again(&mut self) {
+        if let Err(complaint) = self.try_to_start_again() {
+            panic!("{complaint}");
+        }
+    }
+
+    /// Like [`Holdfast::start_again`] where it may refuse to; what it says then.
+    pub fn try_to_start_again(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "it is still running");
-        let process = Process::start(&self.builder, &self.folder);
+        let process = Process::try_to_start(&self.builder, &self.folder)?;
         self.registry.address = process.address;
         self.process = Some(process);
+        Ok(())
     }
 
     /// How it has ended of its own accord, if it has.
@@ -192,20 +201,22 @@ struct Process {
 
 impl Process {
     fn start(builder: &Builder, folder: &Path) -> Self {
+        Self::try_to_start(builder, folder).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    fn try_to_start(builder: &Builder, folder: &Path) -> Result<Self, String> {
         let mut child = serve(builder, folder).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (sender, receiver) = channel();
         let stderr = child.stderr.take().unwrap();
         let copy = Arc::clone(&log);
         std::thread::spawn(move || follow_log(stderr, &copy, &sender));
-        match wait_for_address(&receiver) {
-            Some(address) => Self { child, address, log },
-            None => {
-                let _already_ended = child.kill();
-                let status = child.wait().unwrap();
-                panic!("holdfast did not start ({status}):\n{}", log.lock().unwrap());
-            }
+        if let Some(address) = wait_for_address(&receiver) {
+            return Ok(Self { child, address, log });
         }
+        let _already_ended = child.kill();
+        let status = child.wait().unwrap();
+        Err(format!("holdfast did not start ({status}):\n{}", log.lock().unwrap()))
     }
 
     fn signal(&self, signal: Signal) {
