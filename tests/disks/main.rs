@@ -17,6 +17,7 @@ mod goods;
 mod inspection;
 mod ledger;
 mod load;
+mod pull;
 mod random;
 mod volume;
 mod writeback;

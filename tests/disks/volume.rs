@@ -87,6 +87,8 @@ pub(crate) fn copy_at_once(image: &Path, copy: &Path) {
 
 /// A mounted image. It is unmounted at the end, whatever is still open in it.
 pub(crate) struct Volume {
+    image: PathBuf,
+    options: String,
     folder: PathBuf,
 }
 
@@ -98,8 +100,16 @@ impl Volume {
     fn try_mount(image: &Path, options: &str) -> Result<Self, String> {
         let folder = image.with_extension("mounted");
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        run(Command::new("mount").args(["-o", options]).arg(image).arg(&folder))?;
-        Ok(Self { folder })
+        attach(image, options, &folder)?;
+        Ok(Self { image: image.to_owned(), options: options.to_owned(), folder })
+    }
+
+    /// Does something to the image. Nothing of what is on it stays in memory.
+    pub(crate) fn while_unmounted<T>(&self, change: impl FnOnce() -> T) -> T {
+        run(Command::new("umount").arg(&self.folder)).unwrap();
+        let changed = change();
+        attach(&self.image, &self.options, &self.folder).unwrap();
+        changed
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -125,6 +135,10 @@ impl Drop for Volume {
             let _ = run(Command::new("umount").arg("--lazy").arg(&self.folder));
         }
     }
+}
+
+fn attach(image: &Path, options: &str, folder: &Path) -> Result<(), String> {
+    run(Command::new("mount").args(["-o", options]).arg(image).arg(folder))
 }
 
 fn enter_own_name_space() -> Result<(), String> {
