@@ -94,7 +94,7 @@ impl SmallDisk {
         let image = workshop.path("small");
         match scarce {
             Scarce::Blocks => format(&image, FileSystem::Ext4, 64 << 20, &["-b", "4096", "-m", "0"]),
-            Scarce::Files => format(&image, FileSystem::Ext4, 256 << 20, &["-N", "1200", "-m", "0"]),
+            Scarce::Files => format(&image, FileSystem::Ext4, 256 << 20, &["-N", "1000", "-m", "0"]),
         }
         let volume = Volume::mount(&image, "loop");
         let registry = Builder::default().configuration(CONFIGURATION).start_in(volume.folder());

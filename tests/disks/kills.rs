@@ -6,7 +6,7 @@ use crate::load::{Load, clients};
 use crate::random::Random;
 use crate::support::{Builder, Holdfast};
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
 
 /// Small enough for files, segments, marks and settling to come by all the time.
 pub(crate) const RESTLESS: &str = "

@@ -50,9 +50,7 @@ impl Workshop {
         let tried =
             enter_own_name_space().and_then(|()| systems.iter().try_for_each(|s| workshop.try_out(*s)));
         let Err(reason) = tried else { return Some(workshop) };
-        let is_required = std::env::var_os("HOLDFAST_REQUIRE_DISKS").is_some_and(|value| value == "1");
-        assert!(!is_required, "HOLDFAST_REQUIRE_DISKS is set, but {reason}");
-        eprintln!("skipped: a test on {systems:?}: {reason}");
+        skip(&format!("{systems:?}: {reason}"));
         None
     }
 
@@ -67,6 +65,17 @@ impl Workshop {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// Says that a test is skipped.
+///
+/// # Panics
+///
+/// If `HOLDFAST_REQUIRE_DISKS` is 1.
+pub(crate) fn skip(reason: &str) {
+    let is_required = std::env::var_os("HOLDFAST_REQUIRE_DISKS").is_some_and(|value| value == "1");
+    assert!(!is_required, "HOLDFAST_REQUIRE_DISKS is set, but {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// Makes an image of this size, sparse, with an empty file system on it.

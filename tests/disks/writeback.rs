@@ -1,9 +1,10 @@
 //! A kernel that writes nothing back of its own accord, so that an image has what somebody has synced, and no more.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::volume::skip;
 
 /// The settings and what they are while write-back is held: shares of the memory in percent, times in 1/100 s.
 const HELD: [(&str, &str); 4] = [
@@ -28,7 +29,7 @@ pub(crate) struct HeldWriteback {
 }
 
 impl HeldWriteback {
-    /// `None`, which is said, where the settings may not be changed.
+    /// `None`, which is said, where the settings may not be changed; see [`skip`].
     pub(crate) fn hold() -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let keeper = Command::new("sh")
@@ -37,12 +38,10 @@ impl HeldWriteback {
             .spawn()
             .unwrap();
         let held = Self { keeper, _turn: turn };
-        for (name, value) in HELD {
-            match std::fs::write(path(name), value) {
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
-                Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => return None,
-                other => other.unwrap(),
-            }
+        let set = HELD.iter().try_for_each(|(name, value)| std::fs::write(path(name), value));
+        if let Err(error) = set {
+            skip(&format!("write-back cannot be held: {error}"));
+            return None;
         }
         Some(held)
     }
