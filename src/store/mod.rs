@@ -20,6 +20,7 @@ mod log;
 mod metadata;
 mod recovery;
 mod room;
+mod segment_deletion;
 mod settle;
 mod survey;
 mod sweep;

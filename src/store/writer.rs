@@ -197,6 +197,11 @@ impl BlockingWriter {
         is_done.blocking_recv().map_err(|_| WriteError::Stopped)
     }
 
+    /// Tells those who wait for room in the log that there may be some.
+    pub(super) fn note_segments_deleted(&self) {
+        self.shared.segment_deleted.notify_waiters();
+    }
+
     /// How many groups there were so far.
     pub(super) fn groups(&self) -> u64 {
         self.shared.groups.load(Ordering::Relaxed)

@@ -132,6 +132,7 @@ impl Story {
 fn options() -> Options {
     Options {
         checkpoint_interval: Duration::from_millis(2),
+        ballast: 8 << 10,
         log_payload: 5_000,
         log_segment: 16 << 10,
         log_size: 128 << 10,

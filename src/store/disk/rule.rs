@@ -26,6 +26,8 @@ pub enum Rule {
     SyncSettled,
     /// A settled payload's folder is synced before "settled" is logged.
     NameSettled,
+    /// A segment of the log is deleted only after a durable commit that needs nothing of it.
+    DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
     UnlinkAfterCheckpoint,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before

@@ -13,7 +13,7 @@ use crate::store::metadata::Change;
 use crate::store::recovery::Recovery;
 
 use super::format::{BLOCK, RecordHeader, align};
-use super::segment::{self, Segment};
+use super::segment::Segment;
 use super::segments::Segments;
 use super::{Key, Position, RecordPlace, RunId, encode_changes};
 
@@ -192,17 +192,5 @@ impl Log {
             sequence: self.sequence,
             key: self.key,
         }
-    }
-
-    /// Deletes segments of which nothing is needed any more: a durable checkpoint contains all their records, and no
-    /// payload in them is served from there. The current one stays.
-    pub(in crate::store) fn delete_segments(&self, is_needed: impl Fn(u64) -> bool) -> io::Result<()> {
-        for number in self.segments.numbers() {
-            if number < self.current.header.number && !is_needed(number) {
-                self.maker.disk.unlink(&segment::path(&self.maker.folder, number))?;
-                self.segments.remove(number);
-            }
-        }
-        Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub use append::AppendError;
 pub(super) use append::Log;
 pub use replay::ReplayError;
 pub(super) use replay::replay;
+pub(super) use segment::path as segment_path;
 pub(super) use segments::Segments;
 
 use super::metadata::Change;
