@@ -1,16 +1,14 @@
-//! A record that the disk had promised to keep and has lost: the store does not go on as if it had never been.
+//! The log past the last checkpoint: what becomes of it at a start, and what the disk may do to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::registry::{Registry, Settings};
 use holdfast::store::simulated::Simulated;
 use holdfast::store::{Disk, OpenError, Options, ReplayError, Rule, Store};
 
-use crate::execution::execute;
 use crate::operation::Operation;
-use crate::story::{options, runtime};
+use crate::story::{Story, options, runtime};
 
 /// What is pushed, a record each.
 const PUSHES: usize = 4;
@@ -18,10 +16,9 @@ const PUSHES: usize = 4;
 /// Damages each record of a log in turn, all of which are past the last checkpoint. The last one may go quietly, for
 /// nothing tells that it was ever synced; any other has the start refused, with nothing changed.
 pub(crate) fn lose_each_record(rule: Option<Rule>) -> Result<(), String> {
-    let (machine, records) = pushed();
-    machine.leave_out(rule);
+    let (story, records) = pushed(rule);
     for (number, record) in records.iter().enumerate() {
-        let machine = machine.copy(0);
+        let machine = story.machine.copy(0);
         machine.rot(&record.segment, record.offset).map_err(|error| error.to_string())?;
         match Store::open_on(machine.disk(), Path::new("/"), &at_ease()) {
             Ok(_) if number + 1 == PUSHES => {}
@@ -41,20 +38,37 @@ struct Record {
     offset: u64,
 }
 
-/// A machine whose process was killed after some pushes, and where the log has them.
-fn pushed() -> (Simulated, Vec<Record>) {
-    let machine = Simulated::new(0);
+/// A store that was killed after some pushes, none of which a checkpoint has, and where the log has them.
+fn pushed(rule: Option<Rule>) -> (Story, Vec<Record>) {
+    let mut story = Story::new(Simulated::new(0));
+    story.options = at_ease();
+    story.machine.leave_out(rule);
     let runtime = runtime();
-    let _guard = runtime.enter();
-    let store = Store::open_on(machine.disk(), Path::new("/"), &at_ease()).unwrap();
-    let registry = Registry::new(store, Settings::default());
+    let registry = story.open(&runtime).unwrap().unwrap();
     let records = (1..=PUSHES).map(|blob| {
-        runtime.block_on(execute(&registry, &Operation::Push { repository: 0, blob }));
-        end_of_log(&machine.disk())
+        let push = Operation::Push { repository: 0, blob };
+        runtime.block_on(story.execute(&registry, vec![push])).unwrap();
+        end_of_log(&story.machine.disk())
     });
     let records = records.collect();
-    machine.kill();
-    (machine, records)
+    story.kill();
+    (story, records)
+}
+
+/// What is replayed is copied into several segments. A cut right after that start loses none of it.
+pub(crate) fn cut_after_replay(rule: Option<Rule>) -> Result<(), String> {
+    let (story, _) = pushed(rule);
+    for seed in 0..10 {
+        let mut story = story.fork(seed);
+        let came_back = (0..2).try_for_each(|_| {
+            let registry = story.open(&runtime())?;
+            story.cut(seed);
+            drop(registry);
+            Ok(())
+        });
+        came_back.map_err(|wrong| story.end_badly(wrong))?;
+    }
+    Ok(())
 }
 
 /// Nothing happens behind the test's back, and segments are small.
