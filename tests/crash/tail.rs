@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::store::simulated::Simulated;
+use holdfast::store::simulated::{Call, Simulated};
 use holdfast::store::{Disk, OpenError, Options, ReplayError, Rule, Store};
 
+use crate::goods::GOODS;
+use crate::inspection::survey;
 use crate::operation::Operation;
 use crate::story::{Story, options, runtime};
 
@@ -67,6 +69,54 @@ pub(crate) fn cut_after_replay(rule: Option<Rule>) -> Result<(), String> {
             Ok(())
         });
         came_back.map_err(|wrong| story.end_badly(wrong))?;
+    }
+    Ok(())
+}
+
+/// The database as of its last checkpoint is a sound store by itself: what a blob's deletion unlinks after it is still
+/// there, should the log past it be lost.
+pub(crate) fn go_back_to_the_checkpoint(rule: Option<Rule>) -> Result<(), String> {
+    let interval = Duration::from_millis(200);
+    let mut story = Story::new(Simulated::new(0));
+    story.options = Options { settle_interval: interval, ..at_ease() };
+    story.machine.leave_out(rule);
+    let runtime = runtime();
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    let execute = |story: &mut Story, operation| runtime.block_on(story.execute(&registry, vec![operation]));
+    let blob = GOODS.blobs.len() - 1;
+    execute(&mut story, Operation::Push { repository: 0, blob })?;
+    // A checkpoint is made when nothing has come for a while.
+    std::thread::sleep(4 * interval);
+    let kept = end_of_log(&story.machine.disk());
+    let unlinked = story.machine.hold(|call, path, _| call == Call::Unlink && path.starts_with("/blobs"));
+    execute(&mut story, Operation::DeleteBlob { repository: 0, blob })?;
+    if !unlinked.is_reached_within(Duration::from_secs(20)) {
+        return Err("the file was never unlinked".to_owned());
+    }
+    let noted = story.machine.hold(|call, path, _| call == Call::Write && path.starts_with("/log"));
+    unlinked.let_go();
+    let is_noted = noted.is_reached_within(Duration::from_secs(20));
+    story.kill();
+    drop((noted, registry));
+    lose_after(&story.machine, &kept)?;
+    let store = Store::open_on(story.machine.disk(), Path::new("/"), &story.options);
+    match store.map_err(|error| error.to_string()) {
+        Ok(store) if is_noted => survey(&store),
+        Ok(_) => Err("that it was unlinked was never noted".to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Damages every record of the log behind one.
+fn lose_after(machine: &Simulated, kept: &Record) -> Result<(), String> {
+    let disk = machine.disk();
+    for name in disk.list(Path::new("/log")).map_err(|error| error.to_string())? {
+        let segment = Path::new("/log").join(name);
+        let length = disk.length(&segment).map_err(|error| error.to_string())?;
+        let first = if segment == kept.segment { kept.offset } else { 0 };
+        for offset in (first / 4096 + 1..length.div_ceil(4096)).filter(|_| segment >= kept.segment) {
+            machine.rot(&segment, 4096 * offset).map_err(|error| error.to_string())?;
+        }
     }
     Ok(())
 }
