@@ -20,10 +20,10 @@ mod model;
 mod operation;
 mod parallel;
 mod races;
-mod rot;
 mod scenario;
 mod stops;
 mod story;
+mod tail;
 
 use std::env;
 use std::ops::Range;
@@ -49,14 +49,24 @@ fn wherever_everything_stops_nothing_acknowledged_is_lost() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+#[test]
+fn the_database_of_the_last_checkpoint_names_nothing_that_has_gone() {
+    tail::go_back_to_the_checkpoint(None).unwrap();
+}
+
 /// A check that finds nothing whatever is broken proves nothing.
 #[test]
 fn every_rule_is_missed_when_it_is_left_out() {
+    let is_missed_in = |rule, seeds| !first_failures(seeds, |seed| life::live(seed, Some(rule))).is_empty();
     let is_missed = |rule| {
         let creations = stops::of_creations(Some(rule), 60).into_iter();
-        !first_failures(0..FEW / 2, |seed| life::live(seed, Some(rule))).is_empty()
+        // The quickest first.
+        tail::lose_each_record(Some(rule)).is_err()
+            || tail::cut_after_replay(Some(rule)).is_err()
+            || tail::go_back_to_the_checkpoint(Some(rule)).is_err()
+            || is_missed_in(rule, 0..FEW / 10)
             || !first_failures(creations, stops::Stop::live).is_empty()
-            || rot::lose_each_record(Some(rule)).is_err()
+            || is_missed_in(rule, FEW / 10..FEW)
     };
     let unmissed: Vec<_> = Rule::ALL.into_iter().filter(|rule| !is_missed(*rule)).collect();
     assert!(unmissed.is_empty(), "nothing was lost without {unmissed:?}");
@@ -64,7 +74,12 @@ fn every_rule_is_missed_when_it_is_left_out() {
 
 #[test]
 fn a_lost_record_is_noticed_wherever_later_ones_tell_of_it() {
-    rot::lose_each_record(None).unwrap();
+    tail::lose_each_record(None).unwrap();
+}
+
+#[test]
+fn what_a_start_has_replayed_survives_a_cut_right_after_it() {
+    tail::cut_after_replay(None).unwrap();
 }
 
 #[test]
