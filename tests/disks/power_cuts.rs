@@ -16,7 +16,7 @@ use crate::volume::{FileSystem, Volume, Workshop, copy_at_once, format};
 use crate::writeback::HeldWriteback;
 
 /// How often the power fails.
-const CUTS: usize = 3;
+const CUTS: usize = 2;
 
 const IMAGE_SIZE: u64 = 1 << 30;
 
