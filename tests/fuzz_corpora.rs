@@ -8,11 +8,18 @@ use std::path::{Path, PathBuf};
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
 
-/// How many inputs are made for each target.
+/// How many inputs are made for each target but those that take long.
 const FRESH: u64 = 400;
+/// How many are made for the others.
+const FEW: u64 = 40;
 
 /// Runs a target over its seeds, over findings that were kept beside them, and over fresh inputs.
 fn replay(name: &str, target: fn(&[u8])) {
+    replay_with(name, target, FRESH);
+}
+
+/// As above, with so many fresh inputs.
+fn replay_with(name: &str, target: fn(&[u8]), count: u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
     let mut files: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort_unstable();
@@ -20,7 +27,7 @@ fn replay(name: &str, target: fn(&[u8])) {
     for (file, seed) in files.iter().zip(&seeds) {
         run(&file.display().to_string(), target, seed);
     }
-    for number in 0..FRESH {
+    for number in 0..count {
         run(&format!("fresh input {number}"), target, &fresh(&seeds, number));
     }
 }
@@ -93,4 +100,14 @@ fn a_configuration_is_refused_or_reads_back_as_it_is_shown() {
 #[test]
 fn an_upload_session_holds_what_was_sent() {
     replay("upload_session", targets::upload_session);
+}
+
+#[test]
+fn of_any_segment_of_the_log_only_what_was_written_is_read() {
+    replay("log_reader", targets::log_reader);
+}
+
+#[test]
+fn what_a_store_comes_back_to_is_what_was_acknowledged() {
+    replay_with("replay", targets::replay, FEW);
 }

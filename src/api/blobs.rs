@@ -22,8 +22,12 @@ use crate::store::{Payload, PayloadId, Transfer};
 const OCTETS: &str = "application/octet-stream";
 
 /// `HEAD`: whether the repository holds the blob, and its size.
-pub(super) fn head(call: &Call, repository: &RepositoryName, digest: &Digest) -> Result<Response, Error> {
-    let size = call.api.registry.blob_size(repository, digest)?;
+pub(super) async fn head(
+    call: &Call,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response, Error> {
+    let size = call.api.registry.vouch_for_blob(repository, digest).await?;
     if is_not_modified(&call.parts.headers, digest) {
         return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
     }

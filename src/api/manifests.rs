@@ -14,7 +14,21 @@ use super::respond::{self, With};
 use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::registry::{FoundManifest, PutManifest};
 
-/// `GET` and `HEAD`: the manifest as it was pushed, whatever `Accept` says.
+/// `HEAD`: whether the repository holds the manifest, and which it is.
+pub(super) async fn head(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response, Error> {
+    let found = call.api.registry.vouch_for_manifest(repository, reference).await?;
+    let response = match is_not_modified(&call.parts.headers, &found.digest) {
+        true => respond::empty(StatusCode::NOT_MODIFIED),
+        false => respond::body(StatusCode::OK, Body::empty(), found.size),
+    };
+    Ok(describe(response, &found, reference))
+}
+
+/// `GET`: the manifest as it was pushed, whatever `Accept` says.
 pub(super) fn get(
     call: &Call,
     repository: &RepositoryName,

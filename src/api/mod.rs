@@ -152,12 +152,13 @@ async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Respon
         Route::Referrers { repository, digest } => referrers::list(call, &repository, &digest),
         Route::Blob { repository, digest } => match call.parts.method {
             Method::DELETE => blobs::delete(call, &repository, &digest).await,
-            Method::HEAD => blobs::head(call, &repository, &digest),
+            Method::HEAD => blobs::head(call, &repository, &digest).await,
             _ => blobs::get(call, &repository, &digest).await,
         },
         Route::Manifest { repository, reference } => match call.parts.method {
             Method::PUT => manifests::put(call, body, repository, reference).await,
             Method::DELETE => manifests::delete(call, &repository, &reference).await,
+            Method::HEAD => manifests::head(call, &repository, &reference).await,
             _ => manifests::get(call, &repository, &reference),
         },
         Route::Uploads { repository } => uploads::start(call, body, &repository).await,

@@ -24,6 +24,12 @@ impl Registry {
         Ok(row.ok_or_else(|| unknown(repository, digest))?.size)
     }
 
+    /// The size of a blob in bytes, told to somebody who will rely on the blob's being there.
+    pub async fn vouch_for_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+        self.store.leases().lease(digest).await;
+        self.blob_size(repository, digest)
+    }
+
     /// Opens a blob to be pulled.
     pub async fn open_blob(
         self: &Arc<Self>,

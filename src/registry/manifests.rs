@@ -77,6 +77,23 @@ impl Registry {
         find(&self.store.read(), repository, reference)?.ok_or_else(|| unknown(repository, reference))
     }
 
+    /// Finds a manifest for somebody who will rely on its being there.
+    pub async fn vouch_for_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<FoundManifest, Error> {
+        loop {
+            let FoundManifest { digest, .. } = self.find_manifest(repository, reference)?;
+            self.store.leases().lease(&digest).await;
+            // Only what is read now may be relied on; a tag may have moved on.
+            let found = self.find_manifest(repository, reference)?;
+            if found.digest == digest {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Finds a manifest and its bytes.
     pub fn read_manifest(
         &self,

@@ -100,6 +100,7 @@ impl Pieces {
         }
         self.ballast.restore();
         self.unlink_doomed()?;
+        self.delete_segments()?;
         self.sweep(sweep)?;
         let pace = self.pace(is_busy);
         if pace == Pace::Rest {

@@ -14,11 +14,13 @@ mod hasher;
 mod ids;
 mod in_flight;
 mod layout;
+mod leases;
 mod lock;
 mod log;
 mod metadata;
 mod recovery;
 mod room;
+mod segment_deletion;
 mod settle;
 mod survey;
 mod sweep;
@@ -40,8 +42,15 @@ pub use disk::{Disk, DiskFile, Rule, Space};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
+pub use leases::{Departure, Leases};
 pub use lock::LockError;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use log::probe;
 pub use log::{AppendError, ReplayError};
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use metadata::DumpedRow;
 pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
@@ -91,6 +100,8 @@ pub struct Options {
     pub floor: Floor,
     /// How much room is set aside for what must not fail on a full disk, in bytes.
     pub ballast: u64,
+    /// For how long whoever was told that something is there may rely on it.
+    pub lease: Duration,
     /// The most memory for small payloads that are coming in, in bytes; beyond it they are written to files as well.
     pub upload_memory: u64,
     /// How many payloads' files are kept open for those who pull them next.
@@ -111,6 +122,7 @@ impl Default for Options {
             settle_interval: Duration::from_millis(100),
             floor: Floor { bytes: 256 << 20, files: 1_000 },
             ballast: 64 << 20,
+            lease: Duration::from_secs(3_600),
             upload_memory: 64 << 20,
             open_payloads: 512,
         }
@@ -146,6 +158,7 @@ pub struct Store {
     segments: Arc<Segments>,
     room: Arc<Room>,
     in_flight: Arc<InFlight>,
+    leases: Arc<Leases>,
     /// Before the writer, which it needs.
     _background: Background,
     writer: Writer,
@@ -248,6 +261,7 @@ impl Store {
             segments,
             room,
             in_flight,
+            leases: Arc::new(Leases::new(options.lease)),
             _background: background.map_err(OpenError::Thread)?,
             writer,
             resumed,
@@ -278,6 +292,11 @@ impl Store {
     /// Resolves when the writer has stopped because the database failed: nothing can be acknowledged any more.
     pub async fn failed(&self) {
         self.writer.failed().await;
+    }
+
+    /// What was vouched for.
+    pub fn leases(&self) -> &Arc<Leases> {
+        &self.leases
     }
 
     /// Whether there is room on the disk for so many bytes more.

@@ -197,6 +197,11 @@ impl BlockingWriter {
         is_done.blocking_recv().map_err(|_| WriteError::Stopped)
     }
 
+    /// Tells those who wait for room in the log that there may be some.
+    pub(super) fn note_segments_deleted(&self) {
+        self.shared.segment_deleted.notify_waiters();
+    }
+
     /// How many groups there were so far.
     pub(super) fn groups(&self) -> u64 {
         self.shared.groups.load(Ordering::Relaxed)
@@ -204,39 +209,4 @@ impl BlockingWriter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Store;
-    use crate::store::metadata::{Tables, Write};
-
-    /// Keeps the writer for as long as it takes.
-    struct Slow(Duration);
-
-    impl Operation for Slow {
-        type Outcome = ();
-        type Refusal = ();
-
-        fn decide(self, _tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-            thread::sleep(self.0);
-            Ok(Accepted::new(Vec::new(), ()))
-        }
-    }
-
-    #[tokio::test]
-    async fn an_operation_waits_no_longer_than_it_may_for_the_queue_and_the_answer_together() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let options = crate::store::Options { group_size: 1, queue: 1, ..crate::store::Options::default() };
-        let store = Store::open(folder.path(), &options).expect("a store");
-        let (slow, wait) = (Duration::from_millis(800), Duration::from_millis(1_400));
-        let began = Instant::now();
-        let submit = || async {
-            let result = store.submit(Slow(slow), wait).await;
-            (result.is_ok(), began.elapsed())
-        };
-        let ends = tokio::join!(submit(), submit(), submit(), submit());
-        assert!(ends.0.0, "the first is answered");
-        for (_, elapsed) in [ends.1, ends.2, ends.3] {
-            assert!(elapsed < Duration::from_millis(1_900), "waited {elapsed:?} of {wait:?}");
-        }
-    }
-}
+mod tests;

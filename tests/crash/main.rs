@@ -19,14 +19,17 @@ mod life;
 mod model;
 mod operation;
 mod parallel;
+mod races;
 mod scenario;
 mod stops;
 mod story;
+mod tail;
 
 use std::env;
 use std::ops::Range;
 
 use holdfast::store::Rule;
+use holdfast::store::simulated::Call;
 
 use parallel::first_failures;
 
@@ -46,22 +49,56 @@ fn wherever_everything_stops_nothing_acknowledged_is_lost() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+#[test]
+fn the_database_of_the_last_checkpoint_names_nothing_that_has_gone() {
+    tail::go_back_to_the_checkpoint(None).unwrap();
+}
+
 /// A check that finds nothing whatever is broken proves nothing.
 #[test]
 fn every_rule_is_missed_when_it_is_left_out() {
+    let is_missed_in = |rule, seeds| !first_failures(seeds, |seed| life::live(seed, Some(rule))).is_empty();
     let is_missed = |rule| {
         let creations = stops::of_creations(Some(rule), 60).into_iter();
-        !first_failures(0..FEW / 2, |seed| life::live(seed, Some(rule))).is_empty()
+        // The quickest first.
+        tail::lose_each_record(Some(rule)).is_err()
+            || tail::cut_after_replay(Some(rule)).is_err()
+            || tail::go_back_to_the_checkpoint(Some(rule)).is_err()
+            || is_missed_in(rule, 0..FEW / 10)
             || !first_failures(creations, stops::Stop::live).is_empty()
+            || is_missed_in(rule, FEW / 10..FEW)
     };
     let unmissed: Vec<_> = Rule::ALL.into_iter().filter(|rule| !is_missed(*rule)).collect();
     assert!(unmissed.is_empty(), "nothing was lost without {unmissed:?}");
 }
 
 #[test]
+fn a_lost_record_is_noticed_wherever_later_ones_tell_of_it() {
+    tail::lose_each_record(None).unwrap();
+}
+
+#[test]
+fn what_a_start_has_replayed_survives_a_cut_right_after_it() {
+    tail::cut_after_replay(None).unwrap();
+}
+
+#[test]
 fn wherever_the_disk_fails_nothing_acknowledged_is_lost() {
     let failures = first_failures(failures::all(), |failure| failure.live());
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn in_whatever_order_a_blob_is_deleted_pushed_again_settled_and_unlinked_it_is_what_was_acknowledged() {
+    let failures = first_failures(races::with_background_work(), races::Race::run);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_reader_whose_payload_moves_before_it_has_opened_it_reads_the_payload() {
+    for (held, is_settled) in [(Call::OpenForReading, true), (Call::Length, true), (Call::Read, false)] {
+        races::with_a_reader(held, is_settled).unwrap_or_else(|wrong| panic!("{held:?}: {wrong}"));
+    }
 }
 
 /// Those that the environment asks for.

@@ -19,6 +19,8 @@ use crate::operation::Operation;
 #[derive(Clone)]
 pub(crate) struct Story {
     pub(crate) machine: Simulated,
+    /// How the store is opened.
+    pub(crate) options: Options,
     pub(crate) model: Model,
     told: Vec<String>,
 }
@@ -31,7 +33,7 @@ pub(crate) fn runtime() -> Runtime {
 
 impl Story {
     pub(crate) fn new(machine: Simulated) -> Self {
-        Self { machine, model: Model::default(), told: Vec::new() }
+        Self { machine, options: options(), model: Model::default(), told: Vec::new() }
     }
 
     /// The same up to here, on a machine of its own.
@@ -57,7 +59,7 @@ impl Story {
     /// Opens the store and looks at everything in it. `None` if the disk has failed or stopped before that was done.
     pub(crate) fn open(&mut self, runtime: &Runtime) -> Result<Option<Arc<Registry>>, String> {
         let _guard = runtime.enter();
-        let store = match Store::open_on(self.machine.disk(), Path::new("/"), &options()) {
+        let store = match Store::open_on(self.machine.disk(), Path::new("/"), &self.options) {
             Ok(store) => store,
             Err(error) if self.is_disturbed() => {
                 self.tell(format!("the store could not be opened: {error}"));
@@ -129,9 +131,10 @@ impl Story {
 }
 
 /// Everything small, so that a short life fills segments, settles payloads and makes checkpoints.
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         checkpoint_interval: Duration::from_millis(2),
+        ballast: 8 << 10,
         log_payload: 5_000,
         log_segment: 16 << 10,
         log_size: 128 << 10,

@@ -53,6 +53,29 @@ impl Connection {
         Some(self.read_head().status)
     }
 
+    /// Sends the whole request to a server that may end meanwhile; the answer when all of it came.
+    #[track_caller]
+    pub fn try_send(&mut self, request: &Request) -> Option<Response> {
+        self.write_request(request);
+        while !self.has_whole_answer(request) {
+            if !self.fill() {
+                return None;
+            }
+        }
+        Some(self.read_response(request))
+    }
+
+    /// Whether a head, and as many bytes behind it as it says, have come in.
+    fn has_whole_answer(&self, request: &Request) -> bool {
+        let end = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let Some(head) = end.and_then(|end| self.buffer.get(..end)) else { return false };
+        let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length =
+            length.filter(|_| request.method != "HEAD").map_or(0, |text| text.trim().parse().unwrap());
+        self.buffer.len() >= head.len() + 4 + length
+    }
+
     /// Sends the whole request and reads its answer.
     #[track_caller]
     pub fn send(&mut self, request: &Request) -> Response {
@@ -173,7 +196,8 @@ impl Connection {
         while self.buffer.len() < length {
             assert!(self.fill(), "the connection ended {} bytes early", length - self.buffer.len());
         }
-        self.buffer.drain(..length).collect()
+        let rest = self.buffer.split_off(length);
+        std::mem::replace(&mut self.buffer, rest)
     }
 
     fn read_until(&mut self, end: &[u8]) -> Vec<u8> {

@@ -49,10 +49,24 @@ impl Builder {
 
     /// Starts it over an empty folder.
     pub fn start(self) -> Holdfast {
-        let folder = temporary_folder();
-        let process = Process::start(&self, folder.path());
+        let temporary = temporary_folder();
+        let folder = temporary.path().to_owned();
+        let mut holdfast = self.start_in(&folder);
+        holdfast.temporary = Some(temporary);
+        holdfast
+    }
+
+    /// Starts it over a folder of the test's own, for its data and its configuration file.
+    pub fn start_in(self, folder: &Path) -> Holdfast {
+        let process = Process::start(&self, folder);
         let registry = Registry { address: process.address, configured_headers: self.headers.clone() };
-        Holdfast { registry, process: Some(process), folder, builder: self }
+        Holdfast {
+            registry,
+            process: Some(process),
+            folder: folder.to_owned(),
+            builder: self,
+            temporary: None,
+        }
     }
 }
 
@@ -60,8 +74,10 @@ impl Builder {
 pub struct Holdfast {
     registry: Registry,
     process: Option<Process>,
-    folder: TempDir,
+    folder: PathBuf,
     builder: Builder,
+    /// The folder, if it goes away with the test.
+    temporary: Option<TempDir>,
 }
 
 impl Holdfast {
@@ -77,7 +93,7 @@ impl Holdfast {
 
     /// The folder that holds the store.
     pub fn root(&self) -> PathBuf {
-        root_in(self.folder.path())
+        root_in(&self.folder)
     }
 
     /// What it has logged so far.
@@ -115,18 +131,41 @@ impl Holdfast {
     }
 
     /// Starts it again over the same folder, after [`Holdfast::stop`] or [`Holdfast::kill`]. Its port is another one.
+    #[track_caller]
     pub fn start_again(&mut self) {
+        if let Err(complaint) = self.try_to_start_again() {
+            panic!("{complaint}");
+        }
+    }
+
+    /// Like [`Holdfast::start_again`] where it may refuse to; what it says then.
+    pub fn try_to_start_again(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "it is still running");
-        let process = Process::start(&self.builder, self.folder.path());
+        let process = Process::try_to_start(&self.builder, &self.folder)?;
         self.registry.address = process.address;
         self.process = Some(process);
+        Ok(())
+    }
+
+    /// How it has ended of its own accord, if it has.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().and_then(|process| process.child.try_wait().unwrap())
+    }
+
+    /// Checks the store of a registry that does not run, every byte of it.
+    #[track_caller]
+    pub fn check_payloads(&self) {
+        assert!(self.process.is_none(), "it is still running");
+        if let Err(complaint) = check(&self.root(), &["--payloads"]) {
+            panic!("{complaint}");
+        }
     }
 
     fn stop_and_check(&mut self) -> Result<(), String> {
         if let Some(process) = self.process.take() {
             process.stop()?;
         }
-        check(&self.root())
+        check(&self.root(), &[])
     }
 }
 
@@ -162,20 +201,22 @@ struct Process {
 
 impl Process {
     fn start(builder: &Builder, folder: &Path) -> Self {
+        Self::try_to_start(builder, folder).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    fn try_to_start(builder: &Builder, folder: &Path) -> Result<Self, String> {
         let mut child = serve(builder, folder).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (sender, receiver) = channel();
         let stderr = child.stderr.take().unwrap();
         let copy = Arc::clone(&log);
         std::thread::spawn(move || follow_log(stderr, &copy, &sender));
-        match wait_for_address(&receiver) {
-            Some(address) => Self { child, address, log },
-            None => {
-                let _already_ended = child.kill();
-                let status = child.wait().unwrap();
-                panic!("holdfast did not start ({status}):\n{}", log.lock().unwrap());
-            }
+        if let Some(address) = wait_for_address(&receiver) {
+            return Ok(Self { child, address, log });
         }
+        let _already_ended = child.kill();
+        let status = child.wait().unwrap();
+        Err(format!("holdfast did not start ({status}):\n{}", log.lock().unwrap()))
     }
 
     fn signal(&self, signal: Signal) {
@@ -276,10 +317,11 @@ fn wait_for_address(receiver: &Receiver<SocketAddr>) -> Option<SocketAddr> {
 }
 
 /// Runs `holdfast check` over a store that nobody serves.
-fn check(root: &Path) -> Result<(), String> {
+fn check(root: &Path, options: &[&str]) -> Result<(), String> {
     let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
         .args(["check", "--root"])
         .arg(root)
+        .args(options)
         .output()
         .map_err(|e| e.to_string())?;
     if output.status.success() {

@@ -20,12 +20,24 @@ pub enum Rule {
     SyncRecord,
     /// A segment of the log is named durably before its first record.
     NameSegment,
+    /// A segment of the log is synced to its end before a record goes into the next.
+    SyncSegment,
+    /// A segment of the log is deleted only when no payload lies in it.
+    KeepPayloads,
+    /// A record is taken for one only if its checksum is right.
+    VerifyRecord,
+    /// The log ends at a record that is not whole only if no later one says that it had been synced.
+    NoticeLoss,
     /// What is replayed is copied and synced before anybody is served.
     CopyTail,
+    /// What is replayed is covered by a durable commit before anybody is served.
+    CommitReplayed,
     /// A settled payload's bytes are synced before "settled" is logged.
     SyncSettled,
     /// A settled payload's folder is synced before "settled" is logged.
     NameSettled,
+    /// A segment of the log is deleted only after a durable commit that needs nothing of it.
+    DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
     UnlinkAfterCheckpoint,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
@@ -35,7 +47,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
@@ -44,9 +56,16 @@ impl Rule {
         Self::SyncWhole,
         Self::SyncRecord,
         Self::NameSegment,
+        Self::SyncSegment,
+        Self::KeepPayloads,
+        Self::VerifyRecord,
+        Self::NoticeLoss,
         Self::CopyTail,
+        Self::CommitReplayed,
         Self::SyncSettled,
         Self::NameSettled,
+        Self::DeleteAfterCheckpoint,
+        Self::UnlinkAfterCheckpoint,
         Self::NameFolders,
     ];
 }

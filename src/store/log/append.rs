@@ -13,7 +13,7 @@ use crate::store::metadata::Change;
 use crate::store::recovery::Recovery;
 
 use super::format::{BLOCK, RecordHeader, align};
-use super::segment::{self, Segment};
+use super::segment::Segment;
 use super::segments::Segments;
 use super::{Key, Position, RecordPlace, RunId, encode_changes};
 
@@ -106,7 +106,7 @@ impl Log {
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
         if self.offset >= self.segment_size {
             // This one is synced to its end before a record goes into the next.
-            if self.synced < self.sequence {
+            if self.synced < self.sequence && self.maker.disk.keeps(Rule::SyncSegment) {
                 self.sync()?;
             }
             let number = self.current.header.number + 1;
@@ -192,17 +192,5 @@ impl Log {
             sequence: self.sequence,
             key: self.key,
         }
-    }
-
-    /// Deletes segments of which nothing is needed any more: a durable checkpoint contains all their records, and no
-    /// payload in them is served from there. The current one stays.
-    pub(in crate::store) fn delete_segments(&self, is_needed: impl Fn(u64) -> bool) -> io::Result<()> {
-        for number in self.segments.numbers() {
-            if number < self.current.header.number && !is_needed(number) {
-                self.maker.disk.unlink(&segment::path(&self.maker.folder, number))?;
-                self.segments.remove(number);
-            }
-        }
-        Ok(())
     }
 }

@@ -8,6 +8,8 @@
 
 mod append;
 mod format;
+#[cfg(any(test, feature = "simulation"))]
+pub mod probe;
 mod read;
 mod replay;
 mod segment;
@@ -20,6 +22,7 @@ pub use append::AppendError;
 pub(super) use append::Log;
 pub use replay::ReplayError;
 pub(super) use replay::replay;
+pub(super) use segment::path as segment_path;
 pub(super) use segments::Segments;
 
 use super::metadata::Change;

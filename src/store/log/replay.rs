@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::disk::{Disk, Rule};
-use crate::store::metadata::{Change, Metadata, MetadataError};
+use crate::store::metadata::{Change, Metadata, MetadataError, Tables, Write};
 use crate::store::recovery::Recovery;
 
 use super::Position;
@@ -48,6 +48,9 @@ struct Found {
     segments: BTreeMap<u64, Segment>,
     /// Above every number that was seen.
     next_number: u64,
+    /// Whether records are verified, and losses noticed: see [`Rule`].
+    verifies: bool,
+    notices: bool,
 }
 
 /// Replays the log into the metadata, and begins a new run behind it.
@@ -67,7 +70,8 @@ pub(in crate::store) fn replay(
     let is_copy_synced = disk.keeps(Rule::CopyTail);
     let segments = Arc::clone(segments);
     let mut log = Log::begin(recovery, segments, found.next_number, sequence).map_err(at)?;
-    metadata.write_durably(|tables| {
+    let is_committed = disk.keeps(Rule::CommitReplayed);
+    let mut apply = |tables: &mut Tables<Write<'_>>| {
         found.walk(|segment, record| {
             let place = log.place().map_err(ReplayError::Append)?;
             let payloads = std::slice::from_ref(&record.payloads);
@@ -82,7 +86,11 @@ pub(in crate::store) fn replay(
         }
         tables.set_position(&log.position())?;
         Ok::<_, ReplayError>(())
-    })?;
+    };
+    match is_committed {
+        true => metadata.write_durably(apply)?,
+        false => drop(metadata.write(|tables| apply(tables).map(|()| true))?),
+    }
     if count > 0 {
         tracing::info!(records = count, "replayed the log past the last checkpoint");
     }
@@ -94,7 +102,14 @@ fn find(disk: &dyn Disk, folder: &Path, metadata: &Metadata) -> Result<Found, Re
     let at = |path: &Path, error| ReplayError::Io { path: path.to_owned(), error };
     let tables = metadata.read();
     let position = tables.position()?;
-    let mut found = Found { folder: folder.to_owned(), position, segments: BTreeMap::new(), next_number: 1 };
+    let mut found = Found {
+        folder: folder.to_owned(),
+        position,
+        segments: BTreeMap::new(),
+        next_number: 1,
+        verifies: disk.keeps(Rule::VerifyRecord),
+        notices: disk.keeps(Rule::NoticeLoss),
+    };
     for name in disk.list(folder).map_err(|error| at(folder, error))? {
         let path = folder.join(&name);
         match name.to_str().and_then(segment::number) {
@@ -139,7 +154,7 @@ impl Found {
             count += 1;
             self.changes(segment, record).map(drop)
         })?;
-        if let Some(end) = end {
+        if let Some(end) = end.filter(|_| self.notices) {
             self.check_end(&end)?;
         }
         Ok(count)
@@ -157,7 +172,7 @@ impl Found {
             let what = "the records up to the last checkpoint";
             return Err(ReplayError::Lost { path: self.path(segment), what });
         }
-        let mut reader = Reader::at(segment, position);
+        let mut reader = Reader::at(segment, position).verifying(self.verifies);
         loop {
             let record = reader.next().map_err(|error| self.io(segment, error))?;
             if let Some(record) = record {
@@ -167,7 +182,7 @@ impl Found {
             let end =
                 End { segment: segment.header.number, offset: reader.offset(), sequence: reader.sequence() };
             let Some(next) = self.segments.get(&(end.segment + 1)) else { return Ok(Some(end)) };
-            let mut next_reader = Reader::at_beginning(next, end.sequence);
+            let mut next_reader = Reader::at_beginning(next, end.sequence).verifying(self.verifies);
             let Some(record) = next_reader.next().map_err(|error| self.io(next, error))? else {
                 return Ok(Some(end));
             };
@@ -187,7 +202,8 @@ impl Found {
             let from = if *number == end.segment { end.offset } else { BLOCK };
             let proof = proves_loss(&*segment.file, from, segment.header.run, missing);
             if proof.map_err(|error| self.io(segment, error))? {
-                return Err(ReplayError::Lost { path: self.path(segment), what: "a record before others" });
+                let path = segment::path(&self.folder, end.segment);
+                return Err(ReplayError::Lost { path, what: "a record before others" });
             }
         }
         Ok(())

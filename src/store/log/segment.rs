@@ -17,7 +17,7 @@ pub(super) struct Segment {
 }
 
 /// The path of a segment.
-pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+pub(in crate::store) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:016x}"))
 }
 

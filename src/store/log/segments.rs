@@ -30,7 +30,8 @@ impl Segments {
         }
     }
 
-    pub(super) fn remove(&self, number: u64) {
+    /// Forgets a segment whose file is gone. Whoever has it keeps it.
+    pub(in crate::store) fn remove(&self, number: u64) {
         self.write().remove(&number);
     }
 

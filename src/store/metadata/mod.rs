@@ -8,6 +8,8 @@ mod apply;
 mod backend;
 mod change;
 mod check;
+#[cfg(any(test, feature = "simulation"))]
+mod dump;
 mod encoding;
 mod keys;
 mod reads;
@@ -22,6 +24,8 @@ use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub use check::Violation;
+#[cfg(any(test, feature = "simulation"))]
+pub use dump::DumpedRow;
 pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;

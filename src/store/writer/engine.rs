@@ -176,7 +176,7 @@ impl Engine {
         }
     }
 
-    /// Makes everything that is applied durable in the database, and deletes the segments that nothing needs any more.
+    /// Makes everything that is applied durable in the database.
     fn checkpoint(&mut self) -> Result<(), Failed> {
         let position = self.log.position();
         let result = self.metadata.write_durably(|tables| tables.set_position(&position));
@@ -185,12 +185,6 @@ impl Engine {
             return self.come_back();
         }
         self.checkpoints.note_checkpoint();
-        let tables = self.metadata.read();
-        let is_needed = |segment| tables.is_segment_needed(segment).unwrap_or(true);
-        if let Err(error) = self.log.delete_segments(is_needed) {
-            tracing::warn!(%error, "a segment of the log could not be deleted; it is tried again");
-        }
-        self.shared.segment_deleted.notify_waiters();
         Ok(())
     }
 }

@@ -67,6 +67,14 @@ impl Content {
         }
     }
 
+    /// Turns a byte over, as a disk does that rots.
+    pub(super) fn rot(&mut self, offset: u64) {
+        let Ok(offset) = position(offset) else { return };
+        for image in [&mut self.cache, &mut self.disk] {
+            image.get_mut(offset).into_iter().for_each(|byte| *byte = !*byte);
+        }
+    }
+
     /// Carries everything to the disk.
     pub(super) fn sync(&mut self) {
         self.disk.resize(self.cache.len(), 0);

@@ -13,6 +13,7 @@
 //! that is left to chance comes from seeds. Calls from several threads at once are served in the order that they come.
 
 mod content;
+mod hold;
 mod names;
 mod plan;
 mod random;
@@ -22,11 +23,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile, Rule, Space};
 use content::Content;
+pub use hold::Held;
+use hold::Holds;
 use names::{FileNumber, Names};
 pub use plan::{Call, Failure};
 use plan::{Plan, Verdict};
@@ -36,6 +39,7 @@ pub use random::Random;
 #[derive(Debug, Clone)]
 pub struct Simulated {
     state: Arc<Mutex<State>>,
+    holds: Arc<Holds>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,13 +69,13 @@ impl Simulated {
             left_out: None,
             space: Space::UNKNOWN,
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), holds: Arc::default() }
     }
 
     /// Another machine in the same state, for which chance has other things in store.
     pub fn copy(&self, seed: u64) -> Self {
         let state = State { random: Random::new(seed), ..self.lock().clone() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), holds: Arc::default() }
     }
 
     /// The disk as the process sees it that lives now.
@@ -97,10 +101,23 @@ impl Simulated {
         state.begin_life();
     }
 
+    /// Turns a byte of a file over, for good and with nobody being told.
+    pub fn rot(&self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let number = state.names.file(path)?;
+        state.content(number).map(|content| content.rot(offset))
+    }
+
     /// Lets the machine stand still at the changing call that comes after `calls` others: it may have happened or not,
     /// and all calls fail from then on, until there is a kill or a cut.
     pub fn stop_after(&self, calls: usize) {
         self.lock().plan.stop_after(calls);
+    }
+
+    /// Holds the next call that is meant: by its kind, the path that it is about, and the name of the thread that makes it.
+    /// A file goes by the name under which it was opened.
+    pub fn hold(&self, which: impl Fn(Call, &Path, &str) -> bool + Send + Sync + 'static) -> Held {
+        self.holds.add(which)
     }
 
     /// Whether the machine stands still.
@@ -146,10 +163,11 @@ impl Simulated {
     fn call<T>(
         &self,
         life: u64,
-        kind: Call,
+        (kind, path): (Call, &Path),
         work: impl FnOnce(&mut State) -> io::Result<T>,
         failing: impl FnOnce(&mut State),
     ) -> io::Result<T> {
+        self.holds.pass(kind, path);
         let mut state = self.lock();
         if state.life != life {
             return Err(standstill());
@@ -192,29 +210,35 @@ struct SimulatedDisk {
 }
 
 impl SimulatedDisk {
-    fn call<T>(&self, kind: Call, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
-        self.machine.call(self.life, kind, work, |_| {})
+    fn call<T>(
+        &self,
+        kind: Call,
+        path: &Path,
+        work: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.machine.call(self.life, (kind, path), work, |_| {})
     }
 
     fn open_as(&self, kind: Call, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.opened(self.call(kind, |state| state.names.file(path))?))
+        Ok(self.opened(path, self.call(kind, path, |state| state.names.file(path))?))
     }
 
-    fn opened(&self, number: FileNumber) -> Arc<dyn DiskFile> {
-        Arc::new(SimulatedFile { machine: self.machine.clone(), life: self.life, number })
+    fn opened(&self, path: &Path, number: FileNumber) -> Arc<dyn DiskFile> {
+        let (machine, path) = (self.machine.clone(), path.to_owned());
+        Arc::new(SimulatedFile { machine, life: self.life, path, number })
     }
 }
 
 impl Disk for SimulatedDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let created = self.call(Call::Create, |state| {
+        let created = self.call(Call::Create, path, |state| {
             let number = FileNumber(state.next_file);
             state.names.create_file(path, number)?;
             state.next_file += 1;
             state.files.insert(number, Content::default());
             Ok(number)
         });
-        Ok(self.opened(created?))
+        Ok(self.opened(path, created?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -226,28 +250,28 @@ impl Disk for SimulatedDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.call(Call::Rename, |state| state.names.rename(from, to))
+        self.call(Call::Rename, to, |state| state.names.rename(from, to))
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.call(Call::Unlink, |state| state.names.unlink(path))
+        self.call(Call::Unlink, path, |state| state.names.unlink(path))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.call(Call::CreateFolder, |state| state.names.create_folder(path))
+        self.call(Call::CreateFolder, path, |state| state.names.create_folder(path))
     }
 
     /// A failed sync of a folder loses no name: file systems journal them, and stop altogether when they cannot.
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.call(Call::SyncFolder, |state| state.names.sync(path))
+        self.call(Call::SyncFolder, path, |state| state.names.sync(path))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
-        self.call(Call::List, |state| state.names.list(folder))
+        self.call(Call::List, folder, |state| state.names.list(folder))
     }
 
     fn length(&self, path: &Path) -> io::Result<u64> {
-        self.call(Call::Length, |state| {
+        self.call(Call::Length, path, |state| {
             let number = state.names.file(path)?;
             Ok(state.content(number)?.length())
         })
@@ -267,6 +291,8 @@ impl Disk for SimulatedDisk {
 struct SimulatedFile {
     machine: Simulated,
     life: u64,
+    /// Under which it was opened.
+    path: PathBuf,
     number: FileNumber,
 }
 
@@ -283,7 +309,7 @@ impl SimulatedFile {
                 failing(content, random);
             }
         };
-        self.machine.call(self.life, kind, |state| work(state.content(self.number)?), fail)
+        self.machine.call(self.life, (kind, &self.path), |state| work(state.content(self.number)?), fail)
     }
 
     fn simple<T>(&self, kind: Call, work: impl FnOnce(&mut Content) -> io::Result<T>) -> io::Result<T> {

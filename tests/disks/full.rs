@@ -1,0 +1,265 @@
+//! A disk on which there is no room: no block is left, or no file can be created.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Outcome};
+use crate::inspection::{inspect, push_shared_blobs};
+use crate::ledger::Operation;
+use crate::random::Random;
+use crate::support::{Builder, Holdfast, Response};
+use crate::volume::{FileSystem, Volume, Workshop, format};
+
+/// Patience with what has to happen soon.
+const SOON: Duration = Duration::from_secs(20);
+
+const CONFIGURATION: &str = "
+http: {waittimeout: 2s}
+storage:
+  log: {segmentsize: 1MiB, size: 4MiB, maxpayload: 64KiB}
+";
+
+/// What there is too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scarce {
+    Blocks,
+    Files,
+}
+
+#[test]
+fn a_registry_that_has_filled_its_disk_serves_restarts_and_makes_room_by_deleting() {
+    fill_by_pushing(Scarce::Blocks);
+}
+
+#[test]
+fn a_registry_that_has_used_up_its_files_serves_restarts_and_makes_room_by_deleting() {
+    fill_by_pushing(Scarce::Files);
+}
+
+#[test]
+fn a_disk_that_others_have_filled_to_the_last_block_costs_nothing_acknowledged() {
+    fill_from_outside(Scarce::Blocks);
+}
+
+#[test]
+fn a_disk_on_which_others_have_used_up_the_files_costs_nothing_acknowledged() {
+    fill_from_outside(Scarce::Files);
+}
+
+fn fill_by_pushing(scarce: Scarce) {
+    let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
+    let mut disk = SmallDisk::new(&workshop, scarce);
+    disk.push_until_it_is_full();
+    disk.inspect();
+    disk.restart_after_a_kill();
+    disk.inspect();
+    for operation in disk.deletions() {
+        disk.expect_acknowledged(&operation);
+    }
+    disk.expect_that_pushes_work();
+    disk.end();
+}
+
+fn fill_from_outside(scarce: Scarce) {
+    let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
+    let mut disk = SmallDisk::new(&workshop, scarce);
+    disk.push_some();
+    let foreign = Foreign::fill(disk.volume.folder(), scarce);
+    let pushes: Vec<_> = (0..20).map(|_| Operation::Push(disk.client.fresh())).collect();
+    let deletions = disk.deletions();
+    let is_running = pushes.iter().chain(&deletions).all(|operation| disk.is_clear_about(operation))
+        && disk.comes_back_while_full();
+    foreign.remove();
+    if !is_running {
+        disk.registry.start_again();
+    }
+    disk.inspect();
+    disk.expect_that_pushes_work();
+    disk.end();
+}
+
+/// A small file system with a registry on it, and its only client.
+struct SmallDisk {
+    // In the order in which they end.
+    registry: Holdfast,
+    client: Client,
+    volume: Volume,
+    scarce: Scarce,
+}
+
+impl SmallDisk {
+    fn new(workshop: &Workshop, scarce: Scarce) -> Self {
+        let image = workshop.path("small");
+        match scarce {
+            Scarce::Blocks => format(&image, FileSystem::Ext4, 64 << 20, &["-b", "4096", "-m", "0"]),
+            Scarce::Files => format(&image, FileSystem::Ext4, 256 << 20, &["-N", "1000", "-m", "0"]),
+        }
+        let volume = Volume::mount(&image, "loop");
+        let registry = Builder::default().configuration(CONFIGURATION).start_in(volume.folder());
+        push_shared_blobs(&registry);
+        Self { registry, client: Client::new(0, Random::of_now()), volume, scarce }
+    }
+
+    /// Images, tags and payloads, of which most can be deleted.
+    fn push_some(&mut self) {
+        for _ in 0..60 {
+            let operation = self.client.choose();
+            self.expect_acknowledged(&operation);
+        }
+    }
+
+    /// Pushes until even small payloads are refused, again and again.
+    fn push_until_it_is_full(&mut self) {
+        self.push_some();
+        let mut refused = 0;
+        while refused < 20 {
+            let blob = self.client.fresh();
+            match self.client.perform(&self.registry, &Operation::Push(blob)) {
+                Outcome::Done => refused = 0,
+                Outcome::Refused(response) => {
+                    expect_refusal(&response.expect(507));
+                    refused += 1;
+                }
+                Outcome::Unknown(Some(_busy)) => self.inspect(),
+                Outcome::Unknown(None) => panic!("it has ended: {:?}", self.registry.end()),
+            }
+        }
+        eprintln!(
+            "{:?}: {} bytes and {} files are left",
+            self.scarce,
+            self.volume.free_bytes(),
+            self.volume.free_files()
+        );
+    }
+
+    /// What makes room: all tags, images and payloads but a few go.
+    fn deletions(&self) -> Vec<Operation> {
+        let state = self.client.state();
+        let kept: Vec<_> = state.images.iter().take(2).copied().collect();
+        let images = state.images.iter().filter(|image| !kept.contains(image)).copied();
+        let blobs = state.blobs.iter().filter(|blob| !kept.iter().any(|image| image.needs(**blob))).copied();
+        let tags = state.tags.keys().cloned().map(Operation::DeleteTag);
+        tags.chain(images.map(Operation::DeleteImage)).chain(blobs.map(Operation::DeleteBlob)).collect()
+    }
+
+    #[track_caller]
+    fn expect_acknowledged(&mut self, operation: &Operation) {
+        match self.client.perform(&self.registry, operation) {
+            Outcome::Done => {}
+            other => panic!("{operation:?} came to {other:?}; the end: {:?}", self.registry.end()),
+        }
+    }
+
+    /// Whatever comes of it has to be clear. A registry that ends instead of answering has to come back; false if it
+    /// cannot while there is no room.
+    fn is_clear_about(&mut self, operation: &Operation) -> bool {
+        if matches!(operation, Operation::DeleteBlob(blob) if self.client.state().needs(*blob)) {
+            return true; // The deletion of its image was refused.
+        }
+        match self.client.perform(&self.registry, operation) {
+            Outcome::Done => {}
+            Outcome::Refused(response) => expect_refusal(&response.expect(507)),
+            Outcome::Unknown(Some(response)) => {
+                expect_refusal(&response);
+                self.inspect();
+            }
+            Outcome::Unknown(None) => {
+                eprintln!("{operation:?} ended the registry: {:?}", self.registry.end());
+                return self.comes_back_while_full();
+            }
+        }
+        true
+    }
+
+    /// Whether it starts after a kill on a disk without any room. If so it has everything; if not it says why.
+    fn comes_back_while_full(&mut self) -> bool {
+        self.client.hang_up();
+        self.registry.kill();
+        if let Err(complaint) = self.registry.try_to_start_again() {
+            assert!(complaint.contains("No space left"), "{complaint}");
+            eprintln!("{:?}: it does not start until there is room: {complaint}", self.scarce);
+            return false;
+        }
+        self.inspect();
+        true
+    }
+
+    fn inspect(&mut self) {
+        inspect(&self.registry, &mut self.client);
+    }
+
+    fn restart_after_a_kill(&mut self) {
+        self.client.hang_up();
+        self.registry.kill();
+        self.registry.start_again();
+    }
+
+    /// Pushes as much as a tenth of the disk holds, as soon as there is room again.
+    fn expect_that_pushes_work(&mut self) {
+        let deadline = Instant::now() + SOON;
+        let mut pushed = 0;
+        while pushed < 40 {
+            let blob = self.client.fresh();
+            match self.client.perform(&self.registry, &Operation::Push(blob)) {
+                Outcome::Done => pushed += 1,
+                other => {
+                    assert!(Instant::now() < deadline, "after {pushed} pushes: {other:?}");
+                    std::thread::sleep(Duration::from_millis(100));
+                    self.inspect();
+                }
+            }
+        }
+    }
+
+    fn end(mut self) {
+        self.inspect();
+        self.registry.stop();
+        self.registry.check_payloads();
+    }
+}
+
+/// An answer that tells what is the matter, and nothing of where things lie.
+#[track_caller]
+fn expect_refusal(response: &Response) {
+    assert!(!response.error_text().contains('/'), "a path in the answer to {response}");
+}
+
+/// What others have put on the disk.
+struct Foreign {
+    folder: PathBuf,
+}
+
+impl Foreign {
+    /// Takes all that is left.
+    fn fill(root: &Path, scarce: Scarce) -> Self {
+        let folder = root.join("foreign");
+        std::fs::create_dir(&folder).unwrap();
+        match scarce {
+            Scarce::Blocks => take_blocks(&folder),
+            Scarce::Files => take_files(&folder),
+        }
+        Self { folder }
+    }
+
+    fn remove(self) {
+        std::fs::remove_dir_all(self.folder).unwrap();
+    }
+}
+
+/// Blocks are promised to what is written, and given only when it is synced, so one round is not the last.
+fn take_blocks(folder: &Path) {
+    for round in 0..3 {
+        let Ok(mut file) = File::create(folder.join(round.to_string())) else { return };
+        for size in [1 << 20, 4096] {
+            while file.write_all(&vec![1; size]).is_ok() {}
+        }
+        let _ = file.sync_all();
+    }
+}
+
+fn take_files(folder: &Path) {
+    let mut numbers = 0..;
+    while numbers.next().is_some_and(|number: u32| File::create(folder.join(number.to_string())).is_ok()) {}
+}

@@ -1,0 +1,42 @@
+//! Golden stores on a simulated disk, where they can be cut off at any call.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast::oci::Algorithm;
+use holdfast::store::Disk;
+use holdfast::store::simulated::Simulated;
+
+use crate::folder::{files, unpack};
+
+/// A machine with a store that was kept, all of it durable, and what is expected of it.
+pub(crate) fn with_store(source: &Path) -> (Simulated, String) {
+    let (folder, expected) = unpack(source);
+    let machine = Simulated::new(0);
+    let disk = machine.disk();
+    for above in ["/log", "/uploads", "/blobs"] {
+        disk.create_folder(Path::new(above)).unwrap();
+    }
+    for algorithm in Algorithm::ALL {
+        let above = Path::new("/blobs").join(algorithm.as_str());
+        disk.create_folder(&above).unwrap();
+        (0..=u8::MAX).for_each(|shard| disk.create_folder(&above.join(format!("{shard:02x}"))).unwrap());
+        disk.sync_folder(&above).unwrap();
+    }
+    for file in files(folder.path()) {
+        copy(&disk, &file, &Path::new("/").join(file.strip_prefix(folder.path()).unwrap()));
+    }
+    for above in ["/blobs", "/"] {
+        disk.sync_folder(Path::new(above)).unwrap();
+    }
+    machine.kill();
+    (machine, expected)
+}
+
+fn copy(disk: &Arc<dyn Disk>, from: &Path, to: &Path) {
+    let file = disk.create(to).unwrap();
+    file.write_at(&fs::read(from).unwrap(), 0).unwrap();
+    file.sync().unwrap();
+    disk.sync_folder(to.parent().unwrap()).unwrap();
+}
