@@ -70,6 +70,10 @@ impl Engine {
         message: Message,
         queue: &mut mpsc::Receiver<Message>,
     ) -> Result<Option<Message>, Failed> {
+        // Whoever read may have met it first.
+        if self.metadata.has_failed() {
+            self.come_back()?;
+        }
         match message {
             Message::Checkpoint(done) => {
                 if self.checkpoints.is_anything_pending() {
