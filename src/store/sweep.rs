@@ -57,12 +57,7 @@ impl Pieces {
         const AT_ONCE: usize = 64;
         let mut unknown = Vec::new();
         for some in files.chunks(AT_ONCE) {
-            let tables = self.metadata.read();
-            for found in some {
-                if !tables.is_file_known(&found.digest, found.file)? {
-                    unknown.push(*found);
-                }
-            }
+            unknown.extend(self.metadata.read().unnamed_files(some)?);
         }
         Ok(unknown)
     }
@@ -85,13 +80,7 @@ impl Operation for FindUnnamed {
     type Refusal = io::Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-        let mut unnamed = Vec::new();
-        for found in self.files {
-            if !tables.is_file_known(&found.digest, found.file)? {
-                unnamed.push(found);
-            }
-        }
-        Ok(Accepted::new(Vec::new(), unnamed))
+        Ok(Accepted::new(Vec::new(), tables.unnamed_files(&self.files)?))
     }
 }
 
