@@ -130,9 +130,12 @@ fn at_ease() -> Options {
 /// The last byte of the last segment that has a record.
 fn end_of_log(disk: &Arc<dyn Disk>) -> Record {
     let folder = Path::new("/log");
-    let names = disk.list(folder).unwrap();
-    let segments = names.iter().map(|name| folder.join(name));
-    let written = segments.filter(|path| disk.length(path).unwrap() > 4096);
-    let segment = written.max().unwrap();
-    Record { offset: disk.length(&segment).unwrap() - 1, segment }
+    // One that is deleted just now is not the last.
+    let written = disk.list(folder).unwrap().into_iter().filter_map(|name| {
+        let segment = folder.join(name);
+        let length = disk.length(&segment).ok().filter(|length| *length > 4096)?;
+        Some((segment, length))
+    });
+    let (segment, length) = written.max().unwrap();
+    Record { segment, offset: length - 1 }
 }

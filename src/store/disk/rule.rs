@@ -36,6 +36,8 @@ pub enum Rule {
     SyncSettled,
     /// A settled payload's folder is synced before "settled" is logged.
     NameSettled,
+    /// A settled payload's file takes the place that was copied and no other: a file that has come since would be nobody's.
+    ExactPlace,
     /// A segment of the log is deleted only after a durable commit that needs nothing of it.
     DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
@@ -47,7 +49,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
@@ -64,6 +66,7 @@ impl Rule {
         Self::CommitReplayed,
         Self::SyncSettled,
         Self::NameSettled,
+        Self::ExactPlace,
         Self::DeleteAfterCheckpoint,
         Self::UnlinkAfterCheckpoint,
         Self::NameFolders,
