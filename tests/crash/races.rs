@@ -211,6 +211,37 @@ async fn push_into_a_file(story: &mut Story, registry: &Arc<Registry>) -> Result
     story.execute(registry, vec![Operation::Finish { id, session }]).await
 }
 
+/// An upload's file has its final name, and nothing names it yet, when its folder is swept.
+pub(crate) fn sweeping_past_an_upload(rule: Option<Rule>) -> Result<(), String> {
+    let large = GOODS.blobs.len() - 1;
+    let folder = Path::new("/blobs/sha256").join(&GOODS.blobs[large].digest.hex()[..2]);
+    let mut story = Story::new(Simulated::new(0));
+    story.machine.leave_out(rule);
+    let runtime = runtime();
+    let naming = story.machine.hold({
+        let folder = folder.clone();
+        move |call, path, _| call == Call::SyncFolder && path == folder
+    });
+    let sweeping = story
+        .machine
+        .hold(move |call, path, thread| call == Call::List && path == folder && thread == "background");
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    runtime.block_on(async {
+        let machine = story.machine.clone();
+        let push = story.execute(&registry, vec![Operation::Push { repository: REPOSITORY, blob: large }]);
+        let sweep = tokio::task::spawn_blocking(move || {
+            let is_named = naming.is_reached_within(PATIENCE) && sweeping.is_reached_within(PATIENCE);
+            sweeping.let_go();
+            let swept = come_to_the_end_of_sweeping(&machine);
+            naming.let_go();
+            if is_named { swept } else { Err("the two never met".to_owned()) }
+        });
+        let (pushed, swept) = tokio::join!(push, sweep);
+        pushed.and(swept.map_err(|error| error.to_string())?)
+    })?;
+    runtime.block_on(inspect(&registry, &mut story.model))
+}
+
 /// Every folder is swept once after a start.
 fn come_to_the_end_of_sweeping(machine: &Simulated) -> Result<(), String> {
     let mut listed = 0;

@@ -42,6 +42,8 @@ pub enum Rule {
     DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
     UnlinkAfterCheckpoint,
+    /// A payload's file that is about to be named is not swept out.
+    SpareInFlight,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
     /// it could.
     NameFolders,
@@ -49,7 +51,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
@@ -69,6 +71,7 @@ impl Rule {
         Self::ExactPlace,
         Self::DeleteAfterCheckpoint,
         Self::UnlinkAfterCheckpoint,
+        Self::SpareInFlight,
         Self::NameFolders,
     ];
 }
