@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::oci::{Algorithm, Digest};
 
 use super::background::Pieces;
+use super::disk::Rule;
 use super::layout::Layout;
 use super::metadata::{DoomedFile, Tables, Write};
 use super::writer::{Accepted, Decision, Decline, Operation, Slot};
@@ -34,7 +35,8 @@ impl Pieces {
         let names = self.disk.list(&folder).map_err(Decline::Refused)?;
         let files = names.iter().filter_map(|name| parse(algorithm, name.to_str()?));
         // Whatever is not in flight by now was named, or never will be.
-        let files: Vec<_> = files.filter(|found| !self.in_flight.has(found.file)).collect();
+        let is_spared = |file| self.disk.keeps(Rule::SpareInFlight) && self.in_flight.has(file);
+        let files: Vec<_> = files.filter(|found| !is_spared(found.file)).collect();
         let files = self.unknown(&files)?;
         if !files.is_empty() {
             for DoomedFile { digest, file } in self.writer.submit(FindUnnamed { files })? {

@@ -63,7 +63,9 @@ fn every_golden_store_comes_back_to_what_was_acknowledged() {
 fn a_golden_store_without_the_whole_of_its_last_record_comes_back_to_the_one_before() {
     for name in STORES {
         let (folder, expected) = folder::unpack(&golden(name));
-        let last = fs::read_dir(folder.path().join("log")).unwrap().map(|entry| entry.unwrap().path()).max();
+        let segments = fs::read_dir(folder.path().join("log")).unwrap().map(|entry| entry.unwrap().path());
+        // One that was made ahead has a header and no record.
+        let last = segments.filter(|path| path.metadata().unwrap().len() > 4096).max();
         let last = fs::OpenOptions::new().write(true).open(last.unwrap()).unwrap();
         last.set_len(last.metadata().unwrap().len() - 1).unwrap();
         let found = sound_state(&open(folder.path()));
