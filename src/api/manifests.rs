@@ -21,11 +21,7 @@ pub(super) async fn head(
     reference: &Reference,
 ) -> Result<Response, Error> {
     let found = call.api.registry.vouch_for_manifest(repository, reference).await?;
-    let response = match is_not_modified(&call.parts.headers, &found.digest) {
-        true => respond::empty(StatusCode::NOT_MODIFIED),
-        false => respond::body(StatusCode::OK, Body::empty(), found.size),
-    };
-    Ok(describe(response, &found, reference))
+    Ok(answer(call, &found, reference, Body::empty()))
 }
 
 /// `GET`: the manifest as it was pushed, whatever `Accept` says.
@@ -35,14 +31,14 @@ pub(super) fn get(
     reference: &Reference,
 ) -> Result<Response, Error> {
     let (found, bytes) = call.api.registry.read_manifest(repository, reference)?;
-    let response = match is_not_modified(&call.parts.headers, &found.digest) {
-        true => respond::empty(StatusCode::NOT_MODIFIED),
-        false => respond::body(StatusCode::OK, Body::from(bytes), found.size),
-    };
-    Ok(describe(response, &found, reference))
+    Ok(answer(call, &found, reference, Body::from(bytes)))
 }
 
-fn describe(response: Response, found: &FoundManifest, reference: &Reference) -> Response {
+fn answer(call: &Call, found: &FoundManifest, reference: &Reference, body: Body) -> Response {
+    let response = match is_not_modified(&call.parts.headers, &found.digest) {
+        true => respond::empty(StatusCode::NOT_MODIFIED),
+        false => respond::body(StatusCode::OK, body, found.size),
+    };
     let caching = match reference {
         Reference::Digest(_) => IMMUTABLE,
         Reference::Tag(_) => REVALIDATE,

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::oci::{Digest, ManifestError, Reference, RepositoryName};
-use crate::store::{Decline, MetadataError, NeedKind, PayloadError, PayloadId, WriteError};
+use crate::store::{Decline, MetadataError, NeedKind, PayloadError, PayloadId, WriteError, is_full};
 
 /// Why an operation failed. Messages are for whoever asked, and say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +89,7 @@ impl From<MetadataError> for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
-            _ => Self::Disk(error),
-        }
+        if is_full(&error) { Self::DiskFull } else { Self::Disk(error) }
     }
 }
 

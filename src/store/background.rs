@@ -70,11 +70,13 @@ fn run(pieces: &Pieces, stop: &Stop) {
         groups = pieces.writer.groups();
         match pieces.work(is_busy, &mut sweep) {
             Ok(next) => pause = next,
-            Err(Decline::Failed(error)) => {
-                tracing::warn!(%error, "the store's background work has stopped");
-                return;
-            }
-            Err(Decline::Refused(error)) => {
+            Err(Decline::Failed(WriteError::Stopped)) => return,
+            // The database is opened anew after most errors, and the disk may have room again.
+            Err(error) => {
+                let error: &dyn std::error::Error = match &error {
+                    Decline::Failed(error) => error,
+                    Decline::Refused(error) => error,
+                };
                 tracing::error!(%error, "the store's background work met an error; it is tried again");
                 pause = 10 * pieces.interval;
             }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::disk::{Disk, Space};
+use super::disk::{Disk, Space, is_full};
 use super::room::SHARE;
 
 /// The file that holds the room.
@@ -80,11 +80,6 @@ impl Ballast {
         file.sync()?;
         Ok(true)
     }
-}
-
-/// Whether an error says that there is no room.
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use disk::simulated;
-pub use disk::{Disk, DiskFile, Rule, Space};
+pub use disk::{Disk, DiskFile, Rule, Space, is_full};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
@@ -207,6 +207,10 @@ impl Store {
         let layout = Layout::new(root);
         let folder = format::examine(&*disk, &layout)?;
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
+        if folder == Folder::Older {
+            // From here on an older version refuses the folder, whatever becomes of the upgrade.
+            format::write(&*disk, &layout).map_err(at_root)?;
+        }
         layout.create_folders(&*disk).map_err(at_root)?;
         let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), options.ballast));
         let recovery = Recovery {
@@ -217,15 +221,10 @@ impl Store {
             ballast: Arc::clone(&ballast),
         };
         let metadata = Arc::new(recovery.open_metadata()?);
-        match folder {
-            Folder::New => {
-                disk.sync_folders_above(root).map_err(at_root)?;
-                format::write(&*disk, &layout).map_err(at_root)?;
-                tracing::warn!(root = %root.display(), "created a new, empty store");
-            }
-            // From here on an older version refuses the folder, whatever becomes of the upgrade.
-            Folder::Older => format::write(&*disk, &layout).map_err(at_root)?,
-            Folder::Current => {}
+        if folder == Folder::New {
+            disk.sync_folders_above(root).map_err(at_root)?;
+            format::write(&*disk, &layout).map_err(at_root)?;
+            tracing::warn!(root = %root.display(), "created a new, empty store");
         }
         let abilities = Abilities::find_out(&*disk, &layout.format());
         let payloads = Payloads::new(Arc::clone(&disk), layout.clone(), abilities, options.open_payloads);

@@ -41,7 +41,7 @@ impl Pieces {
         let moved = copies.len();
         self.sync_folders(&copies).map_err(Decline::Refused)?;
         let (copies, _guards): (Vec<_>, Vec<_>) = copies.into_iter().unzip();
-        let unwanted = self.writer.submit(Settle { copies })?;
+        let unwanted = self.writer.submit(Settle { copies, is_exact: self.disk.keeps(Rule::ExactPlace) })?;
         for path in unwanted.iter().map(|copy| self.path(copy)) {
             self.disk.unlink(&path).map_err(Decline::Refused)?;
         }
@@ -118,6 +118,8 @@ struct Copied {
 /// Says that files serve payloads that the log has served. Its outcome is the copies that nobody wants.
 struct Settle {
     copies: Vec<Copied>,
+    /// Whether a payload that lies elsewhere by now stays there: see [`Rule::ExactPlace`].
+    is_exact: bool,
 }
 
 impl Operation for Settle {
@@ -129,7 +131,7 @@ impl Operation for Settle {
         for copy in self.copies {
             let LogPayload { digest, segment, offset, .. } = copy.payload;
             match tables.blob(&digest)? {
-                Some(row) if row.place == (Place::Log { segment, offset }) => {
+                Some(row) if row.place == (Place::Log { segment, offset }) || !self.is_exact => {
                     changes.push(Change::PayloadSettled { digest, file: copy.file });
                 }
                 _ => unwanted.push(copy),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::oci::{Algorithm, Digest};
 
 use super::background::Pieces;
+use super::disk::Rule;
 use super::layout::Layout;
 use super::metadata::{DoomedFile, Tables, Write};
 use super::writer::{Accepted, Decision, Decline, Operation, Slot};
@@ -34,7 +35,8 @@ impl Pieces {
         let names = self.disk.list(&folder).map_err(Decline::Refused)?;
         let files = names.iter().filter_map(|name| parse(algorithm, name.to_str()?));
         // Whatever is not in flight by now was named, or never will be.
-        let files: Vec<_> = files.filter(|found| !self.in_flight.has(found.file)).collect();
+        let is_spared = |file| self.disk.keeps(Rule::SpareInFlight) && self.in_flight.has(file);
+        let files: Vec<_> = files.filter(|found| !is_spared(found.file)).collect();
         let files = self.unknown(&files)?;
         if !files.is_empty() {
             for DoomedFile { digest, file } in self.writer.submit(FindUnnamed { files })? {
@@ -57,12 +59,7 @@ impl Pieces {
         const AT_ONCE: usize = 64;
         let mut unknown = Vec::new();
         for some in files.chunks(AT_ONCE) {
-            let tables = self.metadata.read();
-            for found in some {
-                if !tables.is_file_known(&found.digest, found.file)? {
-                    unknown.push(*found);
-                }
-            }
+            unknown.extend(self.metadata.read().unnamed_files(some)?);
         }
         Ok(unknown)
     }
@@ -85,13 +82,7 @@ impl Operation for FindUnnamed {
     type Refusal = io::Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-        let mut unnamed = Vec::new();
-        for found in self.files {
-            if !tables.is_file_known(&found.digest, found.file)? {
-                unnamed.push(found);
-            }
-        }
-        Ok(Accepted::new(Vec::new(), unnamed))
+        Ok(Accepted::new(Vec::new(), tables.unnamed_files(&self.files)?))
     }
 }
 

@@ -64,6 +64,8 @@ fn every_rule_is_missed_when_it_is_left_out() {
         tail::lose_each_record(Some(rule)).is_err()
             || tail::cut_after_replay(Some(rule)).is_err()
             || tail::go_back_to_the_checkpoint(Some(rule)).is_err()
+            || rule == Rule::SpareInFlight && races::sweeping_past_an_upload(Some(rule)).is_err()
+            || rule == Rule::ExactPlace && races::settling_an_older_place(Some(rule)).is_err()
             || is_missed_in(rule, 0..FEW / 10)
             || !first_failures(creations, stops::Stop::live).is_empty()
             || is_missed_in(rule, FEW / 10..FEW)
@@ -92,6 +94,21 @@ fn wherever_the_disk_fails_nothing_acknowledged_is_lost() {
 fn in_whatever_order_a_blob_is_deleted_pushed_again_settled_and_unlinked_it_is_what_was_acknowledged() {
     let failures = first_failures(races::with_background_work(), races::Race::run);
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_payload_that_went_and_came_back_while_it_was_settled_has_one_file() {
+    races::settling_an_older_place(None).unwrap();
+}
+
+#[test]
+fn a_file_that_is_about_to_be_named_is_not_swept_out() {
+    races::sweeping_past_an_upload(None).unwrap();
+}
+
+#[test]
+fn a_segment_that_could_not_be_named_is_made_anew() {
+    tail::fail_to_name_a_segment().unwrap();
 }
 
 #[test]

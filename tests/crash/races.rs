@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast::registry::Registry;
-use holdfast::store::Transfer;
 use holdfast::store::simulated::{Call, Held, Simulated};
+use holdfast::store::{Rule, Transfer};
 use tokio::runtime::Runtime;
 
 use crate::goods::GOODS;
@@ -173,6 +173,83 @@ fn wait_until(mut is_so: impl FnMut() -> bool) -> Result<(), String> {
 /// Time for what follows a settled payload: the change, a checkpoint, the end of its segment.
 fn come_to_rest() {
     std::thread::sleep(Duration::from_millis(30));
+}
+
+/// A payload is copied out of the log, but goes and comes back in a file before that is said: one of the two files is one
+/// too many.
+pub(crate) fn settling_an_older_place(rule: Option<Rule>) -> Result<(), String> {
+    let mut story = Story::new(Simulated::new(0));
+    story.machine.leave_out(rule);
+    let runtime = runtime();
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    // What nothing names must not be swept out before it is seen.
+    come_to_the_end_of_sweeping(&story.machine)?;
+    let settling = story.machine.hold(|call, path, _| call == Call::Create && is_of_payload(path));
+    runtime.block_on(async {
+        story.execute(&registry, vec![PUSH]).await?;
+        if !settling.is_reached_within(PATIENCE) {
+            return Err("it is never settled".to_owned());
+        }
+        story.execute(&registry, vec![DELETE]).await?;
+        push_into_a_file(&mut story, &registry).await
+    })?;
+    settling.let_go();
+    come_to_rest();
+    expect_tidiness(&mut story, &registry, &runtime)
+}
+
+/// What was parked lies in a file, however small it is.
+async fn push_into_a_file(story: &mut Story, registry: &Arc<Registry>) -> Result<(), String> {
+    let begin = Operation::Begin { repository: REPOSITORY, blob: BLOB, length: 1 };
+    story.execute(registry, vec![begin]).await?;
+    let session =
+        |story: &Story| story.model.sessions.iter().next().map(|(id, session)| (*id, session.clone()));
+    let (id, begun) = session(story).ok_or("it has begun")?;
+    let broken = Operation::Continue { id, session: begun, length: 1, breaks: true };
+    story.execute(registry, vec![broken]).await?;
+    let (id, session) = session(story).ok_or("it goes on")?;
+    story.execute(registry, vec![Operation::Finish { id, session }]).await
+}
+
+/// An upload's file has its final name, and nothing names it yet, when its folder is swept.
+pub(crate) fn sweeping_past_an_upload(rule: Option<Rule>) -> Result<(), String> {
+    let large = GOODS.blobs.len() - 1;
+    let folder = Path::new("/blobs/sha256").join(&GOODS.blobs[large].digest.hex()[..2]);
+    let mut story = Story::new(Simulated::new(0));
+    story.machine.leave_out(rule);
+    let runtime = runtime();
+    let naming = story.machine.hold({
+        let folder = folder.clone();
+        move |call, path, _| call == Call::SyncFolder && path == folder
+    });
+    let sweeping = story
+        .machine
+        .hold(move |call, path, thread| call == Call::List && path == folder && thread == "background");
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    runtime.block_on(async {
+        let machine = story.machine.clone();
+        let push = story.execute(&registry, vec![Operation::Push { repository: REPOSITORY, blob: large }]);
+        let sweep = tokio::task::spawn_blocking(move || {
+            let is_named = naming.is_reached_within(PATIENCE) && sweeping.is_reached_within(PATIENCE);
+            sweeping.let_go();
+            let swept = come_to_the_end_of_sweeping(&machine);
+            naming.let_go();
+            if is_named { swept } else { Err("the two never met".to_owned()) }
+        });
+        let (pushed, swept) = tokio::join!(push, sweep);
+        pushed.and(swept.map_err(|error| error.to_string())?)
+    })?;
+    runtime.block_on(inspect(&registry, &mut story.model))
+}
+
+/// Every folder is swept once after a start.
+fn come_to_the_end_of_sweeping(machine: &Simulated) -> Result<(), String> {
+    let mut listed = 0;
+    wait_until(|| {
+        std::thread::sleep(Duration::from_millis(100));
+        let before = std::mem::replace(&mut listed, machine.calls(Call::List));
+        listed == before
+    })
 }
 
 /// A reader that has looked a place up and is held before it opens it, while the payload goes, comes back and moves on. What

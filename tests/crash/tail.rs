@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::store::simulated::{Call, Simulated};
+use holdfast::registry::{Registry, Settings};
+use holdfast::store::simulated::{Call, Failure, Simulated};
 use holdfast::store::{Disk, OpenError, Options, ReplayError, Rule, Store};
 
+use crate::execution::execute;
 use crate::goods::GOODS;
 use crate::inspection::survey;
-use crate::operation::Operation;
+use crate::operation::{Operation, Reply};
 use crate::story::{Story, options, runtime};
 
 /// What is pushed, a record each.
@@ -130,9 +132,32 @@ fn at_ease() -> Options {
 /// The last byte of the last segment that has a record.
 fn end_of_log(disk: &Arc<dyn Disk>) -> Record {
     let folder = Path::new("/log");
-    let names = disk.list(folder).unwrap();
-    let segments = names.iter().map(|name| folder.join(name));
-    let written = segments.filter(|path| disk.length(path).unwrap() > 4096);
-    let segment = written.max().unwrap();
-    Record { offset: disk.length(&segment).unwrap() - 1, segment }
+    // One that is deleted just now is not the last.
+    let written = disk.list(folder).unwrap().into_iter().filter_map(|name| {
+        let segment = folder.join(name);
+        let length = disk.length(&segment).ok().filter(|length| *length > 4096)?;
+        Some((segment, length))
+    });
+    let (segment, length) = written.max().unwrap();
+    Record { segment, offset: length - 1 }
+}
+
+/// A segment that could not be named durably is made anew: the push that needed it fails, and no other.
+pub(crate) fn fail_to_name_a_segment() -> Result<(), String> {
+    let machine = Simulated::new(0);
+    let runtime = runtime();
+    let _guard = runtime.enter();
+    let store = Store::open_on(machine.disk(), Path::new("/"), &at_ease()).unwrap();
+    let registry = Registry::new(store, Settings::default());
+    machine.fail(Call::SyncFolder, 0, Failure::Device);
+    let pushes = (0..GOODS.repositories.len())
+        .flat_map(|repository| (1..=PUSHES).map(move |blob| Operation::Push { repository, blob }));
+    let replies = pushes.map(|push| runtime.block_on(execute(&registry, &push)).reply);
+    let failed: Vec<_> = replies.filter(|reply| !matches!(reply, Reply::Done)).collect();
+    let has_failed = machine.has_failed();
+    machine.kill();
+    match &failed[..] {
+        [Reply::Error(_)] if has_failed => Ok(()),
+        others => Err(format!("failed: {has_failed}, and so did {others:?}")),
+    }
 }

@@ -2,14 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A stream of numbers that look random (xorshift*).
+use holdfast::store::simulated;
+
+/// A stream of numbers that look random.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(simulated::Random);
 
 impl Random {
     /// The same numbers for the same seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(simulated::Random::new(seed))
     }
 
     /// Other numbers at each run. What depends on the moment cannot be repeated anyway.
@@ -20,10 +22,7 @@ impl Random {
 
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+        self.0.number() % bound
     }
 
     /// One of them, or `None` if there is none.

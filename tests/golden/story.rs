@@ -24,6 +24,7 @@ const SETTLE_INTERVAL: Duration = Duration::from_secs(3);
 /// Small segments, so that there are several; no checkpoint that nobody has asked for.
 fn options() -> Options {
     Options {
+        ballast: 0,
         checkpoint_interval: Duration::from_secs(600),
         log_payload: 4 << 10,
         log_segment: 16 << 10,
@@ -39,7 +40,7 @@ pub(crate) async fn live(folder: &Path) -> (Store, String) {
     let mut life = Life { store: &store, clock: 1_700_000_000_000 };
     life.before_the_checkpoint().await;
     // Settling begins with a checkpoint, and ends with a record past it.
-    while !has_files(&folder.join("blobs/sha256")) {
+    while !is_settled(folder, &digest_of(Algorithm::Sha256, 0, 1_000)) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -48,9 +49,12 @@ pub(crate) async fn live(folder: &Path) -> (Store, String) {
     (store, state)
 }
 
-fn has_files(folder: &Path) -> bool {
-    let mut shards = fs::read_dir(folder).unwrap();
-    shards.any(|shard| fs::read_dir(shard.unwrap().path()).unwrap().next().is_some())
+/// Whether a payload has a file of its own.
+fn is_settled(folder: &Path, digest: &Digest) -> bool {
+    let hex = digest.hex();
+    let shard = folder.join("blobs").join(digest.algorithm().as_str()).join(&hex[..2]);
+    let mut names = fs::read_dir(shard).unwrap().map(|entry| entry.unwrap().file_name());
+    names.any(|name| name.to_string_lossy().starts_with(&hex))
 }
 
 struct Life<'a> {
@@ -71,6 +75,9 @@ impl Life<'_> {
         for upload in [7, 8] {
             self.mark(upload, 1_000).await;
         }
+        // Its file is unlinked when payloads settle, which is noted.
+        self.push_large("three", 21, 4_500).await;
+        self.remove("three", &digest_of(Algorithm::Sha256, 21, 4_500)).await;
     }
 
     async fn after_the_checkpoint(&mut self) {
@@ -88,11 +95,11 @@ impl Life<'_> {
         for number in 30..33 {
             self.push_small("three", Algorithm::Sha256, number, 3_900).await;
         }
-        self.unlink("three", &digest_of(Algorithm::Sha256, 30, 3_900)).await;
-        // One that lies in a file by now is held by nobody for a while, and then again.
-        self.unlink("one", &digest_of(Algorithm::ALL[0], 0, 1_000)).await;
+        self.remove("three", &digest_of(Algorithm::Sha256, 30, 3_900)).await;
+        // One that lies in a file by now moves to another repository, one goes for good.
         self.link("two/of", &digest_of(Algorithm::ALL[0], 0, 1_000)).await;
-        self.unlink("one", &digest_of(Algorithm::ALL[2], 2, 2_000)).await;
+        self.unlink("one", &digest_of(Algorithm::ALL[0], 0, 1_000)).await;
+        self.remove("one", &digest_of(Algorithm::ALL[2], 2, 2_000)).await;
     }
 
     async fn change_manifests(&mut self) {
@@ -173,6 +180,12 @@ impl Life<'_> {
 
     async fn unlink(&mut self, repository: &str, digest: &Digest) {
         self.submit(vec![Change::BlobUnlinked { repository: name(repository), digest: *digest }]).await;
+    }
+
+    /// Takes a blob out of the last repository that holds it.
+    async fn remove(&mut self, repository: &str, digest: &Digest) {
+        let unlinked = Change::BlobUnlinked { repository: name(repository), digest: *digest };
+        self.submit(vec![unlinked, Change::BlobRemoved { digest: *digest }]).await;
     }
 
     /// An image whose layer is there and whose configuration is not.

@@ -1,5 +1,7 @@
 //! Referrers: what names a manifest as its `subject`, listed as an image index.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -44,6 +46,22 @@ fn entries(response: Response) -> Vec<Value> {
     let mut entries = body["manifests"].as_array().unwrap_or_else(|| panic!("{response}")).clone();
     entries.sort_by_key(|entry| entry["digest"].to_string());
     entries
+}
+
+/// All pages of the list, from the first one on.
+fn pages(registry: &Holdfast, first: &str) -> Vec<Response> {
+    let mut pages = vec![registry.get(first)];
+    while let Some(page) = pages.last().filter(|page| page.find_header("Link").is_some()) {
+        let next = registry.get(&page.next_link());
+        pages.push(next);
+    }
+    pages
+}
+
+/// The digests that the pages list, each once.
+#[track_caller]
+fn digests(pages: Vec<Response>) -> BTreeSet<String> {
+    pages.into_iter().flat_map(entries).map(|entry| entry["digest"].to_string()).collect()
 }
 
 fn sorted(mut entries: Vec<Value>) -> Vec<Value> {
@@ -242,19 +260,11 @@ fn a_list_that_fits_no_single_response_is_paged_by_links_that_keep_the_filter() 
     }
     push(&registry, &referrer(&subject, "application/vnd.example.small", 1));
     for (query, count) in [("", 7), ("?artifactType=application%2Fvnd.example.large", 6)] {
-        let mut found = Vec::new();
-        let mut response = registry.get(&format!("{}{query}", path(&subject.digest)));
-        loop {
-            assert!(response.body.len() <= 4 * 1024 * 1024, "a page of {} bytes", response.body.len());
-            found.extend(entries(response.clone()).iter().map(|entry| entry["digest"].to_string()));
-            if response.find_header("Link").is_none() {
-                break;
-            }
-            response = registry.get(&response.next_link());
+        let pages = pages(&registry, &format!("{}{query}", path(&subject.digest)));
+        for page in &pages {
+            assert!(page.body.len() <= 4 * 1024 * 1024, "a page of {} bytes", page.body.len());
         }
-        found.sort();
-        found.dedup();
-        assert_eq!(found.len(), count, "{query}");
+        assert_eq!(digests(pages).len(), count, "{query}");
     }
 }
 
@@ -274,16 +284,6 @@ fn a_client_that_asks_for_pages_of_referrers_finds_them_all() {
     for number in 0..5 {
         push(&registry, &referrer(&subject, "application/vnd.example.signature", number));
     }
-    let mut found = Vec::new();
-    let mut response = registry.get(&format!("{}?n=2", path(&subject.digest)));
-    loop {
-        found.extend(entries(response.clone()).iter().map(|entry| entry["digest"].to_string()));
-        if response.find_header("Link").is_none() {
-            break;
-        }
-        response = registry.get(&response.next_link());
-    }
-    found.sort();
-    found.dedup();
-    assert_eq!(found.len(), 5);
+    let pages = pages(&registry, &format!("{}?n=2", path(&subject.digest)));
+    assert_eq!(digests(pages).len(), 5);
 }

@@ -67,6 +67,11 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Whether an error says that the disk, or what this user may have of it, is full.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Room on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {

@@ -36,10 +36,14 @@ pub enum Rule {
     SyncSettled,
     /// A settled payload's folder is synced before "settled" is logged.
     NameSettled,
+    /// A settled payload's file takes the place that was copied and no other: a file that has come since would be nobody's.
+    ExactPlace,
     /// A segment of the log is deleted only after a durable commit that needs nothing of it.
     DeleteAfterCheckpoint,
     /// The file of a payload that has gone is unlinked only after a durable commit that has it gone.
     UnlinkAfterCheckpoint,
+    /// A payload's file that is about to be named is not swept out.
+    SpareInFlight,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
     /// it could.
     NameFolders,
@@ -47,7 +51,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
@@ -64,8 +68,10 @@ impl Rule {
         Self::CommitReplayed,
         Self::SyncSettled,
         Self::NameSettled,
+        Self::ExactPlace,
         Self::DeleteAfterCheckpoint,
         Self::UnlinkAfterCheckpoint,
+        Self::SpareInFlight,
         Self::NameFolders,
     ];
 }

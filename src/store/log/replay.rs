@@ -29,7 +29,7 @@ pub enum ReplayError {
     Missing { path: PathBuf, need: &'static str },
     #[error(
         "the log's segment {} has lost bytes that the disk had promised to keep ({what}); restore a backup of the whole \
-         folder, or move the log folder's files away to go on without what was acknowledged since the last checkpoint",
+         folder",
         path.display()
     )]
     Lost { path: PathBuf, what: &'static str },

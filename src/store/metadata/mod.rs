@@ -34,6 +34,7 @@ pub use tables::{Read, Tables, Write};
 
 use super::ballast::Ballast;
 use super::disk::{Disk, DiskFile, Rule, parent};
+use super::format::VERSION;
 use backend::{Backend, Health};
 
 /// What can go wrong with the database.
@@ -101,13 +102,18 @@ impl Metadata {
         ballast: &Arc<Ballast>,
     ) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
+        let is_new = file.length()? == 0;
         let health = Arc::new(Health::default());
         let backend = Backend { file, ballast: Arc::clone(ballast), health: Arc::clone(&health) };
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
-        let transaction = begin(&database, Durability::Immediate)?;
-        drop(Tables::<Write<'_>>::open_for_writing(&transaction)?);
-        transaction.commit()?;
-        let snapshot = RwLock::new(Arc::new(open_snapshot(&database)?));
+        let snapshot = match open_snapshot(&database) {
+            Err(MetadataError::Table(redb::TableError::TableDoesNotExist(_))) => {
+                create_tables(&database, is_new)?;
+                open_snapshot(&database)?
+            }
+            opened => opened?,
+        };
+        let snapshot = RwLock::new(Arc::new(snapshot));
         Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
     }
 
@@ -191,6 +197,17 @@ fn begin(database: &redb::Database, durability: Durability) -> Result<redb::Writ
     transaction.set_durability(durability)?;
     transaction.set_quick_repair(matches!(durability, Durability::Immediate));
     Ok(transaction)
+}
+
+/// Creates the tables that are missing. A database that was new is in this version's layout from the beginning.
+fn create_tables(database: &redb::Database, is_new: bool) -> Result<(), MetadataError> {
+    let transaction = begin(database, Durability::Immediate)?;
+    let mut tables = Tables::<Write<'_>>::open_for_writing(&transaction)?;
+    if is_new {
+        tables.set_layout(VERSION)?;
+    }
+    drop(tables);
+    Ok(transaction.commit()?)
 }
 
 fn open_snapshot(database: &redb::Database) -> Result<Snapshot, MetadataError> {

@@ -127,13 +127,22 @@ impl<A: Access> Tables<A> {
         Ok(doomed)
     }
 
-    /// Whether a file is the place of a payload, or is to be unlinked.
-    pub(in crate::store) fn is_file_known(
+    /// Those of these files that are no payload's place, nor to be unlinked.
+    pub(in crate::store) fn unnamed_files(
         &self,
-        digest: &Digest,
-        file: PayloadId,
-    ) -> Result<bool, MetadataError> {
-        let is_place = self.blob(digest)?.is_some_and(|row| row.place == Place::File { id: file });
+        files: &[DoomedFile],
+    ) -> Result<Vec<DoomedFile>, MetadataError> {
+        let mut unnamed = Vec::new();
+        for file in files {
+            if !self.is_file_named(file)? {
+                unnamed.push(*file);
+            }
+        }
+        Ok(unnamed)
+    }
+
+    fn is_file_named(&self, DoomedFile { digest, file }: &DoomedFile) -> Result<bool, MetadataError> {
+        let is_place = self.blob(digest)?.is_some_and(|row| row.place == Place::File { id: *file });
         let key = DigestKey::new(digest);
         Ok(is_place || self.doomed_files.get((&*key, &file.as_bytes()[..]))?.is_some())
     }

@@ -1,6 +1,5 @@
 //! The writer's thread: one group after another, and a checkpoint now and then.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -70,6 +69,10 @@ impl Engine {
         message: Message,
         queue: &mut mpsc::Receiver<Message>,
     ) -> Result<Option<Message>, Failed> {
+        // Whoever read may have met it first.
+        if self.metadata.has_failed() {
+            self.come_back()?;
+        }
         match message {
             Message::Checkpoint(done) => {
                 if self.checkpoints.is_anything_pending() {
@@ -116,9 +119,7 @@ impl Engine {
             }
             Err(GroupError::Append(AppendError::NotWritten(error))) => {
                 tracing::error!(%error, "a group could not be appended to the log; nothing of it has happened");
-                let error = WriteError::NotWritten(Arc::new(error));
-                self.waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
-                group.fail(&error);
+                self.fail(group, &WriteError::NotWritten(Arc::new(error)));
                 Ok(())
             }
             Err(GroupError::Append(error)) => {
@@ -127,20 +128,19 @@ impl Engine {
             }
             Err(GroupError::Metadata(error)) => {
                 tracing::error!(%error, "a group could not be applied");
-                self.after_error(group)
+                // If the log has it, it will have happened once the log is replayed; nobody is told that it has not.
+                if !group.is_logged() {
+                    self.fail(group, &WriteError::Metadata(Arc::new(error)));
+                }
+                self.come_back()
             }
         }
     }
 
-    /// The database has failed under a group. If the log has the group it has happened, or will have once the log is
-    /// replayed; nobody is told that it has not.
-    fn after_error(&mut self, group: Group) -> Result<(), Failed> {
-        if !group.is_logged() {
-            let error = WriteError::NotWritten(Arc::new(io::ErrorKind::Other.into()));
-            self.waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
-            group.fail(&error);
-        }
-        self.come_back()
+    /// Answers everybody, those of the group and those who were to be, that it has not happened.
+    fn fail(&mut self, group: Group, error: &WriteError) {
+        self.waiting.drain(..).for_each(|waiting| waiting.fail(error.clone()));
+        group.fail(error);
     }
 
     /// Comes back as after a crash, without one: the database is opened anew, and the log replayed into it. Not after a

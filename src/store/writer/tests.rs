@@ -158,3 +158,56 @@ async fn a_full_log_lets_pushes_wait_boundedly_and_everything_else_go_on() {
         store.open_blob(&repository, digest).expect("read").expect("there");
     }
 }
+
+/// A reader meets the error, and nobody writes: what has to be read from the disk can be read again all the same.
+#[tokio::test]
+async fn a_database_that_meets_an_error_under_a_reader_is_opened_anew_without_a_write() {
+    let machine = Simulated::new(0);
+    let options = crate::store::Options { ballast: 0, cache_size: 0, ..crate::store::Options::default() };
+    let store = Store::open_on(machine.disk(), Path::new("/"), &options).expect("a store");
+    let ids: Vec<_> = (0..100).map(|_| PayloadId::random()).collect();
+    for id in &ids {
+        store.submit(Mark(*id), WAIT).await.expect("written");
+    }
+    // Until nothing waits for a checkpoint any more, which would meet the error as well.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    machine.fail(Call::Read, 0, Failure::Device);
+    let end = Instant::now() + WAIT;
+    let mut has_met_it = false;
+    loop {
+        let found: Result<Vec<_>, _> = ids.iter().map(|id| store.read().upload(*id)).collect();
+        match found {
+            Ok(rows) if has_met_it => break assert!(rows.iter().all(Option::is_some), "acknowledged"),
+            Ok(_) => {}
+            Err(_) => has_met_it = true,
+        }
+        assert!(Instant::now() < end, "met: {has_met_it}; it cannot be read any more, or was never read");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whichever read of a settling payload fails, once: it settles in the end.
+#[tokio::test]
+async fn the_background_work_goes_on_after_an_error_of_the_database() {
+    for calls in 0..12 {
+        let machine = Simulated::new(0);
+        let options = crate::store::Options {
+            ballast: 0,
+            cache_size: 0,
+            settle_interval: Duration::from_millis(5),
+            ..crate::store::Options::default()
+        };
+        let store = Store::open_on(machine.disk(), Path::new("/"), &options).expect("a store");
+        for number in 0..100_u32 {
+            store.submit(Mark(PayloadId::random()), WAIT).await.expect("written");
+            store.submit(Push(Bytes::from(number.to_le_bytes().to_vec())), WAIT).await.expect("pushed");
+        }
+        machine.fail(Call::Read, calls, Failure::Device);
+        let end = Instant::now() + WAIT;
+        let is_settled = || store.read().log_payloads(1).is_ok_and(|left| left.is_empty());
+        while !is_settled() {
+            assert!(Instant::now() < end, "nothing settles any more after read {calls} has failed");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
