@@ -18,7 +18,7 @@ pub(super) struct Check {
     /// The folder of the data
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Read every payload and compare it with its digest
+    /// Read every payload and compare it with its digest, and compare the archive with the database
     #[arg(long)]
     payloads: bool,
 }
@@ -58,7 +58,7 @@ fn check(arguments: &Check) -> Result<Survey, CheckError> {
     }
     let options = crate::store::Options { lock_wait: Duration::from_secs(2), ..store_options(storage) };
     let store = Store::open(&storage.root, &options)?;
-    Ok(store.survey(SurveyOptions { verify_payloads: arguments.payloads })?)
+    Ok(store.survey(SurveyOptions { is_thorough: arguments.payloads })?)
 }
 
 fn report(survey: &Survey) -> ExitCode {

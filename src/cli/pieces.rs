@@ -71,6 +71,8 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         checkpoint_interval: storage.log.checkpointinterval,
         log_payload: storage.log.maxpayload,
         log_segment: storage.log.segmentsize,
+        settle_interval: storage.log.settleinterval,
+        archive_size: storage.log.archivesize,
         log_size: storage.log.size,
         floor: store::Floor { bytes: storage.floor.space, files: storage.floor.files as u64 },
         ballast: storage.floor.ballast,

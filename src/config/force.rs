@@ -144,6 +144,8 @@ impl InForce {
                 checkpointinterval: self.duration("storage.log.checkpointinterval"),
                 maxpayload: self.size("storage.log.maxpayload"),
                 segmentsize: self.size("storage.log.segmentsize"),
+                settleinterval: self.duration("storage.log.settleinterval"),
+                archivesize: self.size("storage.log.archivesize"),
                 size: self.size("storage.log.size"),
             },
             floor: Floor {

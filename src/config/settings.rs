@@ -127,6 +127,10 @@ pub struct WriteAheadLog {
     pub maxpayload: u64,
     /// How large a segment becomes, in bytes.
     pub segmentsize: u64,
+    /// How often it is looked whether payloads should move out of the log.
+    pub settleinterval: Duration,
+    /// How much the archive keeps, at the least, before it makes a snapshot, in bytes.
+    pub archivesize: u64,
     /// How large the log becomes before pushes wait, in bytes.
     pub size: u64,
 }

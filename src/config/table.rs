@@ -172,6 +172,23 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "How large a file of the write-ahead log becomes before the next is begun.",
     },
     Setting {
+        key: "storage.log.settleinterval",
+        kind: Kind::Duration { least: Duration::from_millis(1), most: Duration::from_secs(60) },
+        default: "100ms",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long the write-ahead log rests before blobs are moved out of it while no push comes in. While pushes \
+                  come in, that waits until the log is a quarter full, takes half of the time until it is half full, \
+                  and all of it from then on.",
+    },
+    Setting {
+        key: "storage.log.archivesize",
+        kind: size(0, GIB),
+        default: "16MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How much of what has changed, blobs left out, is kept in the archive at the least before it is merged into \
+                  a new snapshot of the metadata. With a snapshot that is larger, as much as that.",
+    },
+    Setting {
         key: "storage.log.size",
         kind: size(MIB, 1024 * GIB),
         default: "1GiB",

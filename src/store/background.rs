@@ -1,5 +1,5 @@
 //! What the store does behind everybody's back, on one thread: small payloads settle, files of payloads that have gone
-//! are unlinked, files that nothing names are swept out.
+//! are unlinked, what has changed is kept in the archive, files that nothing names are swept out.
 //!
 //! There is no hurry in any of it. While pushes come in a burst settling waits, until the log has filled by a good part.
 
@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::archive::Archive;
 use super::ballast::Ballast;
 use super::blobs::Payloads;
 use super::disk::Disk;
@@ -31,6 +32,8 @@ pub(super) struct Pieces {
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
+    /// How much the archive keeps before it makes a snapshot, in bytes.
+    pub(super) archive_size: u64,
     /// How often the thread looks.
     pub(super) interval: Duration,
 }
@@ -63,12 +66,13 @@ impl Drop for Background {
 
 fn run(pieces: &Pieces, stop: &Stop) {
     let mut sweep = Sweep::new(&pieces.layout);
+    let mut archive = Archive::new(pieces);
     let mut pause = pieces.interval;
     let mut groups = pieces.writer.groups();
     while !stop.comes_within(pause) {
         let is_busy = pieces.writer.groups() != groups;
         groups = pieces.writer.groups();
-        match pieces.work(is_busy, &mut sweep) {
+        match pieces.work(is_busy, &mut sweep, &mut archive) {
             Ok(next) => pause = next,
             Err(Decline::Failed(WriteError::Stopped)) => return,
             // The database is opened anew after most errors, and the disk may have room again.
@@ -95,14 +99,20 @@ enum Pace {
 
 impl Pieces {
     /// Does a bounded amount of everything, and says how long to wait until there is more to do.
-    fn work(&self, is_busy: bool, sweep: &mut Sweep) -> Result<Duration, Decline<io::Error>> {
+    fn work(
+        &self,
+        is_busy: bool,
+        sweep: &mut Sweep,
+        archive: &mut Archive,
+    ) -> Result<Duration, Decline<io::Error>> {
         // A database that has failed under a reader is opened anew by the writer, whoever wakes it.
         if !is_busy || self.metadata.has_failed() {
             self.writer.idle();
         }
         self.ballast.restore();
         self.unlink_doomed()?;
-        self.delete_segments()?;
+        self.keep_changes(archive)?;
+        self.delete_segments(archive)?;
         self.sweep(sweep)?;
         let pace = self.pace(is_busy);
         if pace == Pace::Rest {

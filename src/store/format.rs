@@ -106,6 +106,7 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
         "metadata.redb",
         "ballast",
         "log",
+        "archive",
         "blobs",
         "uploads",
     ] {

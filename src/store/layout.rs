@@ -47,6 +47,11 @@ impl Layout {
         self.root.join("log")
     }
 
+    /// What has changed, outside the database.
+    pub(super) fn archive(&self) -> PathBuf {
+        self.root.join("archive")
+    }
+
     pub(super) fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
@@ -78,7 +83,7 @@ impl Layout {
 
     /// Creates whatever folder is missing, so that none has to be created, and synced, while payloads come in.
     pub(super) fn create_folders(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.create_folders([self.log(), self.uploads(), self.blobs()])?;
+        disk.create_folders([self.log(), self.archive(), self.uploads(), self.blobs()])?;
         disk.create_folders(Algorithm::ALL.map(|algorithm| self.blobs().join(algorithm.as_str())))?;
         disk.create_folders(self.shards().map(|(_, shard)| shard))
     }

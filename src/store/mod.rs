@@ -4,6 +4,7 @@
 //! ride in the log with the change that names them and settle into files later; large ones are written by whoever
 //! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
+mod archive;
 mod background;
 mod ballast;
 mod blobs;
@@ -33,6 +34,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use archive::ArchiveError;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use archive::probe as archive_probe;
 pub use blobs::{Incoming, MappedFiles, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
@@ -96,6 +101,8 @@ pub struct Options {
     pub log_size: u64,
     /// How often it is looked whether payloads should move out of the log.
     pub settle_interval: Duration,
+    /// How much the archive keeps of what has changed, at the least, before it makes a snapshot, in bytes.
+    pub archive_size: u64,
     /// What is to stay free on the disk.
     pub floor: Floor,
     /// How much room is set aside for what must not fail on a full disk, in bytes.
@@ -120,6 +127,7 @@ impl Default for Options {
             log_segment: 64 << 20,
             log_size: 1 << 30,
             settle_interval: Duration::from_millis(100),
+            archive_size: 16 << 20,
             floor: Floor { bytes: 256 << 20, files: 1_000 },
             ballast: 64 << 20,
             lease: Duration::from_secs(3_600),
@@ -158,6 +166,7 @@ pub struct Store {
     segments: Arc<Segments>,
     room: Arc<Room>,
     in_flight: Arc<InFlight>,
+    ballast: Arc<Ballast>,
     leases: Arc<Leases>,
     /// Before the writer, which it needs.
     _background: Background,
@@ -245,9 +254,10 @@ impl Store {
             payloads: Arc::clone(&payloads),
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
-            ballast,
+            ballast: Arc::clone(&ballast),
             writer: writer.blocking(),
             log_size: options.log_size,
+            archive_size: options.archive_size,
             interval: options.settle_interval,
         });
         Ok(Self {
@@ -260,6 +270,7 @@ impl Store {
             segments,
             room,
             in_flight,
+            ballast,
             leases: Arc::new(Leases::new(options.lease)),
             _background: background.map_err(OpenError::Thread)?,
             writer,
@@ -372,6 +383,6 @@ impl Store {
 
     /// Proves that the metadata and the files agree. For a store that nobody pushes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
+        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, &self.ballast, options)
     }
 }

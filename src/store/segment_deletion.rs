@@ -1,10 +1,11 @@
 //! The end of the log's segments: one is deleted when nothing in it is needed any more.
 //!
 //! That is so when a durable commit of the database contains its last record, and all changes by which the payloads in it
-//! have settled or gone.
+//! have settled or gone, and when the archive has its changes.
 
 use std::io;
 
+use super::archive::Archive;
 use super::background::Pieces;
 use super::disk::Rule;
 use super::log::segment_path;
@@ -12,8 +13,8 @@ use super::writer::Decline;
 
 impl Pieces {
     /// Deletes the segments that nothing needs any more. Whoever has one open reads on.
-    pub(super) fn delete_segments(&self) -> Result<(), Decline<io::Error>> {
-        let spent = self.spent_segments()?;
+    pub(super) fn delete_segments(&self, archive: &Archive) -> Result<(), Decline<io::Error>> {
+        let spent = self.spent_segments(archive)?;
         if spent.is_empty() {
             return Ok(());
         }
@@ -29,14 +30,17 @@ impl Pieces {
         Ok(())
     }
 
-    /// Those whose records are all applied, and whose payloads have all settled or gone, as of the last commit.
-    fn spent_segments(&self) -> Result<Vec<u64>, Decline<io::Error>> {
+    /// Those whose records are all applied and kept in the archive, and whose payloads have all settled or gone, as of the
+    /// last commit.
+    fn spent_segments(&self, archive: &Archive) -> Result<Vec<u64>, Decline<io::Error>> {
         let tables = self.metadata.read();
         let Some(position) = tables.position()? else { return Ok(Vec::new()) };
         let keeps_payloads = self.disk.keeps(Rule::KeepPayloads);
         let mut spent = Vec::new();
         for number in self.segments.numbers() {
-            if number < position.segment && !(keeps_payloads && tables.is_segment_needed(number)?) {
+            let is_kept = archive.has(number) || !self.disk.keeps(Rule::KeepChanges);
+            let is_needed = keeps_payloads && tables.is_segment_needed(number)?;
+            if number < position.segment && is_kept && !is_needed {
                 spent.push(number);
             }
         }

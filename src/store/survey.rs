@@ -1,10 +1,12 @@
-//! The invariants of the whole store: metadata against metadata, and metadata against files.
+//! The invariants of the whole store: metadata against metadata, against files, and against their second copy.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::archive;
+use super::ballast::Ballast;
 use super::blobs::{Abilities, Payload, Transfer};
 use super::disk::Disk;
 use super::hasher::Hasher;
@@ -16,8 +18,8 @@ use crate::oci::Digest;
 /// How thorough a survey is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SurveyOptions {
-    /// Read every payload and compare it with its digest.
-    pub verify_payloads: bool,
+    /// Read every payload and compare it with its digest, and compare the archive and the log with the database.
+    pub is_thorough: bool,
 }
 
 /// What a survey has found.
@@ -42,6 +44,7 @@ pub(super) fn survey(
     layout: &Layout,
     segments: &Segments,
     metadata: &Metadata,
+    ballast: &Arc<Ballast>,
     options: SurveyOptions,
 ) -> Result<Survey, MetadataError> {
     let census = metadata.read().check()?;
@@ -89,7 +92,22 @@ pub(super) fn survey(
             Err(error) => survey.violations.push(Violation::new(format!("{}: {error}", folder.display()))),
         }
     }
+    if options.is_thorough {
+        survey.violations.extend(compare_archive(disk, layout, metadata, ballast));
+    }
     Ok(survey)
+}
+
+fn compare_archive(
+    disk: &dyn Disk,
+    layout: &Layout,
+    metadata: &Metadata,
+    ballast: &Arc<Ballast>,
+) -> Option<Violation> {
+    match archive::compare(disk, layout, ballast, metadata) {
+        Ok(difference) => difference.map(Violation::new),
+        Err(error) => Some(Violation::new(format!("the archive: {error}"))),
+    }
 }
 
 /// Where payloads lie, and how closely they are looked at.
@@ -120,7 +138,7 @@ impl Files<'_> {
         let abilities = Abilities { can_map: false };
         let payload = Payload::open(self.disk, path, row.size, abilities, &Arc::default());
         let payload = payload.map_err(|error| error.to_string())?;
-        if !self.options.verify_payloads {
+        if !self.options.is_thorough {
             return Ok(());
         }
         let mut hasher = Hasher::new(digest.algorithm());

@@ -21,6 +21,7 @@ mod operation;
 mod parallel;
 mod races;
 mod scenario;
+mod second_copy;
 mod stops;
 mod story;
 mod tail;

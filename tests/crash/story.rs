@@ -15,6 +15,7 @@ use crate::goods::GOODS;
 use crate::inspection::{inspect, survey};
 use crate::model::Model;
 use crate::operation::Operation;
+use crate::second_copy;
 
 #[derive(Clone)]
 pub(crate) struct Story {
@@ -58,6 +59,7 @@ impl Story {
 
     /// Opens the store and looks at everything in it. `None` if the disk has failed or stopped before that was done.
     pub(crate) fn open(&mut self, runtime: &Runtime) -> Result<Option<Arc<Registry>>, String> {
+        second_copy::compare(self)?;
         let _guard = runtime.enter();
         let store = match Store::open_on(self.machine.disk(), Path::new("/"), &self.options) {
             Ok(store) => store,
@@ -137,6 +139,7 @@ pub(crate) fn options() -> Options {
         ballast: 8 << 10,
         log_payload: 5_000,
         log_segment: 16 << 10,
+        archive_size: 1 << 10,
         log_size: 128 << 10,
         settle_interval: Duration::from_millis(1),
         ..Options::default()

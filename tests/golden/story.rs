@@ -28,6 +28,7 @@ fn options() -> Options {
         checkpoint_interval: Duration::from_secs(600),
         log_payload: 4 << 10,
         log_segment: 16 << 10,
+        archive_size: 1 << 10,
         settle_interval: SETTLE_INTERVAL,
         ..Options::default()
     }

@@ -92,7 +92,7 @@ impl Lives {
             Err(_) if self.machine.has_stopped() => return None,
             Err(error) => panic!("the store could not be opened: {error}"),
         };
-        let survey = store.survey(SurveyOptions { verify_payloads: true });
+        let survey = store.survey(SurveyOptions { is_thorough: true });
         let found = lines::found(&store.read());
         if self.machine.has_stopped() {
             self.machine.kill();

@@ -42,6 +42,7 @@ fn open(machine: &Simulated) -> Result<Store, holdfast::store::OpenError> {
         checkpoint_interval: Duration::from_millis(2),
         log_payload: goods::LARGEST_LOGGED,
         log_segment: 16 << 10,
+        archive_size: 1 << 10,
         log_size: 256 << 10,
         settle_interval: Duration::from_millis(1),
         ..Options::default()

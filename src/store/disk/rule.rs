@@ -44,6 +44,12 @@ pub enum Rule {
     UnlinkAfterCheckpoint,
     /// A payload's file that is about to be named is not swept out.
     SpareInFlight,
+    /// A segment of the log is deleted only when the archive has its changes.
+    KeepChanges,
+    /// A file of the archive is synced before it gets its name.
+    SyncArchive,
+    /// The archive's folder is synced before what a file of it has is deleted.
+    NameArchive,
     /// Folders that are found are synced like those that are created: whoever created them may have been killed before
     /// it could.
     NameFolders,
@@ -51,7 +57,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
@@ -72,6 +78,9 @@ impl Rule {
         Self::DeleteAfterCheckpoint,
         Self::UnlinkAfterCheckpoint,
         Self::SpareInFlight,
+        Self::KeepChanges,
+        Self::SyncArchive,
+        Self::NameArchive,
         Self::NameFolders,
     ];
 }

@@ -8,6 +8,7 @@
 
 mod append;
 mod format;
+mod history;
 #[cfg(any(test, feature = "simulation"))]
 pub mod probe;
 mod read;
@@ -20,9 +21,10 @@ use minicbor::{Decode, Encode};
 
 pub use append::AppendError;
 pub(super) use append::Log;
+pub(super) use history::{LoggedRecord, first_sequence, read_records};
 pub use replay::ReplayError;
 pub(super) use replay::replay;
-pub(super) use segment::path as segment_path;
+pub(super) use segment::{number as segment_number, path as segment_path};
 pub(super) use segments::Segments;
 
 use super::metadata::Change;
@@ -109,6 +111,11 @@ impl Key {
 }
 
 /// Encodes the changes of a record.
-fn encode_changes(changes: &[Change]) -> Vec<u8> {
+pub(super) fn encode_changes(changes: &[Change]) -> Vec<u8> {
     minicbor::to_vec(changes).expect("writing to memory cannot fail")
+}
+
+/// Decodes the changes of a record; an error says what this version does not know.
+pub(super) fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>, minicbor::decode::Error> {
+    minicbor::decode(bytes)
 }

@@ -76,6 +76,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The header of a segment's first record, if that is whole.
+pub(super) fn first_header(file: &dyn DiskFile, run: RunId) -> io::Result<Option<RecordHeader>> {
+    Ok(read_whole(file, BLOCK, run, true)?.map(|(header, _, _)| header))
+}
+
 /// Reads what is, by its own checksum, a whole record of this run. What is of another run costs no more than its header,
 /// however long it claims to be: it may be a client's payload that looks like records.
 fn read_whole(

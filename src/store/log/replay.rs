@@ -210,7 +210,7 @@ impl Found {
     }
 
     fn changes(&self, segment: &Segment, record: &Record) -> Result<Vec<Change>, ReplayError> {
-        minicbor::decode(&record.changes).map_err(|error| ReplayError::Unreadable {
+        super::decode_changes(&record.changes).map_err(|error| ReplayError::Unreadable {
             path: self.path(segment),
             sequence: record.sequence,
             reason: error.to_string(),

@@ -22,7 +22,7 @@ pub(in crate::store) fn path(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// Reads a segment's number from its name.
-pub(super) fn number(name: &str) -> Option<u64> {
+pub(in crate::store) fn number(name: &str) -> Option<u64> {
     let number = u64::from_str_radix(name, 16).ok()?;
     (name == format!("{number:016x}")).then_some(number)
 }

@@ -1,7 +1,7 @@
 //! The metadata: what the registry holds, in redb.
 //!
 //! [`tables`] says what is kept under which key, [`rows`] what the values are, [`change`] how it may change, [`apply`]
-//! changes it, [`reads`] answers questions, [`check`] proves that the tables agree with one another. redb's types stay
+//! changes it, [`reads`] answers questions, [`retell`] tells the tables as changes, [`check`] proves that they agree with one another. redb's types stay
 //! in this room.
 
 mod apply;
@@ -13,6 +13,7 @@ mod dump;
 mod encoding;
 mod keys;
 mod reads;
+mod retell;
 mod rows;
 mod tables;
 
@@ -115,6 +116,19 @@ impl Metadata {
         };
         let snapshot = RwLock::new(Arc::new(snapshot));
         Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
+    }
+
+    /// A database of its own, in a file that has no name and is gone with whoever has it.
+    pub(super) fn scratch(
+        disk: &dyn Disk,
+        path: &Path,
+        cache_size: u64,
+        ballast: &Arc<Ballast>,
+    ) -> Result<Self, MetadataError> {
+        disk.unlink(path)?;
+        let file = disk.create(path)?;
+        disk.unlink(path)?;
+        Self::open_file(file, cache_size, ballast)
     }
 
     /// Whether the database has met an error of its file, after which it does nothing until it is opened anew.

@@ -301,6 +301,18 @@ impl<A: Access> Tables<A> {
         Ok(())
     }
 
+    /// What a listing of referrers says of one.
+    pub(super) fn referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        manifest: &Digest,
+    ) -> Result<Option<ReferrerRow>, MetadataError> {
+        let (subject, manifest) = (DigestKey::new(subject), DigestKey::new(manifest));
+        let row = self.referrers.get((repository.as_str(), &*subject, &*manifest))?;
+        row.map(|row| decode("referrers", row.value())).transpose()
+    }
+
     /// The last mark of an upload session.
     pub fn upload(&self, id: PayloadId) -> Result<Option<UploadRow>, MetadataError> {
         let row = self.uploads.get(&id.as_bytes()[..])?;
@@ -357,7 +369,7 @@ impl<A: Access> Tables<A> {
     }
 }
 
-fn digest_of(table: &'static str, key: &[u8]) -> Result<Digest, MetadataError> {
+pub(super) fn digest_of(table: &'static str, key: &[u8]) -> Result<Digest, MetadataError> {
     digest_from_key(key).ok_or_else(|| bad_key(table))
 }
 

@@ -116,6 +116,7 @@ async fn a_database_that_meets_an_error_is_opened_anew_and_has_lost_nothing() {
 fn small_log(settle_interval: Duration) -> crate::store::Options {
     crate::store::Options {
         log_segment: 16 << 10,
+        archive_size: 1 << 10,
         log_size: 100 << 10,
         ballast: 0,
         settle_interval,

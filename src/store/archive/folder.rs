@@ -1,0 +1,182 @@
+//! The files of the archive: which there are, and which of them count.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::store::disk::Disk;
+use crate::store::log::segment_number;
+
+use super::file::{Header, read_header};
+use super::{Reach, at};
+
+/// The files that count: at most one snapshot, and what has changed since, without a gap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Folder {
+    pub(super) snapshot: Option<Entry>,
+    /// In order.
+    pub(super) changes: Vec<Entry>,
+}
+
+/// A file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
+    pub(super) reach: Reach,
+    /// The number of the last record before those in the file.
+    after: u64,
+    /// In bytes.
+    length: u64,
+}
+
+/// What a file is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Snapshot,
+    Changes,
+}
+
+impl Kind {
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Changes => "changes",
+        }
+    }
+
+    /// The path of a file that ends with a segment.
+    pub(super) fn path(self, folder: &Path, segment: u64) -> PathBuf {
+        folder.join(format!("{segment:016x}.{}", self.extension()))
+    }
+
+    fn of(path: &Path) -> Option<Self> {
+        let (number, extension) = path.file_name()?.to_str()?.split_once('.')?;
+        segment_number(number)?;
+        [Self::Snapshot, Self::Changes].into_iter().find(|kind| kind.extension() == extension)
+    }
+}
+
+impl Folder {
+    /// Finds the files that count, and the paths of those that do not: remains of what was cut short, what a snapshot has
+    /// as well, and what comes behind a gap.
+    pub(super) fn find(disk: &dyn Disk, folder: &Path) -> io::Result<(Self, Vec<PathBuf>)> {
+        let (mut snapshots, mut changes, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for name in disk.list(folder).map_err(at(folder))? {
+            let path = folder.join(&name);
+            let kind = Kind::of(&path);
+            match (kind, read_header(disk, &path).map_err(at(&path))?) {
+                (Some(Kind::Snapshot), Some(header)) => snapshots.push(Entry::new(path, &header)),
+                (Some(Kind::Changes), Some(header)) => changes.push(Entry::new(path, &header)),
+                _ => others.push(path),
+            }
+        }
+        snapshots.sort_by_key(|entry| entry.reach.sequence);
+        changes.sort_by_key(|entry| entry.reach.segment);
+        let mut found = Self { snapshot: snapshots.pop(), changes: Vec::new() };
+        others.extend(snapshots.into_iter().map(|entry| entry.path));
+        for entry in changes {
+            match found.is_followed_by(&entry) {
+                true => found.changes.push(entry),
+                false => others.push(entry.path),
+            }
+        }
+        Ok((found, others))
+    }
+
+    fn is_followed_by(&self, entry: &Entry) -> bool {
+        let Reach { segment, sequence } = self.reach();
+        entry.reach.segment > segment && entry.after == sequence
+    }
+
+    /// How far the changes go.
+    pub(super) fn reach(&self) -> Reach {
+        let last = self.changes.last().or(self.snapshot.as_ref());
+        last.map_or_else(Reach::default, |entry| entry.reach)
+    }
+
+    /// All files, in the order in which they are read.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.snapshot.iter().chain(&self.changes).map(|entry| entry.path.clone()).collect()
+    }
+
+    /// Whether what has changed since the snapshot has become as large as it, and `least` bytes, so that both should be
+    /// merged.
+    pub(super) fn is_to_be_merged(&self, least: u64) -> bool {
+        /// More files than this always are.
+        const MOST: usize = 1_000;
+        let changes: u64 = self.changes.iter().map(|entry| entry.length).sum();
+        let snapshot = self.snapshot.as_ref().map_or(0, |entry| entry.length);
+        self.changes.len() > MOST || changes > snapshot.max(least)
+    }
+
+    /// Puts a new snapshot in the place of all that it has as well, and gives the paths of these.
+    pub(super) fn replace(&mut self, snapshot: Entry) -> Vec<PathBuf> {
+        let is_newer = |entry: &Entry| entry.reach.segment > snapshot.reach.segment;
+        let (newer, older): (Vec<_>, Vec<_>) = self.changes.drain(..).partition(is_newer);
+        let older = self.snapshot.take().into_iter().chain(older);
+        let older = older.map(|entry| entry.path).filter(|path| *path != snapshot.path).collect();
+        (self.snapshot, self.changes) = (Some(snapshot), newer);
+        older
+    }
+}
+
+impl Entry {
+    pub(super) fn new(path: PathBuf, header: &Header) -> Self {
+        let Header { segment, after, last, length, .. } = *header;
+        Self { path, reach: Reach { segment, sequence: last }, after, length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Writer;
+    use super::*;
+    use crate::store::disk::simulated::Simulated;
+
+    const FOLDER: &str = "/archive";
+
+    fn put(disk: &dyn Disk, kind: Kind, segment: u64, after: u64, last: u64) -> Entry {
+        let path = kind.path(Path::new(FOLDER), segment);
+        let header = Writer::begin(disk, &path).and_then(|file| file.finish(segment, after, last));
+        let header = header.expect("written");
+        Entry::new(path, &header)
+    }
+
+    fn found(disk: &dyn Disk) -> (Reach, usize) {
+        let (folder, others) = Folder::find(disk, Path::new(FOLDER)).expect("read");
+        (folder.reach(), others.len())
+    }
+
+    fn disk() -> std::sync::Arc<dyn Disk> {
+        let disk = Simulated::new(0).disk();
+        disk.create_folder(Path::new(FOLDER)).expect("a folder");
+        disk
+    }
+
+    #[test]
+    fn what_counts_is_the_last_snapshot_and_what_follows_it_without_a_gap() {
+        let disk = disk();
+        assert_eq!(found(&*disk), (Reach::default(), 0));
+        put(&*disk, Kind::Changes, 1, 0, 7);
+        put(&*disk, Kind::Changes, 2, 7, 9);
+        assert_eq!(found(&*disk), (Reach { segment: 2, sequence: 9 }, 0));
+        put(&*disk, Kind::Snapshot, 2, 0, 9);
+        // A number that no segment has is none missing.
+        put(&*disk, Kind::Changes, 4, 9, 9);
+        put(&*disk, Kind::Changes, 5, 9, 20);
+        assert_eq!(found(&*disk), (Reach { segment: 5, sequence: 20 }, 2));
+        put(&*disk, Kind::Changes, 7, 21, 22);
+        assert_eq!(found(&*disk), (Reach { segment: 5, sequence: 20 }, 3));
+    }
+
+    #[test]
+    fn a_snapshot_that_was_merged_takes_the_place_of_what_it_has() {
+        let disk = disk();
+        for segment in 1..=3 {
+            put(&*disk, Kind::Changes, segment, segment - 1, segment);
+        }
+        let (mut folder, _) = Folder::find(&*disk, Path::new(FOLDER)).expect("read");
+        let snapshot = put(&*disk, Kind::Snapshot, 2, 0, 2);
+        assert_eq!(folder.replace(snapshot).len(), 2);
+        assert_eq!((folder.reach(), folder.paths().len()), (Reach { segment: 3, sequence: 3 }, 2));
+    }
+}

@@ -1,0 +1,158 @@
+//! Keeping the changes of the log's segments before these are deleted.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::store::background::Pieces;
+use crate::store::log::{Position, Segments, first_sequence, read_records};
+use crate::store::writer::Decline;
+
+use super::file::Writer;
+use super::folder::{Entry, Folder, Kind};
+use super::task::{Source, Task};
+use super::{Archive, ArchiveError, Reach, State, at};
+
+impl Pieces {
+    /// Keeps the changes of all segments that are complete, and has a snapshot made when it is time for one.
+    pub(in crate::store) fn keep_changes(&self, archive: &mut Archive) -> Result<(), Decline<io::Error>> {
+        let tables = self.metadata.read();
+        let Some(position) = tables.position()? else { return Ok(()) };
+        archive.finish_task().map_err(Decline::Refused)?;
+        if matches!(archive.state, State::Unknown) {
+            archive.find(&self.segments, &position).map_err(Decline::Refused)?;
+        }
+        if matches!(archive.state, State::Broken) {
+            return archive.begin(Source::Tables(tables, position)).map_err(Decline::Refused);
+        }
+        drop(tables);
+        let complete: Vec<_> =
+            self.segments.numbers().into_iter().take_while(|n| *n < position.segment).collect();
+        if complete.iter().any(|number| !archive.has(*number)) {
+            // What is kept is never decided anew: a start replays what comes behind the last durable commit.
+            self.writer.checkpoint()?;
+        }
+        for number in complete {
+            archive.keep(number, &self.segments, &position).map_err(Decline::Refused)?;
+        }
+        archive.merge().map_err(Decline::Refused)
+    }
+}
+
+impl Archive {
+    /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
+    fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
+        let (folder, others) = Folder::find(&*self.disk, &self.path())?;
+        let reach = folder.reach();
+        let behind = segments.numbers().into_iter().filter(|number| *number > reach.segment);
+        let first = self.first_of(behind)?.unwrap_or(position.sequence + 1);
+        self.state = match first <= reach.sequence + 1 {
+            true => State::Whole(folder),
+            false => State::Broken,
+        };
+        if matches!(self.state, State::Whole(_)) {
+            self.unlink(others)?;
+        }
+        Ok(())
+    }
+
+    /// The least number of a record of these segments.
+    fn first_of(&self, segments: impl Iterator<Item = u64>) -> io::Result<Option<u64>> {
+        let mut first: Option<u64> = None;
+        for number in segments {
+            let found = first_sequence(&*self.disk, &self.layout.log(), number)?;
+            first = first.into_iter().chain(found).min();
+        }
+        Ok(first)
+    }
+
+    /// Keeps the changes of a segment that is complete, unless they are kept.
+    fn keep(&mut self, number: u64, segments: &Segments, position: &Position) -> io::Result<()> {
+        let State::Whole(folder) = &self.state else { return Ok(()) };
+        let Reach { segment, sequence: after } = folder.reach();
+        if number <= segment {
+            return Ok(());
+        }
+        // A later run has copied what came behind the last durable commit of the one before: that copy counts.
+        let later = segments.numbers().into_iter().filter(|later| *later > number);
+        let last = self.first_of(later)?.map_or(position.sequence, |first| first - 1);
+        let path = Kind::Changes.path(&self.path(), number);
+        match self.ballast.relieve(|| self.write_changes(path.clone(), number, after, last.max(after))) {
+            Ok(entry) => {
+                if let State::Whole(folder) = &mut self.state {
+                    folder.changes.push(entry);
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.note_failure(error.into())),
+        }
+    }
+
+    /// Writes the changes of a segment behind record `after`, up to record `last`.
+    fn write_changes(&self, path: PathBuf, number: u64, after: u64, last: u64) -> io::Result<Entry> {
+        let mut found = after;
+        let mut file = Writer::begin(&*self.disk, &path)?;
+        read_records(&*self.disk, &self.layout.log(), number, last, |record| {
+            if record.sequence > after {
+                found = record.sequence;
+                file.push(&record)?;
+            }
+            Ok::<_, io::Error>(())
+        })?;
+        if found != last {
+            let what = format!("segment {number:x} of the log ends with record {found}, and not with {last}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let header = file.finish(number, after, last).map_err(at(&path))?;
+        Ok(Entry::new(path, &header))
+    }
+
+    /// Has the snapshot and what came since merged, if it is time.
+    fn merge(&mut self) -> io::Result<()> {
+        match &self.state {
+            State::Whole(folder) if folder.is_to_be_merged(self.least) => {
+                self.begin(Source::Folder(folder.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins to make a snapshot, unless one is being made.
+    fn begin(&mut self, source: Source) -> io::Result<()> {
+        if self.task.is_none() {
+            let (disk, ballast) = (&self.disk, &self.ballast);
+            self.task = Some(Task::start(disk, self.path(), ballast, source)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the snapshot that was made, if one is.
+    fn finish_task(&mut self) -> io::Result<()> {
+        let Some(task) = self.task.take_if(|task| task.is_finished()) else { return Ok(()) };
+        let snapshot = task.finish().map_err(|error| self.note_failure(error))?;
+        if !matches!(self.state, State::Whole(_)) {
+            // Of what was there before nothing counts.
+            let (_, others) = Folder::find(&*self.disk, &self.path())?;
+            self.unlink(others.into_iter().filter(|path| *path != snapshot.path))?;
+            self.state = State::Whole(Folder::default());
+        }
+        let State::Whole(folder) = &mut self.state else { return Ok(()) };
+        let older = folder.replace(snapshot);
+        self.unlink(older)
+    }
+
+    fn unlink(&self, paths: impl IntoIterator<Item = PathBuf>) -> io::Result<()> {
+        paths.into_iter().try_for_each(|path| self.disk.unlink(&path).map_err(at(&path)))
+    }
+
+    /// After damage a new snapshot of the tables is due.
+    fn note_failure(&mut self, error: ArchiveError) -> io::Error {
+        if error.is_damage() {
+            tracing::error!(%error, "the archive is damaged; a new snapshot is taken");
+            self.state = State::Broken;
+        }
+        match error {
+            ArchiveError::Io(error) => error,
+            other => io::Error::other(other),
+        }
+    }
+}

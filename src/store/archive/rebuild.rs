@@ -1,0 +1,141 @@
+//! Making the metadata out of the archive and the log.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::store::ballast::Ballast;
+use crate::store::disk::Disk;
+use crate::store::layout::Layout;
+use crate::store::log::{LoggedRecord, decode_changes, read_records, segment_number};
+use crate::store::metadata::{Metadata, MetadataError};
+
+use super::file::Reader;
+use super::folder::Folder;
+use super::{ArchiveError, at};
+
+/// The cache of a database that is made anew, in bytes.
+const CACHE: u64 = 8 << 20;
+
+/// A database that has no name and goes with whoever has it.
+pub(super) fn scratch(
+    disk: &dyn Disk,
+    folder: &Path,
+    ballast: &Arc<Ballast>,
+) -> Result<Metadata, MetadataError> {
+    Metadata::scratch(disk, &folder.join("scratch"), CACHE, ballast)
+}
+
+/// Makes the metadata, as they were after record `last` or the last one that there is, out of the archive and the log of
+/// a store. They lie in a file without a name. Gives the number of their last record as well.
+pub(super) fn rebuild(
+    disk: &dyn Disk,
+    layout: &Layout,
+    ballast: &Arc<Ballast>,
+    last: u64,
+) -> Result<(Metadata, u64), ArchiveError> {
+    let (folder, _) = Folder::find(disk, &layout.archive())?;
+    let mut rebuilt = Rebuilt::new(scratch(disk, &layout.archive(), ballast)?);
+    for path in folder.paths() {
+        rebuilt.apply_file(disk, &path, || Ok(()))?;
+    }
+    rebuilt.sequence = folder.reach().sequence;
+    rebuilt.apply_log(disk, &layout.log(), last)?;
+    Ok((rebuilt.metadata, rebuilt.sequence))
+}
+
+/// Metadata that are made of records.
+pub(super) struct Rebuilt {
+    pub(super) metadata: Metadata,
+    /// The number of the last record.
+    sequence: u64,
+    /// What is to be applied next, in one transaction.
+    waiting: Vec<LoggedRecord>,
+}
+
+impl Rebuilt {
+    /// How many records are applied in one transaction.
+    const AT_ONCE: usize = 1_000;
+
+    pub(super) fn new(metadata: Metadata) -> Self {
+        Self { metadata, sequence: 0, waiting: Vec::new() }
+    }
+
+    /// Applies the records of a file of the archive. Whoever gives up in `go_on` gets the error back.
+    pub(super) fn apply_file(
+        &mut self,
+        disk: &dyn Disk,
+        path: &Path,
+        go_on: impl Fn() -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let mut file = Reader::open(disk, path).map_err(at(path))?;
+        while let Some(record) = file.next().map_err(at(path))? {
+            go_on()?;
+            self.add(record)?;
+        }
+        self.flush()
+    }
+
+    /// Applies the records of the log behind those that were applied, up to record `last`.
+    fn apply_log(&mut self, disk: &dyn Disk, folder: &Path, last: u64) -> Result<(), ArchiveError> {
+        let segments = find_records(disk, folder)?;
+        while self.sequence < last {
+            let next = self.sequence + 1;
+            // What a later run has copied counts, as far as it goes: a start that was cut short has not copied all.
+            let Some((number, records)) = segments.iter().rev().find(|(_, records)| records.contains(&next))
+            else {
+                break;
+            };
+            let copied = segments
+                .range(number + 1..)
+                .map(|(_, records)| *records.start())
+                .filter(|first| *first > next);
+            let until = copied.map(|first| first - 1).chain([*records.end(), last]).min().unwrap_or(last);
+            read_records(disk, folder, *number, until, |record| match record.sequence < next {
+                true => Ok(()),
+                false => self.add(record),
+            })?;
+        }
+        self.flush()?;
+        match segments.values().map(|records| *records.end()).max() {
+            Some(wanted) if self.sequence < wanted.min(last) => {
+                Err(ArchiveError::Elsewhere { found: self.sequence, wanted })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&mut self, record: LoggedRecord) -> Result<(), ArchiveError> {
+        self.sequence = record.sequence;
+        self.waiting.push(record);
+        if self.waiting.len() < Self::AT_ONCE { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), ArchiveError> {
+        let records = std::mem::take(&mut self.waiting);
+        self.metadata.write_durably(|tables| {
+            for LoggedRecord { sequence, place, changes } in records {
+                let changes = decode_changes(&changes)
+                    .map_err(|error| ArchiveError::Unreadable { sequence, reason: error.to_string() })?;
+                changes.iter().try_for_each(|change| tables.apply(change, place))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The numbers of the records that each segment of the log has.
+fn find_records(disk: &dyn Disk, folder: &Path) -> Result<BTreeMap<u64, RangeInclusive<u64>>, ArchiveError> {
+    let mut segments = BTreeMap::new();
+    for name in disk.list(folder)? {
+        let Some(number) = name.to_str().and_then(segment_number) else { continue };
+        let mut first = None;
+        let last = read_records(disk, folder, number, u64::MAX, |record| {
+            first.get_or_insert(record.sequence);
+            Ok::<_, ArchiveError>(())
+        })?;
+        segments.extend(first.zip(last).map(|(first, last)| (number, first..=last)));
+    }
+    Ok(segments)
+}

@@ -1,0 +1,163 @@
+//! Making a snapshot, on a thread of its own.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::store::ballast::Ballast;
+use crate::store::disk::Disk;
+use crate::store::log::{LoggedRecord, NO_RECORD, Position, RecordPlace, encode_changes};
+use crate::store::metadata::{Change, Metadata, Snapshot};
+
+use super::file::Writer;
+use super::folder::{Entry, Folder, Kind};
+use super::rebuild::Rebuilt;
+use super::{ArchiveError, Reach};
+
+/// What a snapshot is made of.
+pub(super) enum Source {
+    /// The files of the archive, which are merged.
+    Folder(Folder),
+    /// The tables, which have everything up to a position.
+    Tables(Arc<Snapshot>, Position),
+}
+
+/// A snapshot that is being made. Dropping it gives it up.
+pub(super) struct Task {
+    is_given_up: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<Result<Entry, ArchiveError>>>,
+}
+
+impl Task {
+    pub(super) fn start(
+        disk: &Arc<dyn Disk>,
+        folder: PathBuf,
+        ballast: &Arc<Ballast>,
+        source: Source,
+    ) -> io::Result<Self> {
+        let is_given_up = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            disk: Arc::clone(disk),
+            folder,
+            ballast: Arc::clone(ballast),
+            is_given_up: Arc::clone(&is_given_up),
+        };
+        let thread = thread::Builder::new().name("archive".to_owned()).spawn(move || work.make(source))?;
+        Ok(Self { is_given_up, thread: Some(thread) })
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
+    /// Waits for it.
+    pub(super) fn finish(mut self) -> Result<Entry, ArchiveError> {
+        let thread = self.thread.take().ok_or(ArchiveError::Stopped)?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread of the archive has panicked").into()))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread has.
+struct Work {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    ballast: Arc<Ballast>,
+    is_given_up: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn make(&self, source: Source) -> Result<Entry, ArchiveError> {
+        match source {
+            Source::Tables(tables, Position { segment, sequence, .. }) => {
+                // The segment that is written goes on.
+                self.write(&tables, Reach { segment: segment - 1, sequence })
+            }
+            Source::Folder(folder) => {
+                let mut rebuilt = Rebuilt::new(self.scratch()?);
+                for path in folder.paths() {
+                    rebuilt.apply_file(&*self.disk, &path, || self.go_on())?;
+                }
+                self.write(&rebuilt.metadata.read(), folder.reach())
+            }
+        }
+    }
+
+    fn go_on(&self) -> Result<(), ArchiveError> {
+        match self.is_given_up.load(Ordering::Relaxed) {
+            true => Err(ArchiveError::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    fn scratch(&self) -> Result<Metadata, ArchiveError> {
+        Ok(super::rebuild::scratch(&*self.disk, &self.folder, &self.ballast)?)
+    }
+
+    /// Writes the tables, as changes, to a snapshot.
+    fn write(&self, tables: &Snapshot, reach: Reach) -> Result<Entry, ArchiveError> {
+        let Reach { segment, sequence } = reach;
+        let path = Kind::Snapshot.path(&self.folder, segment);
+        let mut file = Writer::begin(&*self.disk, &path)?;
+        let mut batch = Batch::new(sequence);
+        for told in tables.retell()? {
+            self.go_on()?;
+            let (place, change) = told?;
+            if let Some(record) = batch.add(place, change) {
+                file.push(&record)?;
+            }
+        }
+        file.push(&batch.take())?;
+        let header = file.finish(segment, 0, sequence)?;
+        Ok(Entry::new(path, &header))
+    }
+}
+
+/// Changes that are told of one place, gathered to a record.
+struct Batch {
+    sequence: u64,
+    place: RecordPlace,
+    changes: Vec<Change>,
+    /// How large they are, more or less, in bytes.
+    size: usize,
+}
+
+impl Batch {
+    /// The size of a record, more or less.
+    const SIZE: usize = 128 << 10;
+
+    fn new(sequence: u64) -> Self {
+        Self { sequence, place: NO_RECORD, changes: Vec::new(), size: 0 }
+    }
+
+    /// Adds a change, and gives the record that was gathered before if this one does not belong to it.
+    fn add(&mut self, place: RecordPlace, change: Change) -> Option<LoggedRecord> {
+        let is_another = place != self.place || self.size >= Self::SIZE;
+        let record = (is_another && !self.changes.is_empty()).then(|| self.take());
+        self.place = place;
+        self.size += match &change {
+            Change::ManifestPut { bytes, needs, .. } => bytes.len() + needs.len() * 40,
+            _ => 100,
+        };
+        self.changes.push(change);
+        record
+    }
+
+    fn take(&mut self) -> LoggedRecord {
+        self.size = 0;
+        let changes = encode_changes(&std::mem::take(&mut self.changes)).into();
+        LoggedRecord { sequence: self.sequence, place: self.place, changes }
+    }
+}

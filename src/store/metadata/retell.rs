@@ -1,0 +1,104 @@
+//! [`Tables::retell`]: the tables as changes that make them out of empty ones.
+
+use redb::{AccessGuard, ReadableTable, StorageError};
+
+use crate::oci::RepositoryName;
+use crate::store::log::{NO_RECORD, RecordPlace};
+
+use super::MetadataError;
+use super::change::Change;
+use super::encoding::decode;
+use super::reads::{DoomedFile, bad_key, digest_of};
+use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
+use super::tables::{Access, Tables};
+
+/// A change, and what it takes for its record.
+type Told = Result<(RecordPlace, Change), MetadataError>;
+
+/// An entry of a table.
+type Entry<'a, K, V = &'static [u8]> = Result<(AccessGuard<'a, K>, AccessGuard<'a, V>), StorageError>;
+
+impl<A: Access> Tables<A> {
+    /// What makes these tables out of empty ones, in an order in which it can be applied: always the same for the same
+    /// tables. How far the log is applied, and which layout this is, is not told.
+    pub(in crate::store) fn retell(&self) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        // Before the blobs, since payloads of the same digests may have come after them.
+        let doomed = self.doomed_files(usize::MAX)?.into_iter().flat_map(tell_doomed_file);
+        let uploads = self.uploads()?.into_iter();
+        Ok(doomed
+            .chain(self.blobs.iter()?.map(tell_blob))
+            .chain(self.blob_links.iter()?.map(tell_link))
+            .chain(self.manifests.iter()?.map(|entry| self.tell_manifest(entry)))
+            .chain(self.tags.iter()?.map(tell_tag))
+            .chain(uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload }))))
+    }
+
+    fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
+        let (key, row) = entry?;
+        let (name, digest) = key.value();
+        let (repository, digest) = (repository("manifests", name)?, digest_of("manifests", digest)?);
+        let ManifestRow { media_type, subject, pushed, .. } = decode("manifests", row.value())?;
+        let bytes = self.manifest_bytes(&digest)?.map(|bytes| bytes.to_vec()).unwrap_or_default().into();
+        let needs = self.needs(&repository, &digest)?;
+        let referrer = match &subject {
+            Some(subject) => self.referrer(&repository, subject, &digest)?,
+            None => None,
+        };
+        let (artifact_type, annotations) = match referrer {
+            Some(ReferrerRow { artifact_type, annotations, .. }) => (artifact_type, annotations),
+            None => (None, None),
+        };
+        plain(Change::ManifestPut {
+            repository,
+            digest,
+            media_type,
+            bytes,
+            needs,
+            subject,
+            artifact_type,
+            annotations,
+            at: pushed,
+        })
+    }
+}
+
+/// A change that says nothing of places in the log.
+fn plain(change: Change) -> Told {
+    Ok((NO_RECORD, change))
+}
+
+fn tell_doomed_file(DoomedFile { digest, file }: DoomedFile) -> [Told; 2] {
+    [plain(Change::BlobAdded { digest, size: 0, file }), plain(Change::BlobRemoved { digest })]
+}
+
+fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Told {
+    let (digest, row) = entry?;
+    let digest = digest_of("blobs", digest.value())?;
+    let BlobRow { size, place } = decode("blobs", row.value())?;
+    match place {
+        Place::File { id } => plain(Change::BlobAdded { digest, size, file: id }),
+        Place::Log { segment, offset } => {
+            Ok((RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset }))
+        }
+    }
+}
+
+fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
+    let (key, row) = entry?;
+    let (name, digest) = key.value();
+    let (repository, digest) = (repository("blob_links", name)?, digest_of("blob_links", digest)?);
+    let LinkRow { since } = decode("blob_links", row.value())?;
+    plain(Change::BlobLinked { repository, digest, at: since })
+}
+
+fn tell_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Told {
+    let (key, row) = entry?;
+    let (name, tag) = key.value();
+    let (repository, tag) = (repository("tags", name)?, tag.parse().map_err(|_| bad_key("tags"))?);
+    let TagRow { digest, set } = decode("tags", row.value())?;
+    plain(Change::TagSet { repository, tag, digest, at: set })
+}
+
+fn repository(table: &'static str, name: &str) -> Result<RepositoryName, MetadataError> {
+    name.parse().map_err(|_| bad_key(table))
+}
