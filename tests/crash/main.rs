@@ -119,6 +119,16 @@ fn a_reader_whose_payload_moves_before_it_has_opened_it_reads_the_payload() {
     }
 }
 
+#[test]
+fn an_archive_that_is_missing_or_has_no_header_is_made_anew() {
+    second_copy::harm_the_archive().unwrap();
+}
+
+#[test]
+fn an_archive_that_has_rotted_is_found_by_a_thorough_check() {
+    second_copy::rot_the_archive().unwrap();
+}
+
 /// Those that the environment asks for.
 fn seeds() -> Range<u64> {
     let number = |name| env::var(name).ok().map(|text: String| text.parse().expect("a number"));

@@ -1,13 +1,16 @@
 //! The database is not the only copy of the metadata: whenever a store is opened, its archive and its log must tell the
 //! same without it.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use holdfast::store::archive_probe::{Retold, first_copy, second_copy};
-use holdfast::store::{Options, Store};
+use holdfast::store::simulated::Simulated;
+use holdfast::store::{Disk, Options, Store};
 
-use crate::story::Story;
+use crate::goods::GOODS;
+use crate::operation::Operation;
+use crate::story::{Story, runtime};
 
 const ROOT: &str = "/";
 
@@ -43,4 +46,71 @@ fn differ(first: &Retold, second: &Retold) -> String {
         lacks(first, second),
         lacks(second, first)
     )
+}
+
+/// Something that is done to a file of the archive.
+type Harm = fn(&dyn Disk, &Path);
+
+/// What an archive comes to that somebody has harmed: it is made anew.
+pub(crate) fn harm_the_archive() -> Result<(), String> {
+    let unlink: Harm = |disk, path| disk.unlink(path).unwrap();
+    let spoil_header: Harm = |disk, path| disk.open(path).unwrap().write_at(b"?", 50).unwrap();
+    for harm in [unlink, spoil_header] {
+        let mut story = prepared()?;
+        let files = files(&story);
+        if files.is_empty() {
+            return Err("nothing was kept in the archive".to_owned());
+        }
+        files.iter().for_each(|path| harm(&*story.machine.disk(), path));
+        if second_copy(&story.machine.disk(), Path::new(ROOT)).is_ok() {
+            return Err("the harm was not noticed".to_owned());
+        }
+        story.compares = false;
+        // The store holds together only once the archive does.
+        drop(story.open(&runtime())?);
+        story.kill();
+        compare(&story)?;
+    }
+    Ok(())
+}
+
+/// A byte in the middle of the archive that has changed: a thorough check says so.
+pub(crate) fn rot_the_archive() -> Result<(), String> {
+    let mut story = prepared()?;
+    for path in files(&story) {
+        story.machine.disk().open(&path).unwrap().write_at(&[0xff; 16], 120).unwrap();
+    }
+    story.compares = false;
+    match story.open(&runtime()) {
+        Err(wrong) if wrong.contains("the file is damaged") => Ok(()),
+        other => Err(format!("the store opens as if nothing were wrong: {:?}", other.map(|_| ()))),
+    }
+}
+
+/// A store that nobody has open, whose archive has what its log has forgotten.
+fn prepared() -> Result<Story, String> {
+    let mut story = Story::new(Simulated::new(0));
+    let runtime = runtime();
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    for blob in 0..GOODS.blobs.len() {
+        runtime.block_on(story.execute(&registry, vec![Operation::Push { repository: 0, blob }]))?;
+    }
+    let began = Instant::now();
+    let first_segment = Path::new(ROOT).join("log/0000000000000001");
+    while story.machine.disk().length(&first_segment).is_ok() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(registry);
+    story.kill();
+    Ok(story)
+}
+
+fn files(story: &Story) -> Vec<PathBuf> {
+    let folder = Path::new(ROOT).join("archive");
+    let names = story.machine.disk().list(&folder).unwrap();
+    names
+        .into_iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.extension().is_some_and(|e| e != "new"))
+        .collect()
 }
