@@ -23,7 +23,7 @@ pub enum AppendError {
     /// It was not written whole. Nothing has happened, and the log can go on.
     #[error("a record could not be appended to the log: {0}")]
     NotWritten(#[source] io::Error),
-    /// It was written, and nobody knows whether the disk has it. Nothing may be acknowledged any more.
+    /// Some of it was written, and nobody knows whether the disk has it. Nothing may be acknowledged any more.
     #[error("the log could not be synced: {0}")]
     NotSynced(#[source] io::Error),
 }
@@ -146,7 +146,7 @@ impl Log {
         drop(self.ahead.take().map(Ahead::finish));
     }
 
-    /// Writes a record without syncing it. After an error the next record overwrites what there is of this one.
+    /// Writes a record without syncing it. If it could not be written nothing is left of it.
     pub(super) fn write(
         &mut self,
         sequence: u64,
@@ -165,13 +165,27 @@ impl Log {
         let (head, checksum) = header.encode(rest());
         let slices: Vec<IoSlice<'_>> = std::iter::once(&head[..]).chain(rest()).map(IoSlice::new).collect();
         let write = || self.current.file.write_vectored_at(&slices, self.offset);
-        self.maker.ballast.relieve(write).map_err(AppendError::NotWritten)?;
+        self.maker.ballast.relieve(write).map_err(|error| self.take_back(error))?;
         let length: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
         self.offset = align(self.offset + length);
         self.key = checksum;
         self.sequence = sequence;
         self.segments.set_length(self.current.header.number, self.offset);
         Ok(self.position())
+    }
+
+    /// What there is of a record that could not be written, which may be all of it, must not be found after a crash: it has
+    /// not happened.
+    fn take_back(&self, error: io::Error) -> AppendError {
+        let file = &self.current.file;
+        let taken_back = file.length().and_then(|length| match length > self.offset {
+            true => file.set_length(self.offset).and_then(|()| file.sync()),
+            false => Ok(()),
+        });
+        match taken_back {
+            Ok(()) => AppendError::NotWritten(error),
+            Err(error) => AppendError::NotSynced(error),
+        }
     }
 
     /// Makes everything that was written durable.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -156,7 +157,7 @@ impl Engine {
             Ok(log) => {
                 tracing::warn!("the database was opened anew after an error; nothing acknowledged is lost");
                 self.log = log;
-                self.checkpoints.note_checkpoint();
+                self.checkpoints.note_checkpoint(Instant::now());
                 Ok(())
             }
             Err(error) => {
@@ -178,13 +179,13 @@ impl Engine {
 
     /// Makes everything that is applied durable in the database.
     fn checkpoint(&mut self) -> Result<(), Failed> {
-        let position = self.log.position();
+        let (position, began) = (self.log.position(), Instant::now());
         let result = self.metadata.write_durably(|tables| tables.set_position(&position));
         if let Err(error) = result {
             tracing::error!(%error, "a checkpoint failed");
             return self.come_back();
         }
-        self.checkpoints.note_checkpoint();
+        self.checkpoints.note_checkpoint(began);
         Ok(())
     }
 }

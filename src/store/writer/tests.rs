@@ -212,3 +212,27 @@ async fn the_background_work_goes_on_after_an_error_of_the_database() {
         }
     }
 }
+
+/// Whoever was told that nothing has happened finds that nothing has, though all of the record had reached the disk.
+#[tokio::test]
+async fn what_could_not_be_written_has_not_happened_after_a_crash_either() {
+    for seed in 0..20 {
+        let machine = Simulated::new(seed);
+        let never = Duration::from_secs(3_600);
+        let never =
+            crate::store::Options { checkpoint_interval: never, log_segment: 1 << 20, ..small_log(never) };
+        let store = Store::open_on(machine.disk(), Path::new("/"), &never).expect("a store");
+        let there = store.submit(Push(Bytes::from_static(b"there")), WAIT).await.expect("pushed");
+        // The next write is the record's.
+        machine.fail(Call::Write, 0, Failure::Device);
+        let payload = Bytes::from(vec![7; 3_000]);
+        let missing = Hasher::digest(Algorithm::Sha256, &payload);
+        let error = store.submit(Push(payload), WAIT).await.expect_err("it fails");
+        assert!(matches!(error, Decline::Failed(WriteError::NotWritten(_))), "seed {seed}: {error:?}");
+        machine.kill();
+        drop(store);
+        let store = Store::open_on(machine.disk(), Path::new("/"), &never).expect("a store");
+        assert!(store.read().blob(&there).expect("read").is_some(), "seed {seed}");
+        assert_eq!(store.read().blob(&missing).expect("read"), None, "seed {seed}");
+    }
+}

@@ -324,7 +324,8 @@ impl DiskFile for SimulatedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let torn = |content: &mut Content, random: &mut Random| {
-            let (written, _) = bytes.split_at(random.below(bytes.len() + 1));
+            let length = if random.chance(25) { bytes.len() } else { random.below(bytes.len() + 1) };
+            let (written, _) = bytes.split_at(length);
             // The call fails anyway.
             let _ = content.write(written, offset);
         };
