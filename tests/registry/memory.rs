@@ -1,4 +1,4 @@
-//! Memory: it does not grow with the size of blobs, whichever way they go.
+//! Memory: it does not grow with the size of blobs, whichever way they go, and hardly with the number of clients.
 
 #![cfg(target_os = "linux")]
 
@@ -68,4 +68,28 @@ fn memory_does_not_grow_with_the_blobs_that_are_pushed_and_pulled() {
             }
         });
     });
+}
+
+#[test]
+fn pullers_who_read_nothing_cost_little_memory_and_hold_nobody_up() {
+    const PULLERS: u64 = 400;
+    /// What each may cost, in bytes: no slice of what it pulls, and no buffer for one.
+    const EACH: u64 = 64 << 10;
+    let registry = Holdfast::start();
+    let path = format!("/v2/team/app/blobs/{}", registry.push_blob("team/app", bytes_of(32 << 20, 1)));
+    let before = registry.own_memory();
+    let pull = |_| {
+        let mut connection = registry.connect();
+        connection.write_head(&Request::get(&path));
+        connection
+    };
+    let pullers: Vec<_> = (0..PULLERS).map(pull).collect();
+    for seed in 2..30 {
+        let small = bytes_of(1_000, seed);
+        let path = format!("/v2/team/app/blobs/{}", registry.push_blob("team/app", &small));
+        registry.get(&path).expect(200).expect_body(&small);
+    }
+    let each = registry.own_memory().saturating_sub(before) / PULLERS;
+    assert!(each < EACH, "each costs {each} bytes");
+    drop(pullers);
 }
