@@ -7,6 +7,7 @@ mod allocator;
 mod check;
 pub mod config;
 mod pieces;
+mod rebuild;
 mod reload;
 mod serve;
 
@@ -28,6 +29,8 @@ enum Command {
     Serve(serve::Serve),
     /// Prove that a store holds together
     Check(check::Check),
+    /// Make the database of a store anew, if it was lost or damaged
+    Rebuild(rebuild::Rebuild),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
 }
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
     }
 }

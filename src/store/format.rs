@@ -35,8 +35,8 @@ pub enum FormatError {
     )]
     Foreign { root: PathBuf, names: Vec<String> },
     #[error(
-        "metadata.redb is missing from the store in {}: restore it from a backup; without it nobody knows what the \
-         payloads belong to",
+        "metadata.redb is missing from the store in {0}; make it anew out of the archive and the log with: holdfast \
+         rebuild --root {0}",
         root.display()
     )]
     MetadataMissing { root: PathBuf },
@@ -63,6 +63,13 @@ pub(super) fn examine(disk: &dyn Disk, layout: &Layout) -> Result<Folder, Format
         Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(disk, layout),
         Err(error) => Err(FormatError::Io { path, error }),
     }
+}
+
+/// Whether the folder is a store of this version, whatever has become of its database.
+pub(super) fn is_current(disk: &dyn Disk, layout: &Layout) -> Result<bool, FormatError> {
+    let path = layout.format();
+    let text = disk.read_whole(&path).map_err(|error| FormatError::Io { path, error })?;
+    Ok(check_version(layout, &String::from_utf8_lossy(&text))? == Folder::Current)
 }
 
 /// Names the layout's version, which makes the folder a store: the last step of creating one, the first of upgrading one.

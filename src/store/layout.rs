@@ -37,6 +37,11 @@ impl Layout {
         self.root.join("metadata.redb")
     }
 
+    /// A database that was replaced, because it was damaged.
+    pub(super) fn metadata_set_aside(&self, id: PayloadId) -> PathBuf {
+        self.root.join(format!("metadata.old-{id}"))
+    }
+
     /// Room that is set aside for a full disk.
     pub(super) fn ballast(&self) -> PathBuf {
         self.root.join("ballast")

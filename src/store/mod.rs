@@ -19,6 +19,7 @@ mod leases;
 mod lock;
 mod log;
 mod metadata;
+mod rebuild;
 mod recovery;
 mod room;
 mod segment_deletion;
@@ -60,6 +61,7 @@ pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
+pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use room::Floor;
 pub use survey::{Survey, SurveyOptions};
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};

@@ -4,17 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use holdfast::store::archive_probe::{Retold, first_copy, second_copy};
+use holdfast::store::archive_probe::{Retold, lose_and_rebuild, retell};
 use holdfast::store::simulated::Simulated;
 use holdfast::store::{Disk, Options, Store};
 
 use crate::goods::GOODS;
+use crate::inspection::survey;
 use crate::operation::Operation;
 use crate::story::{Story, runtime};
 
 const ROOT: &str = "/";
 
-/// Compares both copies on a machine of their own, where nothing fails and nothing happens meanwhile.
+/// Compares what the store comes back to with what it comes back to without its database, on machines of their own where
+/// nothing fails and nothing happens meanwhile.
 pub(crate) fn compare(story: &Story) -> Result<(), String> {
     let machine = story.machine.copy(0);
     machine.kill();
@@ -22,16 +24,27 @@ pub(crate) fn compare(story: &Story) -> Result<(), String> {
         // No store yet.
         return Ok(());
     }
-    let second = second_copy(&machine.disk(), Path::new(ROOT));
-    let second = second.map_err(|error| format!("without the database: {error}"))?;
-    let options = Options { settle_interval: Duration::from_secs(3_600), ..story.options.clone() };
-    let store = Store::open_on(machine.disk(), Path::new(ROOT), &options);
-    let store = store.map_err(|error| format!("the store could not be opened on a copy: {error}"))?;
-    let first = first_copy(&store.read()).map_err(|error| format!("the database: {error}"))?;
+    let without = machine.copy(0);
+    rebuild(story, &without)?;
+    let first = come_back(story, &machine)?;
+    let second = come_back(story, &without).map_err(|wrong| format!("without the database: {wrong}"))?;
     match first == second {
         true => Ok(()),
         false => Err(differ(&first, &second)),
     }
+}
+
+fn rebuild(story: &Story, machine: &Simulated) -> Result<(), String> {
+    let rebuilt = lose_and_rebuild(&machine.disk(), Path::new(ROOT), &story.options);
+    rebuilt.map_err(|error| format!("without the database: {error}"))
+}
+
+fn come_back(story: &Story, machine: &Simulated) -> Result<Retold, String> {
+    let options = Options { settle_interval: Duration::from_secs(3_600), ..story.options.clone() };
+    let store = Store::open_on(machine.disk(), Path::new(ROOT), &options);
+    let store = store.map_err(|error| format!("the store could not be opened on a copy: {error}"))?;
+    survey(&store)?;
+    retell(&store.read()).map_err(|error| format!("the database: {error}"))
 }
 
 fn differ(first: &Retold, second: &Retold) -> String {
@@ -62,7 +75,7 @@ pub(crate) fn harm_the_archive() -> Result<(), String> {
             return Err("nothing was kept in the archive".to_owned());
         }
         files.iter().for_each(|path| harm(&*story.machine.disk(), path));
-        if second_copy(&story.machine.disk(), Path::new(ROOT)).is_ok() {
+        if rebuild(&story, &story.machine.copy(0)).is_ok() {
             return Err("the harm was not noticed".to_owned());
         }
         story.compares = false;

@@ -31,6 +31,7 @@ mod mounts;
 mod multipart_ranges;
 mod names;
 mod ranges;
+mod rebuild;
 mod referrers;
 mod restarts;
 mod sessions_model;

@@ -10,7 +10,7 @@ use crate::store::layout::Layout;
 use crate::store::metadata::{Change, Metadata, MetadataError, Snapshot};
 
 use super::ArchiveError;
-use super::rebuild::rebuild;
+use super::rebuild::{rebuild, scratch};
 
 /// How often it is tried while the store goes on, and how long it is waited in between: a store that had no archive has one
 /// moments after its start.
@@ -41,9 +41,9 @@ fn compare_once(
 ) -> Result<Option<String>, ArchiveError> {
     let tables = metadata.read();
     let last = tables.position()?.map_or(0, |position| position.sequence);
-    match rebuild(disk, layout, ballast, last)? {
-        (rebuilt, found) if found == last => Ok(difference(&tables, &rebuilt.read())?),
-        (_, found) => Err(ArchiveError::Elsewhere { found, wanted: last }),
+    match rebuild(disk, layout, scratch(disk, &layout.archive(), ballast)?, last)? {
+        (rebuilt, reach) if reach.sequence == last => Ok(difference(&tables, &rebuilt.read())?),
+        (_, reach) => Err(ArchiveError::Elsewhere { found: reach.sequence, wanted: last }),
     }
 }
 

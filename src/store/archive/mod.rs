@@ -4,7 +4,7 @@
 //! the loss of everything, the changes of a segment of the log, payloads left out, are kept here before it is deleted: in
 //! a file of changes for each segment. When these have grown as large as the snapshot before them, both are merged into a
 //! new one: the changes that make the tables, as they were then, out of empty ones. A snapshot, the files of changes
-//! since and the log together are a second copy of the metadata, from which [`rebuild`] can make them.
+//! since and the log together are a second copy of the metadata, from which [`rebuild`] makes them.
 //!
 //! A store whose archive is missing, has a gap or is damaged gets a new snapshot of its tables, and nothing of its log
 //! is deleted until that is there. So it is with a store that had none.
@@ -29,6 +29,7 @@ use super::layout::Layout;
 use super::metadata::MetadataError;
 pub(super) use compare::compare;
 use folder::Folder;
+pub(super) use rebuild::rebuild;
 use task::Task;
 
 /// What can go wrong with the archive.

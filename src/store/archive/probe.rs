@@ -1,16 +1,11 @@
-//! A way to the second copy of the metadata for tests: what a store would be if its database were gone.
+//! A way to the second copy of the metadata for tests.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::Snapshot;
-use crate::store::ballast::Ballast;
 use crate::store::disk::Disk;
-use crate::store::layout::Layout;
 use crate::store::metadata::{Change, MetadataError};
-
-use super::ArchiveError;
-use super::rebuild::rebuild;
+use crate::store::{Options, RebuildError, Snapshot, rebuild};
 
 /// Metadata, told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,21 +16,15 @@ pub struct Retold {
     pub lines: Vec<String>,
 }
 
-/// What the archive and the log of a store tell that nobody has open.
-pub fn second_copy(disk: &Arc<dyn Disk>, root: &Path) -> Result<Retold, ArchiveError> {
-    let layout = Layout::new(root);
-    let ballast = Arc::new(Ballast::take(Arc::clone(disk), layout.ballast(), 0));
-    let (metadata, sequence) = rebuild(&**disk, &layout, &ballast, u64::MAX)?;
-    Ok(Retold { sequence, lines: lines(&metadata.read())? })
+/// Loses the database of a store that nobody has open, and makes it anew.
+pub fn lose_and_rebuild(disk: &Arc<dyn Disk>, root: &Path, options: &Options) -> Result<(), RebuildError> {
+    let at_root = |error| RebuildError::Io { root: root.to_owned(), error };
+    disk.unlink(&root.join("metadata.redb")).map_err(at_root)?;
+    rebuild::rebuild_on(disk, root, options).map(drop)
 }
 
-/// What the database tells.
-pub fn first_copy(tables: &Snapshot) -> Result<Retold, MetadataError> {
-    let sequence = tables.position()?.map_or(0, |position| position.sequence);
-    Ok(Retold { sequence, lines: lines(tables)? })
-}
-
-fn lines(tables: &Snapshot) -> Result<Vec<String>, MetadataError> {
+/// What the tables of a store tell.
+pub fn retell(tables: &Snapshot) -> Result<Retold, MetadataError> {
     let mut lines = Vec::new();
     for told in tables.retell()? {
         match told?.1 {
@@ -44,5 +33,5 @@ fn lines(tables: &Snapshot) -> Result<Vec<String>, MetadataError> {
             change => lines.push(format!("{change:?}")),
         }
     }
-    Ok(lines)
+    Ok(Retold { sequence: tables.position()?.map_or(0, |position| position.sequence), lines })
 }

@@ -13,7 +13,7 @@ use crate::store::metadata::{Metadata, MetadataError};
 
 use super::file::Reader;
 use super::folder::Folder;
-use super::{ArchiveError, at};
+use super::{ArchiveError, Reach, at};
 
 /// The cache of a database that is made anew, in bytes.
 const CACHE: u64 = 8 << 20;
@@ -28,21 +28,22 @@ pub(super) fn scratch(
 }
 
 /// Makes the metadata, as they were after record `last` or the last one that there is, out of the archive and the log of
-/// a store. They lie in a file without a name. Gives the number of their last record as well.
-pub(super) fn rebuild(
+/// a store, in an empty database. Gives how far they go.
+pub(in crate::store) fn rebuild(
     disk: &dyn Disk,
     layout: &Layout,
-    ballast: &Arc<Ballast>,
+    empty: Metadata,
     last: u64,
-) -> Result<(Metadata, u64), ArchiveError> {
+) -> Result<(Metadata, Reach), ArchiveError> {
     let (folder, _) = Folder::find(disk, &layout.archive())?;
-    let mut rebuilt = Rebuilt::new(scratch(disk, &layout.archive(), ballast)?);
+    let mut rebuilt = Rebuilt::new(empty);
     for path in folder.paths() {
         rebuilt.apply_file(disk, &path, || Ok(()))?;
     }
     rebuilt.sequence = folder.reach().sequence;
     rebuilt.apply_log(disk, &layout.log(), last)?;
-    Ok((rebuilt.metadata, rebuilt.sequence))
+    let reach = Reach { segment: folder.reach().segment, sequence: rebuilt.sequence };
+    Ok((rebuilt.metadata, reach))
 }
 
 /// Metadata that are made of records.

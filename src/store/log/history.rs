@@ -2,14 +2,17 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::store::disk::Disk;
+use crate::store::recovery::Recovery;
 
-use super::RecordPlace;
+use super::append::Log;
 use super::read::{Reader, first_header};
-use super::segment::Segment;
+use super::segment::{self, Segment};
+use super::{Position, RecordPlace};
 
 /// A record without its payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,14 @@ pub(in crate::store) struct LoggedRecord {
     pub(in crate::store) place: RecordPlace,
     /// Encoded.
     pub(in crate::store) changes: Bytes,
+}
+
+/// Begins a run behind record `sequence`, behind all segments that there are and segment `after`. Gives where it begins.
+pub(in crate::store) fn begin_run(recovery: &Recovery, after: u64, sequence: u64) -> io::Result<Position> {
+    let names = recovery.disk.list(&recovery.layout.log())?;
+    let last = names.iter().filter_map(|name| segment::number(name.to_str()?)).max();
+    let number = last.unwrap_or(0).max(after) + 1;
+    Ok(Log::begin(recovery, Arc::default(), number, sequence)?.position())
 }
 
 /// The number of a segment's first record; `None` if it has none.

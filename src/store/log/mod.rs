@@ -21,7 +21,7 @@ use minicbor::{Decode, Encode};
 
 pub use append::AppendError;
 pub(super) use append::Log;
-pub(super) use history::{LoggedRecord, first_sequence, read_records};
+pub(super) use history::{LoggedRecord, begin_run, first_sequence, read_records};
 pub use replay::ReplayError;
 pub(super) use replay::replay;
 pub(super) use segment::{number as segment_number, path as segment_path};

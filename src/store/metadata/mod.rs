@@ -43,7 +43,7 @@ use backend::{Backend, Health};
 pub enum MetadataError {
     #[error("metadata.redb could not be opened: {0}")]
     File(#[from] io::Error),
-    #[error("metadata.redb could not be opened: {0}")]
+    #[error("metadata.redb could not be opened: {0}; if it is damaged, holdfast rebuild makes it anew")]
     Open(#[from] redb::DatabaseError),
     #[error("metadata.redb: {0}")]
     Transaction(#[from] redb::TransactionError),
@@ -86,14 +86,30 @@ impl Metadata {
         if disk.has(path)? {
             return Self::open_file(disk.open(path)?, cache_size, ballast);
         }
+        let metadata = Self::create(disk, path, cache_size, ballast)?;
+        Self::name(disk, path)?;
+        Ok(metadata)
+    }
+
+    /// Creates a database that is to be [`name`](Self::name)d `path`.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        cache_size: u64,
+        ballast: &Arc<Ballast>,
+    ) -> Result<Self, MetadataError> {
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        let metadata = Self::open_file(disk.create(&temporary)?, cache_size, ballast)?;
-        disk.rename(&temporary, path)?;
-        if disk.keeps(Rule::NameMetadata) {
-            disk.sync_folder(parent(path)?)?;
+        Self::open_file(disk.create(&temporary)?, cache_size, ballast)
+    }
+
+    /// Gives a database that was created its name.
+    pub(super) fn name(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+        disk.rename(&path.with_extension("new"), path)?;
+        match disk.keeps(Rule::NameMetadata) {
+            true => disk.sync_folder(parent(path)?),
+            false => Ok(()),
         }
-        Ok(metadata)
     }
 
     /// Opens the database in a file, which may be empty.
