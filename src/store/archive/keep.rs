@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::store::background::Pieces;
 use crate::store::log::{Position, Segments, first_sequence, read_records};
@@ -11,6 +12,9 @@ use super::file::Writer;
 use super::folder::{Entry, Folder, Kind};
 use super::task::{Source, Task};
 use super::{Archive, ArchiveError, Reach, State, at};
+
+/// How long after one that failed the next snapshot is begun.
+const REST: Duration = Duration::from_secs(10);
 
 impl Pieces {
     /// Keeps the changes of all segments that are complete, and has a snapshot made when it is time for one.
@@ -118,7 +122,8 @@ impl Archive {
 
     /// Begins to make a snapshot, unless one is being made.
     fn begin(&mut self, source: Source) -> io::Result<()> {
-        if self.task.is_none() {
+        let is_rested = self.rests_until.is_none_or(|end| Instant::now() >= end);
+        if self.task.is_none() && is_rested {
             let (disk, ballast) = (&self.disk, &self.ballast);
             self.task = Some(Task::start(disk, self.path(), ballast, source)?);
         }
@@ -128,7 +133,10 @@ impl Archive {
     /// Takes the snapshot that was made, if one is.
     fn finish_task(&mut self) -> io::Result<()> {
         let Some(task) = self.task.take_if(|task| task.is_finished()) else { return Ok(()) };
-        let snapshot = task.finish().map_err(|error| self.note_failure(error))?;
+        let snapshot = task.finish().map_err(|error| {
+            self.rests_until = Some(Instant::now() + REST);
+            self.note_failure(error)
+        })?;
         if !matches!(self.state, State::Whole(_)) {
             // Of what was there before nothing counts.
             let (_, others) = Folder::find(&*self.disk, &self.path())?;

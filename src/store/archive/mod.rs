@@ -21,6 +21,7 @@ mod task;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::background::Pieces;
 use super::ballast::Ballast;
@@ -84,6 +85,8 @@ pub(super) struct Archive {
     state: State,
     /// What is being done on a thread of its own.
     task: Option<Task>,
+    /// Before that nothing is begun: a snapshot could not be made.
+    rests_until: Option<Instant>,
 }
 
 /// What is known of the archive's files.
@@ -105,6 +108,7 @@ impl Archive {
             least: pieces.archive_size,
             state: State::Unknown,
             task: None,
+            rests_until: None,
         }
     }
 

@@ -53,14 +53,17 @@ pub(super) struct Rebuilt {
     sequence: u64,
     /// What is to be applied next, in one transaction.
     waiting: Vec<LoggedRecord>,
+    /// How large that is, in bytes.
+    waiting_bytes: usize,
 }
 
 impl Rebuilt {
-    /// How many records are applied in one transaction.
+    /// How many records are applied in one transaction at the most, and how many bytes of them at the least.
     const AT_ONCE: usize = 1_000;
+    const BYTES_AT_ONCE: usize = 1 << 20;
 
     pub(super) fn new(metadata: Metadata) -> Self {
-        Self { metadata, sequence: 0, waiting: Vec::new() }
+        Self { metadata, sequence: 0, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
     /// Applies the records of a file of the archive. Whoever gives up in `go_on` gets the error back.
@@ -109,12 +112,17 @@ impl Rebuilt {
 
     fn add(&mut self, record: LoggedRecord) -> Result<(), ArchiveError> {
         self.sequence = record.sequence;
+        self.waiting_bytes += record.changes.len();
         self.waiting.push(record);
-        if self.waiting.len() < Self::AT_ONCE { Ok(()) } else { self.flush() }
+        match self.waiting.len() >= Self::AT_ONCE || self.waiting_bytes >= Self::BYTES_AT_ONCE {
+            true => self.flush(),
+            false => Ok(()),
+        }
     }
 
     fn flush(&mut self) -> Result<(), ArchiveError> {
         let records = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
         self.metadata.write_durably(|tables| {
             for LoggedRecord { sequence, place, changes } in records {
                 let changes = decode_changes(&changes)
