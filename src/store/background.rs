@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::archive::Archive;
 use super::ballast::Ballast;
 use super::blobs::Payloads;
-use super::disk::Disk;
+use super::disk::{Barrier, Disk};
 use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::Segments;
@@ -29,6 +29,8 @@ pub(super) struct Pieces {
     pub(super) segments: Arc<Segments>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) ballast: Arc<Ballast>,
+    /// Syncs many files with one call, where that can be.
+    pub(super) barrier: Option<Box<dyn Barrier>>,
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,

@@ -44,7 +44,7 @@ pub use clock::Timestamp;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use disk::simulated;
-pub use disk::{Disk, DiskFile, Rule, Space, is_full};
+pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
@@ -257,6 +257,7 @@ impl Store {
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
             ballast: Arc::clone(&ballast),
+            barrier: disk.barrier(root).map_err(at_root)?,
             writer: writer.blocking(),
             log_size: options.log_size,
             archive_size: options.archive_size,

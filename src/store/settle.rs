@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::background::Pieces;
-use super::disk::{DiskFile, Rule};
+use super::disk::{Barrier, DiskFile, Rule};
 use super::hasher::Hasher;
 use super::ids::PayloadId;
 use super::in_flight::Guard;
@@ -22,6 +22,13 @@ use super::writer::{Accepted, Decision, Decline, Operation, Slot};
 const BATCH: usize = 256;
 /// How many threads write and sync a batch's files.
 const THREADS: usize = 4;
+
+/// How the files of a batch, and their names, are made durable.
+#[derive(Clone, Copy)]
+enum Syncing<'a> {
+    OneByOne,
+    AllAtOnce(&'a dyn Barrier),
+}
 
 /// What a batch came to.
 pub(super) struct Batch {
@@ -37,22 +44,46 @@ impl Pieces {
         if payloads.is_empty() {
             return Ok(Batch { moved: 0, took: Duration::ZERO });
         }
-        let copies = self.copy_all(&payloads).map_err(Decline::Refused)?;
+        let syncing = self.syncing();
+        let copies = self.copy_all(&payloads, syncing).map_err(Decline::Refused)?;
         let moved = copies.len();
-        self.sync_folders(&copies).map_err(Decline::Refused)?;
+        self.finish_copies(&copies, syncing).map_err(Decline::Refused)?;
         let (copies, _guards): (Vec<_>, Vec<_>) = copies.into_iter().unzip();
         let unwanted = self.writer.submit(Settle { copies, is_exact: self.disk.keeps(Rule::ExactPlace) })?;
-        for path in unwanted.iter().map(|copy| self.path(copy)) {
-            self.disk.unlink(&path).map_err(Decline::Refused)?;
-        }
+        self.unlink_copies(&unwanted).map_err(Decline::Refused)?;
         Ok(Batch { moved, took: began.elapsed() })
     }
 
-    /// Writes and syncs a file for each payload, on a few threads. What could be copied is; an error if nothing could.
-    fn copy_all(&self, payloads: &[LogPayload]) -> io::Result<Vec<(Copied, Guard)>> {
+    /// All at once takes half of the time of one by one, but waits for what anybody else has written.
+    fn syncing(&self) -> Syncing<'_> {
+        match self.barrier.as_deref().filter(|barrier| barrier.is_light()) {
+            Some(barrier) => Syncing::AllAtOnce(barrier),
+            None => Syncing::OneByOne,
+        }
+    }
+
+    /// Makes copies and their names durable. What was written may be lost if that fails: it is written anew, as others.
+    fn finish_copies(&self, copies: &[(Copied, Guard)], syncing: Syncing<'_>) -> io::Result<()> {
+        let Syncing::AllAtOnce(barrier) = syncing else { return self.sync_folders(copies) };
+        if !self.disk.keeps(Rule::SyncSettled) || !self.disk.keeps(Rule::NameSettled) {
+            return Ok(());
+        }
+        let synced = barrier.sync();
+        if synced.is_err() {
+            self.unlink_copies(copies.iter().map(|(copy, _)| copy))?;
+        }
+        synced
+    }
+
+    fn unlink_copies<'a>(&self, copies: impl IntoIterator<Item = &'a Copied>) -> io::Result<()> {
+        copies.into_iter().try_for_each(|copy| self.disk.unlink(&self.path(copy)))
+    }
+
+    /// Writes a file for each payload, on a few threads. What could be copied is; an error if nothing could.
+    fn copy_all(&self, payloads: &[LogPayload], syncing: Syncing<'_>) -> io::Result<Vec<(Copied, Guard)>> {
         let share = payloads.len().div_ceil(THREADS).max(1);
         let copy_some =
-            |some: &[LogPayload]| some.iter().map(|payload| self.copy(payload)).collect::<Vec<_>>();
+            |some: &[LogPayload]| some.iter().map(|payload| self.copy(payload, syncing)).collect::<Vec<_>>();
         let results: Vec<io::Result<_>> = thread::scope(|scope| {
             let threads: Vec<_> =
                 payloads.chunks(share).map(|some| scope.spawn(move || copy_some(some))).collect();
@@ -69,7 +100,7 @@ impl Pieces {
         }
     }
 
-    fn copy(&self, payload: &LogPayload) -> io::Result<(Copied, Guard)> {
+    fn copy(&self, payload: &LogPayload, syncing: Syncing<'_>) -> io::Result<(Copied, Guard)> {
         let length = usize::try_from(payload.size).map_err(io::Error::other)?;
         let bytes = self.segments.read_at(payload.segment, payload.offset, length)?;
         let found = Hasher::digest(payload.digest.algorithm(), &bytes);
@@ -80,7 +111,10 @@ impl Pieces {
         let guard = self.in_flight.enter(copy.file);
         let path = self.path(&copy);
         let file = self.disk.create(&path)?;
-        let written = file.write_at(&bytes, 0).and_then(|()| self.sync(&*file));
+        let written = file.write_at(&bytes, 0).and_then(|()| match syncing {
+            Syncing::OneByOne => self.sync(&*file),
+            Syncing::AllAtOnce(_) => Ok(()),
+        });
         if let Err(error) = written {
             // Whatever the file has now is not to be trusted; it is written anew, as another.
             self.disk.unlink(&path)?;

@@ -10,6 +10,7 @@
 //!
 //! All calls block; they belong on a thread that may.
 
+mod barrier;
 mod durably;
 mod real;
 mod rule;
@@ -61,10 +62,23 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// How much room is left on the disk that a folder lies on.
     fn space(&self, folder: &Path) -> io::Result<Space>;
 
+    /// What makes everything durable at once that is written on the folder's file system from now on; `None` where the system
+    /// has no such call that can be relied on.
+    fn barrier(&self, folder: &Path) -> io::Result<Option<Box<dyn Barrier>>>;
+
     /// Whether the store is to keep a rule. All disks say yes, but for one under a test that wants to see it missed.
     fn keeps(&self, _rule: Rule) -> bool {
         true
     }
+}
+
+/// Makes everything durable that was written on its file system since it was made: the bytes and the names of all files.
+pub trait Barrier: fmt::Debug + Send + Sync {
+    /// Whether little waits to be written: whatever anybody has written is waited for.
+    fn is_light(&self) -> bool;
+
+    /// An error says that something that was written is lost, and not what.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// Whether an error says that the disk, or what this user may have of it, is full.

@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, Space};
+use super::barrier::SyncFs;
+use super::{Barrier, Disk, DiskFile, Space};
 
 /// The disk that a store lies on when it is no test's.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,10 @@ impl Disk for Real {
 
     fn length(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
+    }
+
+    fn barrier(&self, folder: &Path) -> io::Result<Option<Box<dyn Barrier>>> {
+        Ok(SyncFs::open(folder)?.map(|barrier| Box::new(barrier) as Box<dyn Barrier>))
     }
 
     fn space(&self, folder: &Path) -> io::Result<Space> {

@@ -26,7 +26,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskFile, Rule, Space};
+use super::{Barrier, Disk, DiskFile, Rule, Space};
 use content::Content;
 pub use hold::Held;
 use hold::Holds;
@@ -54,6 +54,8 @@ struct State {
     random: Random,
     left_out: Option<Rule>,
     space: Space,
+    /// Whether everything can be synced with one call.
+    has_barrier: bool,
 }
 
 impl Simulated {
@@ -66,6 +68,7 @@ impl Simulated {
             life: 0,
             plan: Plan::default(),
             random: Random::new(seed),
+            has_barrier: seed % 2 == 1,
             left_out: None,
             space: Space::UNKNOWN,
         };
@@ -277,12 +280,51 @@ impl Disk for SimulatedDisk {
         })
     }
 
+    /// Half of all machines have one.
+    fn barrier(&self, _folder: &Path) -> io::Result<Option<Box<dyn Barrier>>> {
+        let has_one = self.machine.lock().has_barrier;
+        Ok(has_one.then(|| {
+            Box::new(SimulatedBarrier { machine: self.machine.clone(), life: self.life }) as Box<dyn Barrier>
+        }))
+    }
+
     fn space(&self, _folder: &Path) -> io::Result<Space> {
         Ok(self.machine.lock().space)
     }
 
     fn keeps(&self, rule: Rule) -> bool {
         self.machine.lock().left_out != Some(rule)
+    }
+}
+
+/// The call that syncs everything, of one life.
+#[derive(Debug)]
+struct SimulatedBarrier {
+    machine: Simulated,
+    life: u64,
+}
+
+impl Barrier for SimulatedBarrier {
+    fn is_light(&self) -> bool {
+        true
+    }
+
+    /// A file whose bytes are lost says so once more to whoever syncs it; those of payloads nobody syncs again.
+    fn sync(&self) -> io::Result<()> {
+        let sync = |state: &mut State| {
+            state.files.values_mut().for_each(Content::sync);
+            state.names.sync_all();
+            Ok(())
+        };
+        let fail = |state: &mut State| {
+            let lost = state.names.files_below(Path::new("/blobs"));
+            let State { files, random, .. } = state;
+            files
+                .iter_mut()
+                .filter(|(number, _)| lost.contains(number))
+                .for_each(|(_, content)| content.fail_sync(random));
+        };
+        self.machine.call(self.life, (Call::SyncAll, Path::new("/")), sync, fail)
     }
 }
 

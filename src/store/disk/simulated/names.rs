@@ -18,6 +18,15 @@ enum Node {
     Folder,
 }
 
+impl Node {
+    fn file(self) -> Option<FileNumber> {
+        match self {
+            Self::File(number) => Some(number),
+            Self::Folder => None,
+        }
+    }
+}
+
 /// What one name stands for.
 #[derive(Debug, Clone, Default)]
 struct Name {
@@ -136,6 +145,21 @@ impl Names {
         Ok(())
     }
 
+    /// Syncs all folders.
+    pub(super) fn sync_all(&mut self) {
+        for path in self.dirty.clone() {
+            // Each of them is there.
+            let _ = self.sync(Path::new(&path));
+        }
+    }
+
+    /// The files with names below `folder`.
+    pub(super) fn files_below(&self, folder: &Path) -> BTreeSet<FileNumber> {
+        let below = self.folders.iter().filter(|(path, _)| Path::new(path).starts_with(folder));
+        let nodes = below.flat_map(|(_, folder)| folder.values().filter_map(Name::now));
+        nodes.filter_map(Node::file).collect()
+    }
+
     /// Leaves what the disk has, and of what was not synced anything.
     pub(super) fn cut(&mut self, random: &mut Random, chance: u64) {
         let mut lost = HashSet::new();
@@ -158,12 +182,7 @@ impl Names {
     pub(super) fn files(&self) -> BTreeSet<FileNumber> {
         let names = self.folders.values().flat_map(BTreeMap::values);
         let nodes = names.flat_map(|name| name.since.iter().copied().chain([name.disk]));
-        nodes
-            .filter_map(|node| match node {
-                Some(Node::File(number)) => Some(number),
-                Some(Node::Folder) | None => None,
-            })
-            .collect()
+        nodes.flatten().filter_map(Node::file).collect()
     }
 }
 

@@ -25,11 +25,12 @@ pub enum Call {
     Allocate,
     Sync,
     StartWriteback,
+    SyncAll,
 }
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Create,
         Self::Open,
         Self::OpenForReading,
@@ -45,6 +46,7 @@ impl Call {
         Self::Allocate,
         Self::Sync,
         Self::StartWriteback,
+        Self::SyncAll,
     ];
 
     fn changes(self) -> bool {
