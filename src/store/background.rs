@@ -17,6 +17,7 @@ use super::layout::Layout;
 use super::log::Segments;
 use super::metadata::Metadata;
 use super::settle::Batch;
+use super::spare::Spares;
 use super::sweep::Sweep;
 use super::writer::{BlockingWriter, Decline, WriteError};
 
@@ -29,6 +30,7 @@ pub(super) struct Pieces {
     pub(super) segments: Arc<Segments>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) ballast: Arc<Ballast>,
+    pub(super) spares: Spares,
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
@@ -110,6 +112,7 @@ impl Pieces {
             self.writer.idle();
         }
         self.ballast.restore();
+        self.spares.restore();
         self.unlink_doomed()?;
         self.keep_changes(archive)?;
         self.delete_segments(archive)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::store::background::Pieces;
 use crate::store::log::{Position, Segments, first_sequence, read_records};
+use crate::store::spare::Create;
 use crate::store::writer::Decline;
 
 use super::file::Writer;
@@ -76,7 +77,9 @@ impl Archive {
         let later = segments.numbers().into_iter().filter(|later| *later > number);
         let last = self.first_of(later)?.map_or(position.sequence, |first| first - 1);
         let path = Kind::Changes.path(&self.path(), number);
-        match self.ballast.relieve(|| self.write_changes(path.clone(), number, after, last.max(after))) {
+        let write =
+            |create: Create<'_>| self.write_changes(path.clone(), create, number, after, last.max(after));
+        match self.ballast.relieve(|| self.spare.stand_in(write)) {
             Ok(entry) => {
                 if let State::Whole(folder) = &mut self.state {
                     folder.changes.push(entry);
@@ -88,9 +91,16 @@ impl Archive {
     }
 
     /// Writes the changes of a segment behind record `after`, up to record `last`.
-    fn write_changes(&self, path: PathBuf, number: u64, after: u64, last: u64) -> io::Result<Entry> {
+    fn write_changes(
+        &self,
+        path: PathBuf,
+        create: Create<'_>,
+        number: u64,
+        after: u64,
+        last: u64,
+    ) -> io::Result<Entry> {
         let mut found = after;
-        let mut file = Writer::begin(&*self.disk, &path)?;
+        let mut file = Writer::begin_with(&*self.disk, &path, create)?;
         read_records(&*self.disk, &self.layout.log(), number, last, |record| {
             if record.sequence > after {
                 found = record.sequence;
