@@ -16,7 +16,7 @@ use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::Segments;
 use super::metadata::Metadata;
-use super::settle::Batch;
+use super::settle::{Batch, Unreadable};
 use super::spare::Spares;
 use super::sweep::Sweep;
 use super::writer::{BlockingWriter, Decline, WriteError};
@@ -69,12 +69,13 @@ impl Drop for Background {
 fn run(pieces: &Pieces, stop: &Stop) {
     let mut sweep = Sweep::new(&pieces.layout);
     let mut archive = Archive::new(pieces);
+    let mut unreadable = Unreadable::default();
     let mut pause = pieces.interval;
     let mut groups = pieces.writer.groups();
     while !stop.comes_within(pause) {
         let is_busy = pieces.writer.groups() != groups;
         groups = pieces.writer.groups();
-        match pieces.work(is_busy, &mut sweep, &mut archive) {
+        match pieces.work(is_busy, &mut sweep, &mut archive, &mut unreadable) {
             Ok(next) => pause = next,
             Err(Decline::Failed(WriteError::Stopped)) => return,
             // The database is opened anew after most errors, and the disk may have room again.
@@ -106,6 +107,7 @@ impl Pieces {
         is_busy: bool,
         sweep: &mut Sweep,
         archive: &mut Archive,
+        unreadable: &mut Unreadable,
     ) -> Result<Duration, Decline<io::Error>> {
         // A database that has failed under a reader is opened anew by the writer, whoever wakes it.
         if !is_busy || self.metadata.has_failed() {
@@ -121,7 +123,7 @@ impl Pieces {
         if pace == Pace::Rest {
             return Ok(self.interval);
         }
-        Ok(match self.settle_batch()? {
+        Ok(match self.settle_batch(unreadable)? {
             Batch { moved: 0, .. } => self.interval,
             Batch { took, .. } if pace == Pace::Walk => took,
             Batch { .. } => Duration::ZERO,

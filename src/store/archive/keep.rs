@@ -39,16 +39,33 @@ impl Pieces {
     }
 }
 
+/// What has gone wrong while the changes of a segment were copied.
+enum KeepError {
+    Segment(io::Error),
+    File(io::Error),
+}
+
+impl From<io::Error> for KeepError {
+    fn from(error: io::Error) -> Self {
+        Self::Segment(error)
+    }
+}
+
+/// What a segment does not tell any more the tables do: to the archive it is damaged.
+fn unreadable(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the log cannot be read: {error}"))
+}
+
 impl Archive {
     /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
     fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
         let (folder, others) = Folder::find(&*self.disk, &self.path())?;
         let reach = folder.reach();
         let behind = segments.numbers().into_iter().filter(|number| *number > reach.segment);
-        let first = self.first_of(behind)?.unwrap_or(position.sequence + 1);
-        self.state = match first <= reach.sequence + 1 {
-            true => State::Whole(folder),
-            false => State::Broken,
+        self.state = match self.first_of(behind) {
+            Ok(first) if first.unwrap_or(position.sequence + 1) <= reach.sequence + 1 => State::Whole(folder),
+            Ok(_) => State::Broken,
+            Err(error) => return Err(self.note_failure(error.into())),
         };
         if matches!(self.state, State::Whole(_)) {
             self.unlink(others)?;
@@ -60,7 +77,7 @@ impl Archive {
     fn first_of(&self, segments: impl Iterator<Item = u64>) -> io::Result<Option<u64>> {
         let mut first: Option<u64> = None;
         for number in segments {
-            let found = first_sequence(&*self.disk, &self.layout.log(), number)?;
+            let found = first_sequence(&*self.disk, &self.layout.log(), number).map_err(unreadable)?;
             first = first.into_iter().chain(found).min();
         }
         Ok(first)
@@ -75,7 +92,10 @@ impl Archive {
         }
         // A later run has copied what came behind the last durable commit of the one before: that copy counts.
         let later = segments.numbers().into_iter().filter(|later| *later > number);
-        let last = self.first_of(later)?.map_or(position.sequence, |first| first - 1);
+        let last = match self.first_of(later) {
+            Ok(first) => first.map_or(position.sequence, |first| first - 1),
+            Err(error) => return Err(self.note_failure(error.into())),
+        };
         let path = Kind::Changes.path(&self.path(), number);
         let write =
             |create: Create<'_>| self.write_changes(path.clone(), create, number, after, last.max(after));
@@ -101,12 +121,16 @@ impl Archive {
     ) -> io::Result<Entry> {
         let mut found = after;
         let mut file = Writer::begin_with(&*self.disk, &path, create)?;
-        read_records(&*self.disk, &self.layout.log(), number, last, |record| {
+        let read = read_records(&*self.disk, &self.layout.log(), number, last, |record| {
             if record.sequence > after {
                 found = record.sequence;
-                file.push(&record)?;
+                file.push(&record).map_err(KeepError::File)?;
             }
-            Ok::<_, io::Error>(())
+            Ok(())
+        });
+        read.map_err(|error| match error {
+            KeepError::Segment(error) => unreadable(error),
+            KeepError::File(error) => error,
         })?;
         if found != last {
             let what = format!("segment {number:x} of the log ends with record {found}, and not with {last}");
@@ -157,7 +181,7 @@ impl Archive {
     /// After damage a new snapshot of the tables is due.
     fn note_failure(&mut self, error: ArchiveError) -> io::Error {
         if error.is_damage() {
-            tracing::error!(%error, "the archive is damaged; a new snapshot is taken");
+            tracing::error!(%error, "the archive cannot go on; a new snapshot is taken");
             self.state = State::Broken;
         }
         match error {
