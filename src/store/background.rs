@@ -16,7 +16,8 @@ use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::Segments;
 use super::metadata::Metadata;
-use super::settle::Batch;
+use super::settle::{Batch, Unreadable};
+use super::spare::Spares;
 use super::sweep::Sweep;
 use super::writer::{BlockingWriter, Decline, WriteError};
 
@@ -31,6 +32,7 @@ pub(super) struct Pieces {
     pub(super) ballast: Arc<Ballast>,
     /// Syncs many files with one call, where that can be.
     pub(super) barrier: Option<Box<dyn Barrier>>,
+    pub(super) spares: Spares,
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
@@ -69,12 +71,13 @@ impl Drop for Background {
 fn run(pieces: &Pieces, stop: &Stop) {
     let mut sweep = Sweep::new(&pieces.layout);
     let mut archive = Archive::new(pieces);
+    let mut unreadable = Unreadable::default();
     let mut pause = pieces.interval;
     let mut groups = pieces.writer.groups();
     while !stop.comes_within(pause) {
         let is_busy = pieces.writer.groups() != groups;
         groups = pieces.writer.groups();
-        match pieces.work(is_busy, &mut sweep, &mut archive) {
+        match pieces.work(is_busy, &mut sweep, &mut archive, &mut unreadable) {
             Ok(next) => pause = next,
             Err(Decline::Failed(WriteError::Stopped)) => return,
             // The database is opened anew after most errors, and the disk may have room again.
@@ -106,12 +109,14 @@ impl Pieces {
         is_busy: bool,
         sweep: &mut Sweep,
         archive: &mut Archive,
+        unreadable: &mut Unreadable,
     ) -> Result<Duration, Decline<io::Error>> {
         // A database that has failed under a reader is opened anew by the writer, whoever wakes it.
         if !is_busy || self.metadata.has_failed() {
             self.writer.idle();
         }
         self.ballast.restore();
+        self.spares.restore();
         self.unlink_doomed()?;
         self.keep_changes(archive)?;
         self.delete_segments(archive)?;
@@ -120,7 +125,7 @@ impl Pieces {
         if pace == Pace::Rest {
             return Ok(self.interval);
         }
-        Ok(match self.settle_batch()? {
+        Ok(match self.settle_batch(unreadable)? {
             Batch { moved: 0, .. } => self.interval,
             Batch { took, .. } if pace == Pace::Walk => took,
             Batch { .. } => Duration::ZERO,

@@ -38,6 +38,12 @@ impl Ballast {
         }
     }
 
+    /// Whether the disk has twice as much room as this, in bytes.
+    pub(super) fn is_plenty_for(&self, bytes: u64) -> bool {
+        let space = self.path.parent().and_then(|root| self.disk.space(root).ok());
+        space.is_some_and(|space| space.bytes >= bytes.saturating_mul(2))
+    }
+
     /// Gives the room back to the disk. `false` if there is none to give.
     fn give_back(&self) -> bool {
         let mut is_there = self.is_there.lock().unwrap_or_else(PoisonError::into_inner);

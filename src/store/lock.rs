@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::disk::is_full;
 use super::layout::Layout;
 
 /// Why the folder could not be had.
@@ -65,7 +66,11 @@ impl Lock {
                 }
             }
         }
-        sign(&file).map_err(|error| LockError::Io { path, error })?;
+        match sign(&file) {
+            // Who holds it is told to people alone.
+            Err(error) if !is_full(&error) => return Err(LockError::Io { path, error }),
+            _ => {}
+        }
         Ok(Self { _file: file })
     }
 }

@@ -19,11 +19,13 @@ mod leases;
 mod lock;
 mod log;
 mod metadata;
+mod open_error;
 mod rebuild;
 mod recovery;
 mod room;
 mod segment_deletion;
 mod settle;
+mod spare;
 mod survey;
 mod sweep;
 mod unlink;
@@ -31,7 +33,7 @@ mod upgrade;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +63,7 @@ pub use metadata::{
     BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
     Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
 };
+pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use room::Floor;
 pub use survey::{Survey, SurveyOptions};
@@ -78,6 +81,7 @@ use log::Segments;
 use metadata::Metadata;
 use recovery::Recovery;
 use room::Room;
+use spare::Spares;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -139,23 +143,6 @@ impl Default for Options {
     }
 }
 
-/// Why a store could not be opened. Nothing was changed in the folder.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    #[error("{}: {error}", path.display())]
-    Io { path: PathBuf, error: io::Error },
-    #[error(transparent)]
-    Log(#[from] ReplayError),
-    #[error("a thread could not be started: {0}")]
-    Thread(io::Error),
-}
-
 /// An open store. It holds its folder's lock; dropping it lets the writer finish what it has and closes the database.
 pub struct Store {
     disk: Arc<dyn Disk>,
@@ -202,6 +189,7 @@ impl Store {
         let root =
             std::path::absolute(root).map_err(|error| OpenError::Io { path: root.to_owned(), error })?;
         Self::open_locked(Arc::new(Real), &root, options, Some(lock))
+            .map_err(|error| error.or_full(&Real, &root))
     }
 
     /// Opens the store in the folder `root` of a disk, which nobody else uses, or creates it there if the folder is empty.
@@ -224,12 +212,14 @@ impl Store {
         }
         layout.create_folders(&*disk).map_err(at_root)?;
         let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), options.ballast));
+        let spares = Spares::find(&disk, &layout, options).map_err(at_root)?;
         let recovery = Recovery {
             disk: Arc::clone(&disk),
             layout: layout.clone(),
             cache_size: options.cache_size,
             segment_size: options.log_segment,
             ballast: Arc::clone(&ballast),
+            spare: Arc::clone(&spares.log),
         };
         let metadata = Arc::new(recovery.open_metadata()?);
         if folder == Folder::New {
@@ -258,6 +248,7 @@ impl Store {
             in_flight: Arc::clone(&in_flight),
             ballast: Arc::clone(&ballast),
             barrier: disk.barrier(root).map_err(at_root)?,
+            spares,
             writer: writer.blocking(),
             log_size: options.log_size,
             archive_size: options.archive_size,

@@ -1,6 +1,7 @@
 //! The database made anew, out of the archive and the log, when its file is lost or damaged.
 //!
-//! The old file, if there is one, is set aside and not touched. A rebuilding that is cut off leaves the store as it was, or
+//! Nothing that was acknowledged is missing in it; something that was not, because a crash came before, may be there. The
+//! old file, if there is one, is set aside and not touched. A rebuilding that is cut off leaves the store as it was, or
 //! without a database: it is begun again.
 
 use std::io;
@@ -18,6 +19,7 @@ use super::lock::{Lock, LockError};
 use super::log::begin_run;
 use super::metadata::{Metadata, MetadataError};
 use super::recovery::Recovery;
+use super::spare::Spares;
 
 /// Why the database could not be made anew.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +53,15 @@ pub fn rebuild(root: &Path, options: &Options) -> Result<Rebuilt, RebuildError> 
         std::path::absolute(root).map_err(|error| RebuildError::Io { root: root.to_owned(), error })?;
     let _lock = Lock::take(&Layout::new(&root), options.lock_wait)?;
     let disk: Arc<dyn Disk> = Arc::new(Real);
-    rebuild_on(&disk, &root, options)
+    rebuild_on(&disk, &root, options, u64::MAX)
 }
 
-/// The same on a disk that nobody else uses.
+/// The same on a disk that nobody else uses, up to change `last`.
 pub(super) fn rebuild_on(
     disk: &Arc<dyn Disk>,
     root: &Path,
     options: &Options,
+    last: u64,
 ) -> Result<Rebuilt, RebuildError> {
     let layout = Layout::new(root);
     let at_root = |error| RebuildError::Io { root: root.to_owned(), error };
@@ -69,13 +72,14 @@ pub(super) fn rebuild_on(
     let ballast = Arc::new(Ballast::take(Arc::clone(disk), layout.ballast(), options.ballast));
     let path = layout.metadata();
     let empty = Metadata::create(&**disk, &path, options.cache_size, &ballast)?;
-    let (metadata, reach) = archive::rebuild(&**disk, &layout, empty, u64::MAX)?;
+    let (metadata, reach) = archive::rebuild(&**disk, &layout, empty, last)?;
     let recovery = Recovery {
         disk: Arc::clone(disk),
         layout: layout.clone(),
         cache_size: options.cache_size,
         segment_size: options.log_segment,
         ballast,
+        spare: Spares::find(disk, &layout, options).map_err(at_root)?.log,
     };
     let position = begin_run(&recovery, reach.segment, reach.sequence).map_err(at_root)?;
     metadata.write_durably(|tables| tables.set_position(&position))?;

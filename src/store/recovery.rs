@@ -12,6 +12,7 @@ use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::{self, Log, NO_RECORD, ReplayError, Segments};
 use super::metadata::{Change, Metadata, MetadataError};
+use super::spare::Spare;
 use super::{OpenError, Resumed};
 
 /// What it takes to open the database and to replay the log into it: at every start, and after an error of the database.
@@ -23,6 +24,8 @@ pub(super) struct Recovery {
     /// How large a segment of the log becomes, in bytes.
     pub(super) segment_size: u64,
     pub(super) ballast: Arc<Ballast>,
+    /// A segment of the log that can be had on a full disk.
+    pub(super) spare: Arc<Spare>,
 }
 
 impl Recovery {

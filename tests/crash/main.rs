@@ -25,6 +25,7 @@ mod second_copy;
 mod stops;
 mod story;
 mod tail;
+mod unreadable;
 
 use std::env;
 use std::ops::Range;
@@ -117,6 +118,16 @@ fn a_reader_whose_payload_moves_before_it_has_opened_it_reads_the_payload() {
     for (held, is_settled) in [(Call::OpenForReading, true), (Call::Length, true), (Call::Read, false)] {
         races::with_a_reader(held, is_settled).unwrap_or_else(|wrong| panic!("{held:?}: {wrong}"));
     }
+}
+
+#[test]
+fn a_payload_that_cannot_be_read_in_the_log_fails_its_own_pulls_and_holds_up_nothing() {
+    unreadable::read_past(1).unwrap();
+}
+
+#[test]
+fn more_payloads_that_cannot_be_read_than_are_settled_at_once_hold_up_nothing() {
+    unreadable::read_past(300).unwrap();
 }
 
 #[test]

@@ -48,6 +48,82 @@ fn a_disk_on_which_others_have_used_up_the_files_costs_nothing_acknowledged() {
     fill_from_outside(Scarce::Files);
 }
 
+#[test]
+fn a_registry_killed_on_a_disk_without_a_block_starts_as_often_as_it_is_killed_and_deletes_make_room() {
+    be_killed_while_full(Scarce::Blocks);
+}
+
+#[test]
+fn a_registry_killed_on_a_disk_without_a_file_starts_as_often_as_it_is_killed_and_deletes_make_room() {
+    be_killed_while_full(Scarce::Files);
+}
+
+#[test]
+fn a_registry_stopped_and_started_on_a_disk_without_a_block_deletes_and_makes_room() {
+    be_stopped_while_full(Scarce::Blocks);
+}
+
+#[test]
+fn a_registry_stopped_and_started_on_a_disk_without_a_file_deletes_and_makes_room() {
+    be_stopped_while_full(Scarce::Files);
+}
+
+#[test]
+fn a_start_that_others_have_left_nothing_for_says_what_is_full_and_what_to_do() {
+    let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
+    let mut disk = SmallDisk::new(&workshop, Scarce::Files);
+    disk.push_some();
+    disk.client.hang_up();
+    disk.registry.stop();
+    // Nobody does this to a store: its reserves go as well, and a record that is not whole ends the log.
+    disk.remove(["ballast", "log/spare", "archive/spare"]);
+    disk.break_off_a_record();
+    let foreign = Foreign::fill(&disk.volume, Scarce::Files);
+    let complaint = disk.registry.try_to_start_again().unwrap_err();
+    let root = disk.registry.root();
+    for part in [&*root.to_string_lossy(), "is full", "0 files left", "delete other files"] {
+        assert!(complaint.contains(part), "{part:?} is not said: {complaint}");
+    }
+    foreign.remove();
+    disk.registry.start_again();
+    disk.end();
+}
+
+fn be_killed_while_full(scarce: Scarce) {
+    restart_while_full(scarce, |disk| {
+        for _ in 0..3 {
+            disk.restart_after_a_kill();
+            disk.inspect();
+        }
+    });
+}
+
+fn be_stopped_while_full(scarce: Scarce) {
+    restart_while_full(scarce, |disk| {
+        for _ in 0..2 {
+            disk.client.hang_up();
+            disk.registry.stop();
+            disk.registry.start_again();
+            disk.inspect();
+        }
+    });
+}
+
+/// What others have taken they keep, to the end, and the ballast has been given up before.
+fn restart_while_full(scarce: Scarce, restart: impl Fn(&mut SmallDisk)) {
+    let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
+    let mut disk = SmallDisk::new(&workshop, scarce);
+    disk.push_until_half_of_it_is_taken();
+    disk.remove(["ballast"]);
+    let _foreign = Foreign::fill(&disk.volume, scarce);
+    restart(&mut disk);
+    for operation in disk.deletions() {
+        disk.expect_acknowledged_in_the_end(&operation);
+    }
+    disk.expect_that_pushes_work();
+    disk.end();
+}
+
 fn fill_by_pushing(scarce: Scarce) {
     let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
     let mut disk = SmallDisk::new(&workshop, scarce);
@@ -66,7 +142,7 @@ fn fill_from_outside(scarce: Scarce) {
     let Some(workshop) = Workshop::open(&[FileSystem::Ext4]) else { return };
     let mut disk = SmallDisk::new(&workshop, scarce);
     disk.push_some();
-    let foreign = Foreign::fill(disk.volume.folder(), scarce);
+    let foreign = Foreign::fill(&disk.volume, scarce);
     let pushes: Vec<_> = (0..20).map(|_| Operation::Push(disk.client.fresh())).collect();
     let deletions = disk.deletions();
     let is_running = pushes.iter().chain(&deletions).all(|operation| disk.is_clear_about(operation))
@@ -134,6 +210,30 @@ impl SmallDisk {
         );
     }
 
+    fn push_until_half_of_it_is_taken(&mut self) {
+        while !match self.scarce {
+            Scarce::Blocks => self.volume.free_bytes() < 32 << 20,
+            Scarce::Files => self.volume.free_files() < 130,
+        } {
+            self.push_some();
+        }
+    }
+
+    /// Removes files of the store.
+    fn remove<const N: usize>(&self, names: [&str; N]) {
+        for name in names {
+            std::fs::remove_file(self.registry.root().join(name)).unwrap();
+        }
+    }
+
+    /// Leaves a record in the log that is not whole.
+    fn break_off_a_record(&self) {
+        let log = std::fs::read_dir(self.registry.root().join("log")).unwrap();
+        let last = log.map(|entry| entry.unwrap().path()).max().unwrap();
+        let mut segment = File::options().append(true).open(last).unwrap();
+        segment.write_all(&[1; 8192]).unwrap();
+    }
+
     /// What makes room: all tags, images and payloads but a few go.
     fn deletions(&self) -> Vec<Operation> {
         let state = self.client.state();
@@ -149,6 +249,22 @@ impl SmallDisk {
         match self.client.perform(&self.registry, operation) {
             Outcome::Done => {}
             other => panic!("{operation:?} came to {other:?}; the end: {:?}", self.registry.end()),
+        }
+    }
+
+    /// It may take a moment until what was deleted before has made room.
+    #[track_caller]
+    fn expect_acknowledged_in_the_end(&mut self, operation: &Operation) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            match self.client.perform(&self.registry, operation) {
+                Outcome::Done => return,
+                Outcome::Refused(response) if Instant::now() < deadline => {
+                    expect_refusal(&response.expect(507));
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                other => panic!("{operation:?} came to {other:?}; the end: {:?}", self.registry.end()),
+            }
         }
     }
 
@@ -233,8 +349,8 @@ struct Foreign {
 
 impl Foreign {
     /// Takes all that is left.
-    fn fill(root: &Path, scarce: Scarce) -> Self {
-        let folder = root.join("foreign");
+    fn fill(volume: &Volume, scarce: Scarce) -> Self {
+        let folder = volume.folder().join("foreign");
         std::fs::create_dir(&folder).unwrap();
         match scarce {
             Scarce::Blocks => take_blocks(&folder),

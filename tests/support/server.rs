@@ -255,7 +255,10 @@ fn serve(builder: &Builder, folder: &Path) -> Command {
     command.args(["serve", "--addr", "127.0.0.1:0", "--root"]).arg(root_in(folder));
     if let Some(yaml) = &builder.configuration {
         let file = folder.join("holdfast.yml");
-        std::fs::write(&file, yaml).unwrap();
+        // A file that is right already is left alone: on a full disk it could not be written again.
+        if std::fs::read_to_string(&file).ok().as_ref() != Some(yaml) {
+            std::fs::write(&file, yaml).unwrap();
+        }
         command.arg("--config").arg(file);
     }
     for (name, _) in std::env::vars_os() {

@@ -12,6 +12,7 @@ use minicbor::{Decode, Encode};
 
 use crate::store::disk::{Disk, DiskFile, Rule, parent};
 use crate::store::log::{LoggedRecord, RecordPlace};
+use crate::store::spare::Create;
 
 const MAGIC: [u8; 8] = *b"HFARCH01";
 /// The header's length, in bytes.
@@ -90,9 +91,14 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Begins a file, which gets its name when it is whole.
     pub(super) fn begin(disk: &'a dyn Disk, path: &'a Path) -> io::Result<Self> {
+        Self::begin_with(disk, path, &|path| disk.create(path))
+    }
+
+    /// The same with a file that is created otherwise.
+    pub(super) fn begin_with(disk: &'a dyn Disk, path: &'a Path, create: Create<'_>) -> io::Result<Self> {
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        let (file, buffer) = (disk.create(&temporary)?, Vec::with_capacity(BUFFER));
+        let (file, buffer) = (create(&temporary)?, Vec::with_capacity(BUFFER));
         Ok(Self { disk, path, file, buffer, offset: HEADER as u64, hasher: blake3::Hasher::new() })
     }
 

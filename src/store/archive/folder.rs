@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::disk::Disk;
 use crate::store::log::segment_number;
+use crate::store::spare::Spare;
 
 use super::file::{Header, read_header};
 use super::{Reach, at};
@@ -60,7 +61,8 @@ impl Folder {
     /// as well, and what comes behind a gap.
     pub(super) fn find(disk: &dyn Disk, folder: &Path) -> io::Result<(Self, Vec<PathBuf>)> {
         let (mut snapshots, mut changes, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for name in disk.list(folder).map_err(at(folder))? {
+        let names = disk.list(folder).map_err(at(folder))?;
+        for name in names.into_iter().filter(|name| !Spare::is_name(name)) {
             let path = folder.join(&name);
             let kind = Kind::of(&path);
             match (kind, read_header(disk, &path).map_err(at(&path))?) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::background::Pieces;
 use crate::store::log::{Position, Segments, first_sequence, read_records};
+use crate::store::spare::Create;
 use crate::store::writer::Decline;
 
 use super::file::Writer;
@@ -42,16 +43,33 @@ impl Pieces {
     }
 }
 
+/// What has gone wrong while the changes of a segment were copied.
+enum KeepError {
+    Segment(io::Error),
+    File(io::Error),
+}
+
+impl From<io::Error> for KeepError {
+    fn from(error: io::Error) -> Self {
+        Self::Segment(error)
+    }
+}
+
+/// What a segment does not tell any more the tables do: to the archive it is damaged.
+fn unreadable(error: &io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the log cannot be read: {error}"))
+}
+
 impl Archive {
     /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
     fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
         let (folder, others) = Folder::find(&*self.disk, &self.path())?;
         let reach = folder.reach();
         let behind = segments.numbers().into_iter().filter(|number| *number > reach.segment);
-        let first = self.first_of(behind)?.unwrap_or(position.sequence + 1);
-        self.state = match first <= reach.sequence + 1 {
-            true => State::Whole(folder),
-            false => State::Broken,
+        self.state = match self.first_of(behind) {
+            Ok(first) if first.unwrap_or(position.sequence + 1) <= reach.sequence + 1 => State::Whole(folder),
+            Ok(_) => State::Broken,
+            Err(error) => return Err(self.note_failure(error.into())),
         };
         if matches!(self.state, State::Whole(_)) {
             self.unlink(others)?;
@@ -63,7 +81,8 @@ impl Archive {
     fn first_of(&self, segments: impl Iterator<Item = u64>) -> io::Result<Option<u64>> {
         let mut first: Option<u64> = None;
         for number in segments {
-            let found = first_sequence(&*self.disk, &self.layout.log(), number)?;
+            let found = first_sequence(&*self.disk, &self.layout.log(), number)
+                .map_err(|error| unreadable(&error))?;
             first = first.into_iter().chain(found).min();
         }
         Ok(first)
@@ -78,9 +97,14 @@ impl Archive {
         }
         // A later run has copied what came behind the last durable commit of the one before: that copy counts.
         let later = segments.numbers().into_iter().filter(|later| *later > number);
-        let last = self.first_of(later)?.map_or(position.sequence, |first| first - 1);
+        let last = match self.first_of(later) {
+            Ok(first) => first.map_or(position.sequence, |first| first - 1),
+            Err(error) => return Err(self.note_failure(error.into())),
+        };
         let path = Kind::Changes.path(&self.path(), number);
-        match self.ballast.relieve(|| self.write_changes(path.clone(), number, after, last.max(after))) {
+        let write =
+            |create: Create<'_>| self.write_changes(path.clone(), create, number, after, last.max(after));
+        match self.ballast.relieve(|| self.spare.stand_in(write)) {
             Ok(entry) => {
                 if let State::Whole(folder) = &mut self.state {
                     folder.changes.push(entry);
@@ -92,15 +116,26 @@ impl Archive {
     }
 
     /// Writes the changes of a segment behind record `after`, up to record `last`.
-    fn write_changes(&self, path: PathBuf, number: u64, after: u64, last: u64) -> io::Result<Entry> {
+    fn write_changes(
+        &self,
+        path: PathBuf,
+        create: Create<'_>,
+        number: u64,
+        after: u64,
+        last: u64,
+    ) -> io::Result<Entry> {
         let mut found = after;
-        let mut file = Writer::begin(&*self.disk, &path)?;
-        read_records(&*self.disk, &self.layout.log(), number, last, |record| {
+        let mut file = Writer::begin_with(&*self.disk, &path, create)?;
+        let read = read_records(&*self.disk, &self.layout.log(), number, last, |record| {
             if record.sequence > after {
                 found = record.sequence;
-                file.push(&record)?;
+                file.push(&record).map_err(KeepError::File)?;
             }
-            Ok::<_, io::Error>(())
+            Ok(())
+        });
+        read.map_err(|error| match error {
+            KeepError::Segment(error) => unreadable(&error),
+            KeepError::File(error) => error,
         })?;
         if found != last {
             let what = format!("segment {number:x} of the log ends with record {found}, and not with {last}");
@@ -155,7 +190,7 @@ impl Archive {
     /// After damage a new snapshot of the tables is due.
     fn note_failure(&mut self, error: ArchiveError) -> io::Error {
         if error.is_damage() {
-            tracing::error!(%error, "the archive is damaged; a new snapshot is taken");
+            tracing::error!(%error, "the archive cannot go on; a new snapshot is taken");
             self.state = State::Broken;
         }
         match error {

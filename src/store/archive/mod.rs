@@ -28,6 +28,7 @@ use super::ballast::Ballast;
 use super::disk::Disk;
 use super::layout::Layout;
 use super::metadata::MetadataError;
+use super::spare::Spare;
 pub(super) use compare::compare;
 use folder::Folder;
 pub(super) use rebuild::rebuild;
@@ -80,6 +81,7 @@ pub(super) struct Archive {
     disk: Arc<dyn Disk>,
     layout: Layout,
     ballast: Arc<Ballast>,
+    spare: Arc<Spare>,
     /// How much has to have changed for a new snapshot, in bytes.
     least: u64,
     state: State,
@@ -105,6 +107,7 @@ impl Archive {
             disk: Arc::clone(&pieces.disk),
             layout: pieces.layout.clone(),
             ballast: Arc::clone(&pieces.ballast),
+            spare: Arc::clone(&pieces.spares.archive),
             least: pieces.archive_size,
             state: State::Unknown,
             task: None,

@@ -16,11 +16,16 @@ pub struct Retold {
     pub lines: Vec<String>,
 }
 
-/// Loses the database of a store that nobody has open, and makes it anew.
-pub fn lose_and_rebuild(disk: &Arc<dyn Disk>, root: &Path, options: &Options) -> Result<(), RebuildError> {
+/// Loses the database of a store that nobody has open, and makes it anew up to record `last`.
+pub fn lose_and_rebuild(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    options: &Options,
+    last: u64,
+) -> Result<(), RebuildError> {
     let at_root = |error| RebuildError::Io { root: root.to_owned(), error };
     disk.unlink(&root.join("metadata.redb")).map_err(at_root)?;
-    rebuild::rebuild_on(disk, root, options).map(drop)
+    rebuild::rebuild_on(disk, root, options, last).map(drop)
 }
 
 /// What the tables of a store tell.

@@ -40,9 +40,10 @@ pub(in crate::store) fn rebuild(
     for path in folder.paths() {
         rebuilt.apply_file(disk, &path, || Ok(()))?;
     }
-    rebuilt.sequence = folder.reach().sequence;
-    rebuilt.apply_log(disk, &layout.log(), last)?;
-    let reach = Reach { segment: folder.reach().segment, sequence: rebuilt.sequence };
+    let Reach { segment, sequence } = folder.reach();
+    rebuilt.sequence = sequence;
+    rebuilt.apply_log(disk, &layout.log(), segment, last)?;
+    let reach = Reach { segment, sequence: rebuilt.sequence };
     Ok((rebuilt.metadata, reach))
 }
 
@@ -81,9 +82,15 @@ impl Rebuilt {
         self.flush()
     }
 
-    /// Applies the records of the log behind those that were applied, up to record `last`.
-    fn apply_log(&mut self, disk: &dyn Disk, folder: &Path, last: u64) -> Result<(), ArchiveError> {
-        let segments = find_records(disk, folder)?;
+    /// Applies the records of the log behind those that were applied, which lie behind segment `after`, up to record `last`.
+    fn apply_log(
+        &mut self,
+        disk: &dyn Disk,
+        folder: &Path,
+        after: u64,
+        last: u64,
+    ) -> Result<(), ArchiveError> {
+        let segments = find_records(disk, folder, after)?;
         while self.sequence < last {
             let next = self.sequence + 1;
             // What a later run has copied counts, as far as it goes: a start that was cut short has not copied all.
@@ -134,11 +141,16 @@ impl Rebuilt {
     }
 }
 
-/// The numbers of the records that each segment of the log has.
-fn find_records(disk: &dyn Disk, folder: &Path) -> Result<BTreeMap<u64, RangeInclusive<u64>>, ArchiveError> {
+/// The numbers of the records that each segment of the log behind segment `after` has.
+fn find_records(
+    disk: &dyn Disk,
+    folder: &Path,
+    after: u64,
+) -> Result<BTreeMap<u64, RangeInclusive<u64>>, ArchiveError> {
     let mut segments = BTreeMap::new();
     for name in disk.list(folder)? {
-        let Some(number) = name.to_str().and_then(segment_number) else { continue };
+        let number = name.to_str().and_then(segment_number);
+        let Some(number) = number.filter(|number| *number > after) else { continue };
         let mut first = None;
         let last = read_records(disk, folder, number, u64::MAX, |record| {
             first.get_or_insert(record.sequence);

@@ -8,9 +8,10 @@ use std::thread;
 use bytes::Bytes;
 
 use crate::store::ballast::Ballast;
-use crate::store::disk::{Disk, Rule};
+use crate::store::disk::{Disk, Rule, is_full};
 use crate::store::metadata::Change;
 use crate::store::recovery::Recovery;
+use crate::store::spare::{Create, Spare};
 
 use super::format::{BLOCK, RecordHeader, align};
 use super::segment::Segment;
@@ -33,13 +34,26 @@ pub enum AppendError {
 struct Maker {
     disk: Arc<dyn Disk>,
     ballast: Arc<Ballast>,
+    spare: Arc<Spare>,
     folder: PathBuf,
     run: RunId,
 }
 
 impl Maker {
+    fn new(recovery: &Recovery, run: RunId) -> Self {
+        Self {
+            disk: Arc::clone(&recovery.disk),
+            ballast: Arc::clone(&recovery.ballast),
+            spare: Arc::clone(&recovery.spare),
+            folder: recovery.layout.log(),
+            run,
+        }
+    }
+
     fn make(&self, number: u64) -> io::Result<Segment> {
-        self.ballast.relieve(|| Segment::create(&*self.disk, &self.folder, number, self.run))
+        let create =
+            |create: Create<'_>| Segment::create(&*self.disk, &self.folder, number, self.run, create);
+        self.ballast.relieve(|| self.spare.stand_in(create))
     }
 
     /// Makes one on a thread of its own; `None` if there is no thread to be had.
@@ -78,6 +92,8 @@ pub(in crate::store) struct Log {
     synced: u64,
     /// From which size on a segment is succeeded by the next, in bytes.
     segment_size: u64,
+    /// Whether the disk had no room for a record in the current segment.
+    is_out_of_room: bool,
 }
 
 impl Log {
@@ -88,13 +104,47 @@ impl Log {
         number: u64,
         sequence: u64,
     ) -> io::Result<Self> {
-        let (disk, ballast) = (Arc::clone(&recovery.disk), Arc::clone(&recovery.ballast));
-        let maker = Maker { disk, ballast, folder: recovery.layout.log(), run: RunId::random() };
+        let maker = Maker::new(recovery, RunId::random());
         let current = maker.make(number)?;
         segments.add(number, Arc::clone(&current.file), BLOCK);
-        let (key, segment_size) = (current.header.seed, recovery.segment_size);
-        let (offset, synced) = (BLOCK, sequence);
-        Ok(Self { maker, segments, current, ahead: None, offset, key, sequence, synced, segment_size })
+        let (run, key) = (maker.run, current.header.seed);
+        let position = Position { run, segment: number, offset: BLOCK, sequence, key };
+        Ok(Self::new(maker, segments, current, &position, recovery.segment_size))
+    }
+
+    /// Goes on in a segment in which nothing was written behind `position`, which a durable commit has: as the run would
+    /// have done that ended there.
+    pub(super) fn go_on(
+        recovery: &Recovery,
+        segments: Arc<Segments>,
+        segment: &Segment,
+        position: &Position,
+    ) -> io::Result<Self> {
+        let maker = Maker::new(recovery, position.run);
+        let current = segment.reopen(&*maker.disk, &maker.folder)?;
+        Ok(Self::new(maker, segments, current, position, recovery.segment_size))
+    }
+
+    fn new(
+        maker: Maker,
+        segments: Arc<Segments>,
+        current: Segment,
+        position: &Position,
+        segment_size: u64,
+    ) -> Self {
+        let Position { offset, key, sequence, .. } = *position;
+        Self {
+            maker,
+            segments,
+            current,
+            ahead: None,
+            offset,
+            key,
+            sequence,
+            synced: sequence,
+            segment_size,
+            is_out_of_room: false,
+        }
     }
 
     /// The segments, for readers.
@@ -102,9 +152,11 @@ impl Log {
         &self.segments
     }
 
-    /// Where the next record will lie. Goes on to the next segment if this one is full.
+    /// Where the next record will lie. Goes on to the next segment if this one is full, or if the disk is and a segment
+    /// can be had that has its room already.
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
-        if self.offset >= self.segment_size {
+        let is_out_of_room = std::mem::take(&mut self.is_out_of_room) && self.maker.spare.is_there();
+        if self.offset >= self.segment_size || is_out_of_room {
             // This one is synced to its end before a record goes into the next.
             if self.synced < self.sequence && self.maker.disk.keeps(Rule::SyncSegment) {
                 self.sync()?;
@@ -165,7 +217,9 @@ impl Log {
         let (head, checksum) = header.encode(rest());
         let slices: Vec<IoSlice<'_>> = std::iter::once(&head[..]).chain(rest()).map(IoSlice::new).collect();
         let write = || self.current.file.write_vectored_at(&slices, self.offset);
-        self.maker.ballast.relieve(write).map_err(|error| self.take_back(error))?;
+        let written = self.maker.ballast.relieve(write);
+        self.is_out_of_room = written.as_ref().is_err_and(is_full);
+        written.map_err(|error| self.take_back(error))?;
         let length: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
         self.offset = align(self.offset + length);
         self.key = checksum;

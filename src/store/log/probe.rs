@@ -10,6 +10,7 @@ use crate::store::ballast::Ballast;
 use crate::store::disk::simulated::Simulated;
 use crate::store::layout::Layout;
 use crate::store::recovery::Recovery;
+use crate::store::spare::Spare;
 
 use super::append::{AppendError, Log};
 use super::read::{Reader, proves_loss};
@@ -77,6 +78,7 @@ fn empty_log() -> io::Result<Recovery> {
     let (disk, layout) = (Simulated::new(0).disk(), Layout::new(Path::new(ROOT)));
     disk.create_folder(&layout.log())?;
     let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), 0));
+    let spare = Arc::new(Spare::find(Arc::clone(&disk), &layout.log(), 0)?);
     // The segment is never full.
-    Ok(Recovery { disk, layout, cache_size: 0, segment_size: u64::MAX, ballast })
+    Ok(Recovery { disk, layout, cache_size: 0, segment_size: u64::MAX, ballast, spare })
 }

@@ -2,7 +2,8 @@
 //!
 //! The page cache is not the disk. After a kill between a write and its sync, or after a sync that failed, records read
 //! whole that the disk does not have. So whatever is accepted here is copied into a segment of a new run, payloads too,
-//! synced, and covered by a durable commit before anybody is served.
+//! synced, and covered by a durable commit before anybody is served. Where nothing was written behind the checkpoint the log
+//! goes on in the same segment: that costs no room, which there may not be.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use crate::store::disk::{Disk, Rule};
 use crate::store::metadata::{Change, Metadata, MetadataError, Tables, Write};
 use crate::store::recovery::Recovery;
+use crate::store::spare::Spare;
 
 use super::Position;
 use super::append::{AppendError, Log};
@@ -65,6 +67,9 @@ pub(in crate::store) fn replay(
     let at = |error| ReplayError::Io { path: folder.clone(), error };
     for (number, segment) in &found.segments {
         segments.add(*number, Arc::clone(&segment.file), segment.file.length().map_err(at)?);
+    }
+    if let Some((segment, position)) = found.untouched_end().map_err(at)? {
+        return Log::go_on(recovery, Arc::clone(segments), segment, position).map_err(at);
     }
     let sequence = found.position.map_or(0, |position| position.sequence);
     let is_copy_synced = disk.keeps(Rule::CopyTail);
@@ -125,6 +130,7 @@ fn find(disk: &dyn Disk, folder: &Path, metadata: &Metadata) -> Result<Found, Re
                     None => return Err(ReplayError::Lost { path, what: "its header" }),
                 }
             }
+            None if Spare::is_name(&name) => {}
             None => disk.unlink(&path).map_err(|error| at(&path, error))?,
         }
     }
@@ -189,6 +195,19 @@ impl Found {
             visit(next, &record)?;
             (segment, reader) = (next, next_reader);
         }
+    }
+
+    /// Where the last checkpoint was made, if nothing was written behind it, not even in part: then there is nothing to
+    /// copy, and the log can go on there.
+    fn untouched_end(&self) -> io::Result<Option<(&Segment, &Position)>> {
+        let Some(position) = &self.position else { return Ok(None) };
+        for (number, segment) in self.segments.range(position.segment..) {
+            let end = if *number == position.segment { position.offset } else { BLOCK };
+            if segment.file.length()? > end {
+                return Ok(None);
+            }
+        }
+        Ok(self.segments.get(&position.segment).map(|segment| (segment, position)))
     }
 
     /// The log may end at a record that is not whole, but only if nothing proves that it had been.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::disk::{Disk, DiskFile, Rule};
+use crate::store::spare::{Create, write_in_place};
 
 use super::format::SegmentHeader;
 use super::{Key, RunId};
@@ -28,15 +29,21 @@ pub(in crate::store) fn number(name: &str) -> Option<u64> {
 }
 
 impl Segment {
-    /// Makes a segment, durably and under its name, before anything is written into it.
-    pub(super) fn create(disk: &dyn Disk, folder: &Path, number: u64, run: RunId) -> io::Result<Self> {
+    /// Makes a segment of an empty file, durably and under its name, before anything is written into it.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        folder: &Path,
+        number: u64,
+        run: RunId,
+        create: Create<'_>,
+    ) -> io::Result<Self> {
         let header = SegmentHeader { number, run, seed: Key::random() };
         let target = path(folder, number);
         let temporary = target.with_extension("new");
         // An attempt that failed half-way may have left either.
         disk.unlink(&target)?;
         disk.unlink(&temporary)?;
-        let file = disk.create(&temporary)?;
+        let file = create(&temporary)?;
         write_in_place(&*file);
         file.write_at(&header.encode(), 0)?;
         file.sync()?;
@@ -45,6 +52,12 @@ impl Segment {
             disk.sync_folder(folder)?;
         }
         Ok(Self { header, file })
+    }
+
+    /// The same segment, to be written on.
+    pub(super) fn reopen(&self, disk: &dyn Disk, folder: &Path) -> io::Result<Self> {
+        let file = disk.open(&path(folder, self.header.number))?;
+        Ok(Self { header: self.header, file })
     }
 
     /// Opens a segment. `None` if it has no valid header, which it had before it got its name.
@@ -57,17 +70,6 @@ impl Segment {
         }
         let header = SegmentHeader::decode(&bytes).filter(|header| header.number == number);
         Ok(header.map(|header| Self { header, file }))
-    }
-}
-
-/// On btrfs a file that is written and synced piece by piece is far cheaper without copying on write, which has to be
-/// said while it is empty. Elsewhere the flag is not known, and nothing is lost.
-fn write_in_place(file: &dyn DiskFile) {
-    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
-    if let Some(file) = file.file()
-        && let Ok(flags) = ioctl_getflags(file)
-    {
-        let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
     }
 }
 

@@ -38,6 +38,30 @@ impl Health {
 }
 
 impl Backend {
+    /// What the file keeps when redb makes it shorter, in bytes: what a few deletions write, on a disk that has become
+    /// full meanwhile. redb finds it at the next start, and puts it to use.
+    const KEPT: u64 = 4 << 20;
+
+    /// Makes the file shorter or longer. Where there is plenty of room the file has it from then on, so that nothing that is
+    /// written into it later meets a full disk.
+    fn resize(&self, length: u64) -> io::Result<()> {
+        let now = self.file.length()?;
+        let kept = length.saturating_add(Self::KEPT);
+        if length <= now {
+            return if kept < now { self.file.set_length(kept) } else { Ok(()) };
+        }
+        self.take_room(now, length);
+        self.ballast.relieve(|| self.file.set_length(length))
+    }
+
+    /// Takes room for the first `length` bytes, of which the file lacks those from `from` on, if there is plenty.
+    pub(super) fn take_room(&self, from: u64, length: u64) {
+        if self.ballast.is_plenty_for(length - from) {
+            // What could not be taken has to be found when it is written.
+            let _ = self.file.allocate(length);
+        }
+    }
+
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.health.has_failed.store(true, Ordering::SeqCst);
@@ -56,7 +80,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.note(self.ballast.relieve(|| self.file.set_length(len)))
+        self.note(self.resize(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {

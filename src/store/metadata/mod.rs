@@ -34,7 +34,7 @@ pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
 pub use tables::{Read, Tables, Write};
 
 use super::ballast::Ballast;
-use super::disk::{Disk, DiskFile, Rule, parent};
+use super::disk::{Disk, DiskFile, Rule, is_full, parent};
 use super::format::VERSION;
 use backend::{Backend, Health};
 
@@ -59,6 +59,22 @@ pub enum MetadataError {
     Closed,
     #[error("metadata.redb holds a row in table {table} that cannot be read: {reason}")]
     Row { table: &'static str, reason: String },
+}
+
+impl MetadataError {
+    /// Whether the disk had no room.
+    pub(super) fn is_full(&self) -> bool {
+        use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
+        match self {
+            Self::File(error)
+            | Self::Open(DatabaseError::Storage(StorageError::Io(error)))
+            | Self::Transaction(TransactionError::Storage(StorageError::Io(error)))
+            | Self::Table(TableError::Storage(StorageError::Io(error)))
+            | Self::Commit(CommitError::Storage(StorageError::Io(error)))
+            | Self::Storage(StorageError::Io(error)) => is_full(error),
+            _ => false,
+        }
+    }
 }
 
 /// The tables as of the last committed group. Held for one look-up or one page of a listing, never across an await.
@@ -119,9 +135,11 @@ impl Metadata {
         ballast: &Arc<Ballast>,
     ) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
-        let is_new = file.length()? == 0;
+        let length = file.length()?;
+        let is_new = length == 0;
         let health = Arc::new(Health::default());
         let backend = Backend { file, ballast: Arc::clone(ballast), health: Arc::clone(&health) };
+        backend.take_room(0, length);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let snapshot = match open_snapshot(&database) {
             Err(MetadataError::Table(redb::TableError::TableDoesNotExist(_))) => {

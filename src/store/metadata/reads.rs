@@ -325,16 +325,26 @@ impl<A: Access> Tables<A> {
         row.map(|row| decode("state", row.value())).transpose()
     }
 
-    /// At most `limit` payloads that lie in the log, the oldest first.
-    pub(in crate::store) fn log_payloads(&self, limit: usize) -> Result<Vec<LogPayload>, MetadataError> {
+    /// At most `limit` payloads that lie in the log at places (segment, offset) that are wanted, the oldest first.
+    pub(in crate::store) fn log_payloads(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(&(u64, u64)) -> bool,
+    ) -> Result<Vec<LogPayload>, MetadataError> {
         let mut payloads = Vec::new();
-        for entry in self.log_payloads.iter()?.take(limit) {
+        for entry in self.log_payloads.iter()? {
             let (key, digest) = entry?;
             let (segment, offset) = key.value();
+            if !is_wanted(&(segment, offset)) {
+                continue;
+            }
             let digest = digest_of("log_payloads", digest.value())?;
             if let Some(BlobRow { size, place }) = self.blob(&digest)? {
                 debug_assert_eq!(place, Place::Log { segment, offset });
                 payloads.push(LogPayload { digest, segment, offset, size });
+            }
+            if payloads.len() >= limit {
+                break;
             }
         }
         Ok(payloads)

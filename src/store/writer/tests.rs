@@ -205,7 +205,7 @@ async fn the_background_work_goes_on_after_an_error_of_the_database() {
         }
         machine.fail(Call::Read, calls, Failure::Device);
         let end = Instant::now() + WAIT;
-        let is_settled = || store.read().log_payloads(1).is_ok_and(|left| left.is_empty());
+        let is_settled = || store.read().log_payloads(1, |_| true).is_ok_and(|left| left.is_empty());
         while !is_settled() {
             assert!(Instant::now() < end, "nothing settles any more after read {calls} has failed");
             tokio::time::sleep(Duration::from_millis(5)).await;

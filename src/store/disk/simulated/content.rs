@@ -1,6 +1,6 @@
 //! The bytes of one file: as the cache has them, as the disk has them, and what lies between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::random::Random;
@@ -17,6 +17,8 @@ pub(super) struct Content {
     dirty: BTreeMap<usize, Vec<[u8; BLOCK]>>,
     /// What the length has been since the last sync.
     lengths: Vec<usize>,
+    /// Where the device has a defect: whoever reads there gets an error.
+    defects: BTreeSet<usize>,
 }
 
 impl Content {
@@ -27,6 +29,10 @@ impl Content {
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let rest = self.cache.get(position(offset)?..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
+        let start = position(offset)?;
+        if self.defects.range(start..start + count).next().is_some() {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
@@ -65,6 +71,12 @@ impl Content {
                 self.dirty.entry(block).or_default().push(block_of(&self.cache, block));
             }
         }
+    }
+
+    /// Lets every read fail from now on that goes over a byte.
+    pub(super) fn break_at(&mut self, offset: u64) -> io::Result<()> {
+        self.defects.insert(position(offset)?);
+        Ok(())
     }
 
     /// Turns a byte over, as a disk does that rots.

@@ -111,6 +111,13 @@ impl Simulated {
         state.content(number).map(|content| content.rot(offset))
     }
 
+    /// Lets every read fail from now on that goes over a byte of a file (`EIO`), for good.
+    pub fn break_at(&self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let number = state.names.file(path)?;
+        state.content(number).and_then(|content| content.break_at(offset))
+    }
+
     /// Lets the machine stand still at the changing call that comes after `calls` others: it may have happened or not,
     /// and all calls fail from then on, until there is a kill or a cut.
     pub fn stop_after(&self, calls: usize) {
