@@ -136,7 +136,7 @@ impl Process {
     /// Waits until these have files.
     fn wait_until_settled(&self, disk: &Arc<dyn Disk>, payloads: &[Bytes]) -> Result<(), String> {
         let has_file = |bytes: &Bytes| {
-            let hex = digest(bytes).hex().to_owned();
+            let hex = digest(bytes).hex();
             let folder = Path::new("/blobs/sha256").join(&hex[..2]);
             disk.list(&folder).unwrap().iter().any(|name| name.to_string_lossy().starts_with(&hex))
         };

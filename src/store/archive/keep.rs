@@ -52,6 +52,7 @@ impl From<io::Error> for KeepError {
 }
 
 /// What a segment does not tell any more the tables do: to the archive it is damaged.
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn unreadable(error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the log cannot be read: {error}"))
 }
