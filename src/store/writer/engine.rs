@@ -62,6 +62,9 @@ impl Engine {
         if end.is_err() {
             self.shared.fail();
         }
+        // Whoever has a place in the queue and is about to take it would wait for an answer for good.
+        queue.close();
+        while queue.blocking_recv().is_some() {}
     }
 
     /// Does what a message asks for. Returns the next one, if it was taken from the queue already.
