@@ -12,6 +12,8 @@ mod support;
 mod arguments;
 mod contestant;
 mod measure;
+mod nginx;
+mod place;
 mod rows;
 mod table;
 

@@ -4,6 +4,7 @@
 //! command line was wrong.
 
 mod allocator;
+mod bench;
 mod check;
 pub mod config;
 mod pieces;
@@ -30,6 +31,8 @@ enum Command {
     Check(check::Check),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
+    /// Load a registry, and check every answer
+    Bench(bench::Bench),
 }
 
 /// Reads the command line and does what it says.
@@ -38,5 +41,6 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }
