@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use holdfast::load::{Failure, Limit, Load, Tally};
+use holdfast::load::{Connection, Failure, Limit, Tally};
 
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
@@ -20,8 +20,20 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(load: &Load, cpu: Duration) -> Self {
-        Self { done: load.total(), elapsed: load.elapsed, cpu }
+    /// Does `work` on so many connections, until the limit.
+    pub(crate) fn take<W>(
+        server: &Server,
+        connections: usize,
+        limit: Limit,
+        work: &W,
+    ) -> Result<Self, Failure>
+    where
+        W: Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync + ?Sized,
+    {
+        let before = cpu_time(server.pid())?;
+        let load = run(&server.target, connections, limit, work)?;
+        let cpu = cpu_time(server.pid())?.saturating_sub(before);
+        Ok(Self { done: load.total(), elapsed: load.elapsed, cpu })
     }
 
     /// Operations in a second.
@@ -65,12 +77,10 @@ impl Runner {
         settle();
         let warm_up = Limit { operations: row.connections.min(8) as u64, time };
         if row.operations == u64::MAX {
-            run(&self.server.target, row.connections, warm_up, &*self.work)?;
+            Turn::take(&self.server, row.connections, warm_up, &*self.work)?;
         }
-        let before = cpu_time(self.server.pid())?;
         let limit = Limit { operations: row.operations, time };
-        let load = run(&self.server.target, row.connections, limit, &*self.work)?;
-        self.turns.push(Turn::new(&load, cpu_time(self.server.pid())?.saturating_sub(before)));
+        self.turns.push(Turn::take(&self.server, row.connections, limit, &*self.work)?);
         Ok(())
     }
 

@@ -67,11 +67,11 @@ fn pull_large(place: &Place<'_>) -> Result<Work, Failure> {
 const VERIFIED: u64 = 64;
 
 fn pull_small(place: &Place<'_>) -> Result<Work, Failure> {
-    const BLOBS: usize = 200;
+    const BLOBS: u64 = 200;
     let stem = Stem::new(64 * KIB);
     let blobs = (0..BLOBS).map(|_| place.put_blob(&stem)).collect::<Result<Vec<_>, Failure>>()?;
     Ok(Box::new(move |connection, number| {
-        let (path, blob) = blobs.iter().cycle().nth(number as usize % BLOBS).unwrap();
+        let (path, blob) = &blobs[usize::try_from(number % BLOBS).unwrap()];
         match number % VERIFIED {
             0 => pull_verified(connection, path, *blob),
             _ => pull(connection, path, blob.size),
