@@ -38,3 +38,20 @@ fn group(digits: &str) -> String {
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_in_the_unit_that_suits_them() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0.04, 99.94, 100.4, 12_345.6].map(grouped), ["0.0", "99.9", "100", "12,346"]);
+        let times = [0, 999, 1_000, 999_949, 1_000_000, 90_000_000].map(|us| time(Duration::from_micros(us)));
+        assert_eq!(times, ["0 µs", "999 µs", "1.0 ms", "999.9 ms", "1.00 s", "90.00 s"]);
+        assert_eq!(
+            [5e4, 9.96e6, 3.4e8, 2.4e9].map(bandwidth),
+            ["0.1 MB/s", "10.0 MB/s", "340 MB/s", "2.40 GB/s"]
+        );
+    }
+}

@@ -184,3 +184,65 @@ impl<W: Work + ?Sized> Worker<'_, W> {
         thread::sleep(REST);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn load(operations: u64, watch: &Watch, work: &dyn Work) -> Load {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let target = Target::from(listener.local_addr().unwrap());
+        let limit = Limit { operations, time: Duration::from_secs(60) };
+        run(&Plan { target: &target, connections: 3, limit }, watch, work)
+    }
+
+    #[test]
+    fn what_went_well_and_what_failed_is_counted_apart() {
+        let watch = Watch::default();
+        let work = |_: &mut Connection, number: u64| match number % 10 {
+            0 => Err(Failure::Malformed("every tenth")),
+            _ => Ok(7),
+        };
+        let load = load(100, &watch, &work);
+        assert_eq!((load.total().operations, load.total().bytes), (90, 90 * 7));
+        let failures: Vec<_> = load.failures.iter().map(|(class, count, _)| (class, count)).collect();
+        assert_eq!(failures, [("not HTTP", 10)]);
+        let live =
+            [&watch.operations, &watch.bytes, &watch.failures].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(live, [90, 90 * 7, 10]);
+    }
+
+    #[test]
+    fn kinds_are_measured_apart() {
+        struct Two;
+        impl Work for Two {
+            fn kind(&self, number: u64) -> &'static str {
+                if number < 2 { "first" } else { "rest" }
+            }
+            fn perform(&self, _: &mut Connection, _: u64) -> Result<u64, Failure> {
+                Ok(1)
+            }
+        }
+        let load = load(10, &Watch::default(), &Two);
+        let counts: Vec<_> = load.tallies.iter().map(|(kind, tally)| (*kind, tally.operations)).collect();
+        assert_eq!(counts, [("first", 2), ("rest", 8)]);
+    }
+
+    #[test]
+    fn what_is_given_up_counts_for_nothing_when_somebody_stops_it_and_has_failed_when_it_is_overdue() {
+        for (stop, failed) in [(Stop::set as fn(&Stop), 0), (Stop::set_overdue, 3)] {
+            let watch = Watch::default();
+            let gate = Gate::new(3);
+            let work = |_: &mut Connection, _: u64| {
+                gate.pass();
+                stop(&watch.stop);
+                watch.stop.check().map(|()| 0)
+            };
+            let load = load(u64::MAX, &watch, &work);
+            assert_eq!((load.total().operations, load.failures.total()), (0, failed));
+        }
+    }
+}
