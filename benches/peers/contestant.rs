@@ -32,7 +32,7 @@ impl Contestant {
     /// distribution, where it is installed.
     pub(crate) fn distribution() -> Option<Self> {
         let found = ["registry", "docker-registry"].into_iter().find_map(|program| {
-            let version = version(program)?;
+            let version = version(program, "--version")?;
             let command = format!("{program} serve {{folder}}/distribution.yml");
             Some(Self::registry(format!("distribution {version}"), command))
         });
@@ -44,13 +44,13 @@ impl Contestant {
 
     /// nginx, where it is installed.
     fn nginx() -> Option<Self> {
-        match version("nginx") {
+        match version("nginx", "-v") {
             None => {
                 println!("skipped: nginx (it is not on the PATH)");
                 None
             }
             Some(version) => {
-                let (name, command) = (version, nginx::COMMAND.to_owned());
+                let (name, command) = (version.replace('/', " "), nginx::COMMAND.to_owned());
                 Some(Self { name, command, prepare: nginx::prepare, is_registry: false })
             }
         }
@@ -77,7 +77,7 @@ pub(crate) fn installed(others: &[(String, String)]) -> Vec<Contestant> {
     let mut contestants = vec![Contestant::holdfast()];
     contestants.extend(Contestant::distribution());
     for (name, command) in others {
-        match version(command.split_whitespace().next().unwrap_or_default()) {
+        match version(command.split_whitespace().next().unwrap_or_default(), "--version") {
             Some(_) => contestants.push(Contestant::registry(name.clone(), command.clone())),
             None => println!("skipped: {name} (its command cannot be run)"),
         }
@@ -86,14 +86,12 @@ pub(crate) fn installed(others: &[(String, String)]) -> Vec<Contestant> {
     contestants
 }
 
-/// The last word of what a program says of its version, if it can be run.
-fn version(program: &str) -> Option<String> {
-    let output =
-        Command::new(program).arg("-v").output().or_else(|_| Command::new(program).arg("--version").output());
-    let output = output.ok()?;
+/// The last word of what a program says when it is asked so for its version, if it can be run.
+fn version(program: &str, question: &str) -> Option<String> {
+    let output = Command::new(program).arg(question).output().ok()?;
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     let version = text.split_whitespace().last().unwrap_or_default();
-    Some(version.trim_end_matches("+unknown").to_owned())
+    Some(version.trim_start_matches('v').trim_end_matches("+unknown").to_owned())
 }
 
 /// Distribution as its image comes, but for the lines that it would log for each request.
