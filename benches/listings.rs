@@ -4,12 +4,15 @@
 
 mod support;
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
-use support::{Connection, EMPTY_INDEX, INDEX_TYPE, Limit, Request, Server, rounds, run, sha256};
+use holdfast::load::{Connection, EMPTY_INDEX, Failure, Limit, Request};
+use holdfast::oci::{Algorithm, ManifestType};
+use holdfast::store::Hasher;
+use support::{Server, rounds, run};
 
 const PAGE: u64 = 100;
 const CONNECTIONS: usize = 4;
@@ -17,31 +20,33 @@ const CONNECTIONS: usize = 4;
 const BATCH: u64 = 64;
 
 /// Tags of seven digits, set many at a time by `tag` parameters.
-fn fill(server: &Server, repository: &str, count: u64) -> io::Result<()> {
-    let digest = sha256(EMPTY_INDEX.as_bytes());
+fn fill(server: &Server, repository: &str, count: u64) -> Result<(), Failure> {
+    let digest = Hasher::digest(Algorithm::Sha256, EMPTY_INDEX.as_bytes());
     let work = |connection: &mut Connection, number: u64| {
         let tags = (number * BATCH..count.min((number + 1) * BATCH)).map(|tag| format!("tag={tag:07}"));
         let path = format!("/v2/{repository}/manifests/{digest}?{}", tags.collect::<Vec<_>>().join("&"));
-        let request = Request::new("PUT", &path).header("Content-Type", INDEX_TYPE);
-        connection.send(request.body(vec![IoSlice::new(EMPTY_INDEX.as_bytes())]))?.expect(201)?;
+        let request = Request::new("PUT", &path).header("Content-Type", ManifestType::OciIndex.as_str());
+        connection.ask(&request.body(vec![IoSlice::new(EMPTY_INDEX.as_bytes())]), 201)?;
         Ok(0)
     };
     let limit = Limit { operations: count.div_ceil(BATCH), time: Duration::MAX };
-    run(server.address, 8, limit, &work).map(drop)
+    run(&server.target, 8, limit, &work).map(drop)
 }
 
 /// The page behind the tag in the middle, which has to end where it should.
-fn list(connection: &mut Connection, repository: &str, count: u64) -> io::Result<u64> {
+fn list(connection: &mut Connection, repository: &str, count: u64) -> Result<u64, Failure> {
     let middle = count / 2;
     let path = format!("/v2/{repository}/tags/list?n={PAGE}&last={middle:07}");
     let mut body = Vec::new();
-    connection
-        .exchange(Request::new("GET", &path), &mut |bytes| body.extend_from_slice(bytes))?
-        .expect(200)?;
+    let request = Request::new("GET", &path);
+    connection.fetch(&request, 200, &mut |bytes| body.extend_from_slice(bytes))?;
     let last = format!("{:07}\"]}}", middle + PAGE);
     match body.trim_ascii_end().ends_with(last.as_bytes()) {
         true => Ok(0),
-        false => Err(io::Error::other(format!("another page: {}", String::from_utf8_lossy(&body)))),
+        false => {
+            let found = String::from_utf8_lossy(&body).into_owned();
+            Err(Failure::Content { request: request.to_string(), found })
+        }
     }
 }
 
@@ -55,7 +60,7 @@ fn tags(criterion: &mut Criterion) {
         fill(&server, &repository, count).unwrap();
         group.bench_function(format!("of {count}"), |bencher| {
             bencher.iter_custom(|iterations| {
-                rounds(server.address, CONNECTIONS, iterations, &|connection, _| {
+                rounds(&server.target, CONNECTIONS, iterations, &|connection, _| {
                     list(connection, &repository, count)
                 })
             });

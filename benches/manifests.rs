@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
-use support::{
-    Connection, MANIFEST_TYPE, Server, Stem, check_blob, image_manifest, pull, push_blob, put_manifest,
-    rounds, sha256,
-};
+use holdfast::load::{Connection, Failure, Stem, check_blob, image_manifest, pull, push_blob, put_manifest};
+use holdfast::oci::{Algorithm, ManifestType};
+use holdfast::store::Hasher;
+use support::{Server, rounds};
 
 const CONNECTIONS: [usize; 2] = [1, 8];
 const REPOSITORY: &str = "bench/manifests";
@@ -21,15 +21,15 @@ fn questions(criterion: &mut Criterion) {
     let (server, stem) = (Server::start(), Stem::new(2_000));
     let (blob, mut connection) = (stem.payload(), server.connect());
     let size = push_blob(&mut connection, REPOSITORY, &blob).unwrap();
-    let manifest = image_manifest((&blob.digest, size), &[(blob.digest.as_str(), size); 6]);
-    put_manifest(&mut connection, REPOSITORY, "latest", MANIFEST_TYPE, &manifest).unwrap();
-    let digest = sha256(&manifest);
+    let manifest = image_manifest(blob.blob(), &[blob.blob(); 6]);
+    put_manifest(&mut connection, REPOSITORY, "latest", ManifestType::OciImage, &manifest).unwrap();
+    let digest = Hasher::digest(Algorithm::Sha256, &manifest);
     let by_tag = format!("/v2/{REPOSITORY}/manifests/latest");
     let by_digest = format!("/v2/{REPOSITORY}/manifests/{digest}");
-    let of_blob = format!("/v2/{REPOSITORY}/blobs/{}", blob.digest);
+    let of_blob = blob.blob().path(REPOSITORY);
     let length = manifest.len() as u64;
 
-    type Ask<'a> = &'a (dyn Fn(&mut Connection, u64) -> std::io::Result<u64> + Sync);
+    type Ask<'a> = &'a (dyn Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync);
     let questions: [(&str, Ask<'_>); 4] = [
         ("get by tag", &|connection, _| pull(connection, &by_tag, length)),
         ("get by digest", &|connection, _| pull(connection, &by_digest, length)),
@@ -43,7 +43,7 @@ fn questions(criterion: &mut Criterion) {
         for connections in CONNECTIONS {
             group.throughput(Throughput::Elements(connections as u64));
             group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
-                bencher.iter_custom(|iterations| rounds(server.address, connections, iterations, ask));
+                bencher.iter_custom(|iterations| rounds(&server.target, connections, iterations, ask));
             });
         }
     }

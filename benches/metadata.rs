@@ -4,7 +4,6 @@
 
 #[path = "support/in_process.rs"]
 mod in_process;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +11,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use holdfast::oci::{Algorithm, Reference, RepositoryName};
+use holdfast::load::EMPTY_INDEX;
+use holdfast::oci::{Algorithm, ManifestType, Reference, RepositoryName};
 use holdfast::registry::{MountSource, PutManifest, Registry};
 use holdfast::store::Hasher;
 
 use in_process::InProcess;
-use support::{EMPTY_INDEX, INDEX_TYPE};
-
 const SUBMITTERS: [u64; 3] = [1, 8, 64];
 
 /// Measures `work`, which is told a number that it never had before, done once by every submitter in an iteration.
@@ -71,7 +69,7 @@ fn tags(criterion: &mut Criterion) {
             reference: Reference::Tag(format!("t{number}").parse().unwrap()),
             tags: Vec::new(),
             expected: None,
-            content_type: Some(INDEX_TYPE.to_owned()),
+            content_type: Some(ManifestType::OciIndex.as_str().to_owned()),
             bytes: Bytes::from_static(EMPTY_INDEX.as_bytes()),
             precondition: None,
         };

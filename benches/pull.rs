@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
-use support::{Connection, Request, Server, Stem, pull, pull_verified, push_blob, rounds};
+use holdfast::load::{Connection, Failure, Request, Stem, pull, pull_verified, push_blob};
+use support::{Server, rounds};
 
 const CONNECTIONS: [usize; 2] = [1, 8];
 
@@ -23,18 +24,18 @@ impl Blob {
     fn push(server: &Server, size: usize) -> Self {
         let stem = Stem::new(size);
         let (payload, mut connection) = (stem.payload(), server.connect());
-        let size = push_blob(&mut connection, "bench/pull", &payload).unwrap();
-        let path = format!("/v2/bench/pull/blobs/{}", payload.digest);
-        pull_verified(&mut connection, &path, size, &payload.digest).unwrap();
+        push_blob(&mut connection, "bench/pull", &payload).unwrap();
+        let path = payload.blob().path("bench/pull");
+        let size = pull_verified(&mut connection, &path, payload.blob()).unwrap();
         Self { path, size }
     }
 
     /// A range of this many bytes, which lies elsewhere each time.
-    fn pull_range(&self, connection: &mut Connection, number: u64, length: u64) -> std::io::Result<u64> {
+    fn pull_range(&self, connection: &mut Connection, number: u64, length: u64) -> Result<u64, Failure> {
         let first = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (self.size - length);
         let range = format!("bytes={first}-{}", first + length - 1);
         let request = Request::new("GET", &self.path).header("Range", &range);
-        Ok(connection.send(request)?.expect(206)?.expect_length(length)?.length)
+        connection.ask(&request, 206).map(|response| response.length)
     }
 }
 
@@ -43,7 +44,7 @@ fn measure(
     server: &Server,
     name: &str,
     size: u64,
-    work: &(impl Fn(&mut Connection, u64) -> std::io::Result<u64> + Sync),
+    work: &(impl Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync),
 ) {
     let mut group = criterion.benchmark_group(format!("pull/{name}"));
     group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(2));
@@ -51,7 +52,7 @@ fn measure(
     for connections in CONNECTIONS {
         group.throughput(Throughput::Bytes(size * connections as u64));
         group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
-            bencher.iter_custom(|iterations| rounds(server.address, connections, iterations, work));
+            bencher.iter_custom(|iterations| rounds(&server.target, connections, iterations, work));
         });
     }
 }

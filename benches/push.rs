@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
-use support::{Server, Stem, push_blob, push_image, rounds};
+use holdfast::load::{Stem, push_blob, push_image};
+use support::{Server, rounds};
 
 const CONNECTIONS: [usize; 2] = [1, 8];
 
@@ -24,7 +25,7 @@ fn blobs(criterion: &mut Criterion) {
             group.throughput(Throughput::Bytes((size * connections) as u64));
             group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
                 bencher.iter_custom(|iterations| {
-                    rounds(server.address, connections, iterations, &|connection, _| {
+                    rounds(&server.target, connections, iterations, &|connection, _| {
                         push_blob(connection, "bench/push", &stem.payload())
                     })
                 });
@@ -42,8 +43,10 @@ fn images(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(connections as u64));
         group.bench_function(BenchmarkId::from_parameter(connections), |bencher| {
             bencher.iter_custom(|iterations| {
-                rounds(server.address, connections, iterations, &|connection, number| {
-                    push_image(connection, "bench/images", &format!("t{number}"), &config, &[&layer; 4])
+                rounds(&server.target, connections, iterations, &|connection, number| {
+                    let (config, layers) = (config.payload(), [(); 4].map(|()| layer.payload()));
+                    let tag = format!("t{number}");
+                    push_image(connection, "bench/images", tag, &config, &[], &layers).map(|(_, bytes)| bytes)
                 })
             });
         });

@@ -5,7 +5,6 @@
 
 #[path = "support/in_process.rs"]
 mod in_process;
-mod support;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,12 +14,11 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use holdfast::oci::{Algorithm, Digest, Manifest, RepositoryName, Tag};
+use holdfast::load::{Blob, image_manifest};
+use holdfast::oci::{Algorithm, Digest, Manifest, ManifestType, RepositoryName, Tag};
 use holdfast::store::Hasher;
 
 use in_process::InProcess;
-use support::{MANIFEST_TYPE, image_manifest};
-
 const REPOSITORY: &str = "team/project/component";
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -35,11 +33,12 @@ fn vocabulary(criterion: &mut Criterion) {
     group.bench_function("name", |bencher| bencher.iter(|| black_box(REPOSITORY).parse::<RepositoryName>()));
     group.bench_function("tag", |bencher| bencher.iter(|| black_box("v1.2.3-rc.1").parse::<Tag>()));
     group.bench_function("digest", |bencher| bencher.iter(|| black_box(DIGEST).parse::<Digest>()));
+    let blob = Blob { digest: DIGEST.parse().unwrap(), size: 1_000 };
     for layers in [4, 40] {
-        let manifest = image_manifest((DIGEST, 1), &vec![(DIGEST, 1_000); layers]);
+        let manifest = image_manifest(blob, &vec![blob; layers]);
         group.throughput(Throughput::Bytes(manifest.len() as u64));
         group.bench_function(format!("manifest/{layers} layers"), |bencher| {
-            bencher.iter(|| Manifest::parse(black_box(&manifest), Some(MANIFEST_TYPE)));
+            bencher.iter(|| Manifest::parse(black_box(&manifest), Some(ManifestType::OciImage.as_str())));
         });
     }
 }

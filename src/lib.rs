@@ -11,11 +11,13 @@
 //! - [`oci`] is the vocabulary of the specifications, and knows nobody.
 //!
 //! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs; both know none of the above.
+//! [`load`] is the other side of the conversation: a client that loads registries and checks what they answer.
 
 pub mod api;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod load;
 pub mod observe;
 pub mod oci;
 pub mod registry;

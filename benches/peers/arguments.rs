@@ -4,10 +4,14 @@ use std::time::Duration;
 
 const USAGE: &str = "\
 cargo bench --bench peers -- [--rounds N] [--seconds N] [--only TEXT]… [NAME=COMMAND]…
+cargo bench --bench peers -- --scaling [--million] [--fill N] [--seconds N] [--only TEXT]…
 
 --rounds N      turns of each registry in each row (3)
 --seconds N     the longest that a turn lasts (2)
 --only TEXT     only rows whose names contain it
+--scaling       how costs grow with tags, repositories, blobs and connections
+--million       up to 1,000,000 of them instead of 100,000
+--fill N        the longest that filling a registry for a row may take, in seconds (120)
 NAME=COMMAND    another registry; in its command {port} and {root} stand for where it is to listen and to keep its data,
                 {folder} for a folder beside the latter";
 
@@ -15,6 +19,10 @@ NAME=COMMAND    another registry; in its command {port} and {root} stand for whe
 pub(crate) struct Arguments {
     pub(crate) rounds: usize,
     pub(crate) turn: Duration,
+    pub(crate) is_scaling: bool,
+    pub(crate) has_million: bool,
+    /// The longest that filling a registry for a row of the scaling part may take.
+    pub(crate) fill: Duration,
     only: Vec<String>,
     /// Names and commands.
     pub(crate) others: Vec<(String, String)>,
@@ -23,7 +31,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Reads the process' own; the error is a text for people.
     pub(crate) fn read() -> Result<Self, String> {
-        let mut read = Self { rounds: 3, turn: Duration::from_secs(2), only: Vec::new(), others: Vec::new() };
+        let mut read = Self {
+            rounds: 3,
+            turn: Duration::from_secs(2),
+            is_scaling: false,
+            has_million: false,
+            fill: Duration::from_secs(120),
+            only: Vec::new(),
+            others: Vec::new(),
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| USAGE.to_owned());
@@ -31,7 +47,10 @@ impl Arguments {
                 // cargo says so.
                 "--bench" => {}
                 "--rounds" => read.rounds = number(&value()?)?,
-                "--seconds" => read.turn = Duration::from_secs(number(&value()?)? as u64),
+                "--seconds" => read.turn = seconds(&value()?)?,
+                "--fill" => read.fill = seconds(&value()?)?,
+                "--scaling" => read.is_scaling = true,
+                "--million" => read.has_million = true,
                 "--only" => read.only.push(value()?),
                 other => {
                     let (name, command) = other.split_once('=').ok_or(USAGE)?;
@@ -46,6 +65,10 @@ impl Arguments {
     pub(crate) fn wants(&self, row: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|text| row.contains(text.as_str()))
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    number(text).map(|seconds| Duration::from_secs(seconds as u64))
 }
 
 fn number(text: &str) -> Result<usize, String> {

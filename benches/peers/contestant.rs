@@ -5,47 +5,93 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use holdfast::load::Failure;
+
+use crate::nginx;
+use crate::place::Place;
+use crate::rows::Row;
 use crate::support::{Server, holdfast_command};
 
-/// A registry and how it is started.
+/// A registry, or a server of files, and how it is started.
 pub(crate) struct Contestant {
     pub(crate) name: String,
     command: String,
+    prepare: fn(&Path, SocketAddr) -> io::Result<()>,
+    is_registry: bool,
 }
 
 impl Contestant {
+    pub(crate) fn holdfast() -> Self {
+        Self::registry("holdfast".to_owned(), holdfast_command())
+    }
+
+    fn registry(name: String, command: String) -> Self {
+        Self { name, command, prepare: write_distribution_configuration, is_registry: true }
+    }
+
+    /// distribution, where it is installed.
+    pub(crate) fn distribution() -> Option<Self> {
+        let found = ["registry", "docker-registry"].into_iter().find_map(|program| {
+            let version = version(program, "--version")?;
+            let command = format!("{program} serve {{folder}}/distribution.yml");
+            Some(Self::registry(format!("distribution {version}"), command))
+        });
+        if found.is_none() {
+            println!("skipped: distribution (neither `registry` nor `docker-registry` is on the PATH)");
+        }
+        found
+    }
+
+    /// nginx, where it is installed.
+    fn nginx() -> Option<Self> {
+        match version("nginx", "-v") {
+            None => {
+                println!("skipped: nginx (it is not on the PATH)");
+                None
+            }
+            Some(version) => {
+                let (name, command) = (version.replace('/', " "), nginx::COMMAND.to_owned());
+                Some(Self { name, command, prepare: nginx::prepare, is_registry: false })
+            }
+        }
+    }
+
     /// Starts it over an empty folder.
-    pub(crate) fn start(&self) -> io::Result<Server> {
-        Server::start_command(&self.command, &write_distribution_configuration)
+    pub(crate) fn start(&self) -> Result<Server, Failure> {
+        Ok(Server::start_command(&self.command, &self.prepare)?)
+    }
+
+    /// Where a row can put things while this one runs.
+    pub(crate) fn place<'a>(&self, server: &'a Server) -> Place<'a> {
+        if self.is_registry { Place::Registry(server) } else { Place::Folder(server) }
+    }
+
+    /// Whether it can do what the row asks for.
+    pub(crate) fn can_do(&self, row: &Row) -> bool {
+        self.is_registry || row.is_pull()
     }
 }
 
-/// holdfast, distribution where it is installed, and the others that were named.
+/// holdfast, distribution and nginx where they are installed, and the others that were named.
 pub(crate) fn installed(others: &[(String, String)]) -> Vec<Contestant> {
-    let mut contestants = vec![Contestant { name: "holdfast".to_owned(), command: holdfast_command() }];
-    match ["registry", "docker-registry"].into_iter().find_map(version) {
-        Some((name, command)) => contestants.push(Contestant { name, command }),
-        None => println!("skipped: distribution (neither `registry` nor `docker-registry` is on the PATH)"),
-    }
+    let mut contestants = vec![Contestant::holdfast()];
+    contestants.extend(Contestant::distribution());
     for (name, command) in others {
-        match is_installed(command.split_whitespace().next().unwrap_or_default()) {
-            true => contestants.push(Contestant { name: name.clone(), command: command.clone() }),
-            false => println!("skipped: {name} (its command cannot be run)"),
+        match version(command.split_whitespace().next().unwrap_or_default(), "--version") {
+            Some(_) => contestants.push(Contestant::registry(name.clone(), command.clone())),
+            None => println!("skipped: {name} (its command cannot be run)"),
         }
     }
+    contestants.extend(Contestant::nginx());
     contestants
 }
 
-fn is_installed(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok()
-}
-
-/// Distribution's name with its version, and the command that serves it, if it can be run.
-fn version(program: &str) -> Option<(String, String)> {
-    let output = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split_whitespace().last().unwrap_or_default().trim_end_matches("+unknown");
-    Some((format!("distribution {version}"), format!("{program} serve {{folder}}/distribution.yml")))
+/// The last word of what a program says when it is asked so for its version, if it can be run.
+fn version(program: &str, question: &str) -> Option<String> {
+    let output = Command::new(program).arg(question).output().ok()?;
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let version = text.split_whitespace().last().unwrap_or_default();
+    Some(version.trim_start_matches('v').trim_end_matches("+unknown").to_owned())
 }
 
 /// Distribution as its image comes, but for the lines that it would log for each request.

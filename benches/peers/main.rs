@@ -1,6 +1,6 @@
 //! holdfast beside other registries: the same load on each in turn, in one run on one machine.
 //!
-//! `cargo bench --bench peers -- [OPTIONS] [NAME=COMMAND…]`. Each row starts every registry over an empty folder, puts in
+//! `cargo bench --bench peers -- [OPTIONS] [NAME=COMMAND…]`, and with `--scaling` how costs grow with what there is. Each row starts every registry over an empty folder, puts in
 //! what the row needs, and then measures one after the other, in a different order each round, with what was written
 //! synced and (as root) the page cache dropped before each turn. Medians are printed. See `docs/PERFORMANCE.md`.
 
@@ -12,7 +12,10 @@ mod support;
 mod arguments;
 mod contestant;
 mod measure;
+mod nginx;
+mod place;
 mod rows;
+mod scaling;
 mod table;
 
 use std::process::ExitCode;
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if arguments.is_scaling {
+        return if scaling::run(&arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let contestants = contestant::installed(&arguments.others);
     let mut has_failed = false;
     table::print_head();

@@ -1,19 +1,50 @@
 //! One row: every contestant is prepared, then they take turns.
 
 use std::fs;
-use std::io;
 use std::thread;
 use std::time::Duration;
+
+use holdfast::load::{Connection, Failure, Limit, Tally};
 
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
 use crate::rows::{Row, Work};
-use crate::support::{Limit, Load, Memory, Server, cpu_time, run};
+use crate::support::{Memory, Server, cpu_time, run};
 
 /// One turn.
 pub(crate) struct Turn {
-    pub(crate) load: Load,
+    pub(crate) done: Tally,
+    pub(crate) elapsed: Duration,
+    /// The server's processor time.
     pub(crate) cpu: Duration,
+}
+
+impl Turn {
+    /// Does `work` on so many connections, until the limit.
+    pub(crate) fn take<W>(
+        server: &Server,
+        connections: usize,
+        limit: Limit,
+        work: &W,
+    ) -> Result<Self, Failure>
+    where
+        W: Fn(&mut Connection, u64) -> Result<u64, Failure> + Sync + ?Sized,
+    {
+        let before = cpu_time(server.pid())?;
+        let load = run(&server.target, connections, limit, work)?;
+        let cpu = cpu_time(server.pid())?.saturating_sub(before);
+        Ok(Self { done: load.total(), elapsed: load.elapsed, cpu })
+    }
+
+    /// Operations in a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.done.operations as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// In seconds.
+    pub(crate) fn cpu_an_operation(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.done.operations as f64
+    }
 }
 
 /// What a contestant has come to in a row.
@@ -25,7 +56,7 @@ pub(crate) struct Outcome {
 }
 
 /// By name; an error says what a registry answered that it should not have.
-pub(crate) type Results = Vec<(String, io::Result<Outcome>)>;
+pub(crate) type Results = Vec<(String, Result<Outcome, Failure>)>;
 
 struct Runner {
     server: Server,
@@ -35,23 +66,21 @@ struct Runner {
 }
 
 impl Runner {
-    fn prepare(row: &Row, contestant: &Contestant) -> io::Result<Self> {
+    fn prepare(row: &Row, contestant: &Contestant) -> Result<Self, Failure> {
         let server = contestant.start()?;
         let memory = Memory::watch(server.pid());
-        let work = (row.prepare)(server.address)?;
+        let work = (row.prepare)(&contestant.place(&server))?;
         Ok(Self { server, memory, work, turns: Vec::new() })
     }
 
-    fn take_turn(&mut self, row: &Row, time: Duration) -> io::Result<()> {
+    fn take_turn(&mut self, row: &Row, time: Duration) -> Result<(), Failure> {
         settle();
         let warm_up = Limit { operations: row.connections.min(8) as u64, time };
         if row.operations == u64::MAX {
-            run(self.server.address, row.connections, warm_up, &*self.work)?;
+            Turn::take(&self.server, row.connections, warm_up, &*self.work)?;
         }
-        let before = cpu_time(self.server.pid())?;
         let limit = Limit { operations: row.operations, time };
-        let load = run(self.server.address, row.connections, limit, &*self.work)?;
-        self.turns.push(Turn { load, cpu: cpu_time(self.server.pid())?.saturating_sub(before) });
+        self.turns.push(Turn::take(&self.server, row.connections, limit, &*self.work)?);
         Ok(())
     }
 
@@ -63,6 +92,7 @@ impl Runner {
 
 /// Measures a row.
 pub(crate) fn measure(row: &Row, contestants: &[Contestant], arguments: &Arguments) -> Results {
+    let contestants: Vec<_> = contestants.iter().filter(|contestant| contestant.can_do(row)).collect();
     let mut runners: Vec<_> = contestants.iter().map(|contestant| Runner::prepare(row, contestant)).collect();
     for round in 0..arguments.rounds {
         for place in 0..runners.len() {

@@ -1,15 +1,18 @@
 //! What is measured: each row puts something in and then does one thing many times.
 
-use std::io;
-use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::{
-    Connection, EMPTY_INDEX, INDEX_TYPE, Limit, MANIFEST_TYPE, Request, Stem, check_blob, fill_with_tags,
-    image_manifest, pull, pull_verified, push_blob, push_image, put_manifest, run,
+use holdfast::load::{
+    Connection, EMPTY_INDEX, Failure, Request, Stem, check_blob, image_manifest, pull, pull_manifest,
+    pull_verified, push_blob, push_image, put_manifest,
 };
+use holdfast::oci::ManifestType;
+
+use crate::place::{Place, REPOSITORY};
+use crate::support::fill_with_tags;
 
 /// One operation: it is told its number, and says how many bytes of payload it has moved.
-pub(crate) type Work = Box<dyn Fn(&mut Connection, u64) -> io::Result<u64> + Send + Sync>;
+pub(crate) type Work = Box<dyn Fn(&mut Connection, u64) -> Result<u64, Failure> + Send + Sync>;
 
 /// A line of the table.
 pub(crate) struct Row {
@@ -18,7 +21,14 @@ pub(crate) struct Row {
     /// The most operations of one turn, so that the disk is not filled.
     pub(crate) operations: u64,
     /// Puts in what the operations need.
-    pub(crate) prepare: fn(SocketAddr) -> io::Result<Work>,
+    pub(crate) prepare: fn(&Place<'_>) -> Result<Work, Failure>,
+}
+
+impl Row {
+    /// Whether it does nothing that a server of files could not do as well.
+    pub(crate) fn is_pull(&self) -> bool {
+        self.name.starts_with("pull ")
+    }
 }
 
 const KIB: usize = 1 << 10;
@@ -46,111 +56,108 @@ pub(crate) fn all() -> [Row; 14] {
     ]
 }
 
-const REPOSITORY: &str = "bench/peers";
-
-/// Pushes one blob; gives its path and its digest.
-fn put_blob(address: SocketAddr, stem: &Stem) -> io::Result<(String, String)> {
-    let payload = stem.payload();
-    push_blob(&mut Connection::open(address)?, REPOSITORY, &payload)?;
-    Ok((format!("/v2/{REPOSITORY}/blobs/{}", payload.digest), payload.digest))
-}
-
-fn pull_large(address: SocketAddr) -> io::Result<Work> {
+fn pull_large(place: &Place<'_>) -> Result<Work, Failure> {
     let stem = Stem::new(256 * MIB);
-    let (path, digest) = put_blob(address, &stem)?;
-    pull_verified(&mut Connection::open(address)?, &path, stem.size(), &digest)?;
+    let (path, blob) = place.put_blob(&stem)?;
+    pull_verified(&mut place.connect()?, &path, blob)?;
     Ok(Box::new(move |connection, _| pull(connection, &path, stem.size())))
 }
 
 /// One of every so many is verified while the clock runs: their hashing costs a fraction of what the rest costs.
 const VERIFIED: u64 = 64;
 
-fn pull_small(address: SocketAddr) -> io::Result<Work> {
-    const BLOBS: usize = 200;
+fn pull_small(place: &Place<'_>) -> Result<Work, Failure> {
+    const BLOBS: u64 = 200;
     let stem = Stem::new(64 * KIB);
-    let blobs = (0..BLOBS).map(|_| put_blob(address, &stem)).collect::<io::Result<Vec<_>>>()?;
+    let blobs = (0..BLOBS).map(|_| place.put_blob(&stem)).collect::<Result<Vec<_>, Failure>>()?;
     Ok(Box::new(move |connection, number| {
-        let (path, digest) = blobs.iter().cycle().nth(number as usize % BLOBS).unwrap();
+        let (path, blob) = &blobs[usize::try_from(number % BLOBS).unwrap()];
         match number % VERIFIED {
-            0 => pull_verified(connection, path, stem.size(), digest),
-            _ => pull(connection, path, stem.size()),
+            0 => pull_verified(connection, path, *blob),
+            _ => pull(connection, path, blob.size),
         }
     }))
 }
 
-fn head_of_blob(address: SocketAddr) -> io::Result<Work> {
+fn head_of_blob(place: &Place<'_>) -> Result<Work, Failure> {
     let stem = Stem::new(64 * KIB);
-    let (path, _) = put_blob(address, &stem)?;
+    let (path, _) = place.put_blob(&stem)?;
     Ok(Box::new(move |connection, _| check_blob(connection, &path, stem.size())))
 }
 
-fn get_manifest(address: SocketAddr) -> io::Result<Work> {
+fn get_manifest(place: &Place<'_>) -> Result<Work, Failure> {
     let stem = Stem::new(2_000);
-    let (_, digest) = put_blob(address, &stem)?;
-    let manifest = image_manifest((&digest, stem.size()), &[(digest.as_str(), stem.size()); 6]);
-    put_manifest(&mut Connection::open(address)?, REPOSITORY, "latest", MANIFEST_TYPE, &manifest)?;
+    let (_, blob) = place.put_blob(&stem)?;
+    let manifest = image_manifest(blob, &[blob; 6]);
+    put_manifest(&mut place.connect()?, REPOSITORY, "latest", ManifestType::OciImage, &manifest)?;
     let path = format!("/v2/{REPOSITORY}/manifests/latest");
     Ok(Box::new(move |connection, _| {
-        let request = Request::new("GET", &path).header("Accept", MANIFEST_TYPE);
-        Ok(connection.send(request)?.expect(200)?.expect_length(manifest.len() as u64)?.length)
+        pull_manifest(connection, &path, ManifestType::OciImage, manifest.len() as u64)
     }))
 }
 
-fn list_tags(address: SocketAddr) -> io::Result<Work> {
-    fill_with_tags(address, REPOSITORY, 2_000)?;
+fn list_tags(place: &Place<'_>) -> Result<Work, Failure> {
+    fill_with_tags(place.target(), REPOSITORY, 2_000)?;
     let path = format!("/v2/{REPOSITORY}/tags/list?n=100&last=t0000999");
-    Ok(Box::new(move |connection, _| {
-        let mut body = Vec::new();
-        let answer =
-            connection.exchange(Request::new("GET", &path), &mut |bytes| body.extend_from_slice(bytes));
-        answer?.expect(200)?;
-        let tags: serde_json::Value = serde_json::from_slice(&body)?;
-        let tags = tags["tags"].as_array().map(|tags| (tags.len(), tags.last().and_then(|tag| tag.as_str())));
-        match tags {
-            Some((100, Some("t0001099"))) => Ok(0),
-            other => Err(io::Error::other(format!("another page: {other:?}"))),
-        }
-    }))
+    Ok(Box::new(move |connection, _| list_page(connection, &path, "t0001099")))
 }
 
-fn push(size: usize) -> io::Result<Work> {
+/// A page of 100 tags that has to end with this one.
+pub(crate) fn list_page(connection: &mut Connection, path: &str, last: &str) -> Result<u64, Failure> {
+    let (request, mut body) = (Request::new("GET", path), Vec::new());
+    connection.fetch(&request, 200, &mut |bytes| body.extend_from_slice(bytes))?;
+    let page: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let tags = page["tags"].as_array().map(|tags| (tags.len(), tags.last().and_then(|tag| tag.as_str())));
+    match tags {
+        Some((100, Some(tag))) if tag == last => Ok(0),
+        _ => Err(Failure::Content {
+            request: request.to_string(),
+            found: String::from_utf8_lossy(&body).into_owned(),
+        }),
+    }
+}
+
+fn push(size: usize) -> Result<Work, Failure> {
     let stem = Stem::new(size);
     Ok(Box::new(move |connection, _| push_blob(connection, REPOSITORY, &stem.payload())))
 }
 
-fn push_images() -> io::Result<Work> {
+fn push_images() -> Result<Work, Failure> {
     let (layer, config) = (Stem::new(64 * KIB), Stem::new(2_000));
     let names = Names::default();
     Ok(Box::new(move |connection, _| {
-        push_image(connection, REPOSITORY, &names.next(), &config, &[&layer; 4])
+        let layers = [(); 4].map(|()| layer.payload());
+        let image = push_image(connection, REPOSITORY, names.next(), &config.payload(), &[], &layers);
+        image.map(|(_, bytes)| bytes)
     }))
 }
 
-fn tag_manifest(_: SocketAddr) -> io::Result<Work> {
+fn tag_manifest(_: &Place<'_>) -> Result<Work, Failure> {
     let names = Names::default();
     Ok(Box::new(move |connection, _| {
-        put_manifest(connection, REPOSITORY, &names.next(), INDEX_TYPE, EMPTY_INDEX.as_bytes()).map(|()| 0)
+        put_manifest(connection, REPOSITORY, &names.next(), ManifestType::OciIndex, EMPTY_INDEX.as_bytes())
+            .map(|()| 0)
     }))
 }
 
-fn push_again(address: SocketAddr) -> io::Result<Work> {
+fn push_again(place: &Place<'_>) -> Result<Work, Failure> {
     let stem: &'static Stem = Box::leak(Box::new(Stem::new(4 * MIB)));
     let payload = stem.payload();
-    push_blob(&mut Connection::open(address)?, REPOSITORY, &payload)?;
+    push_blob(&mut place.connect()?, REPOSITORY, &payload)?;
     let names = Names::default();
     Ok(Box::new(move |connection, _| push_blob(connection, &format!("bench/{}", names.next()), &payload)))
 }
 
-fn base() -> io::Result<Work> {
-    Ok(Box::new(|connection, _| connection.send(Request::new("GET", "/v2/"))?.expect(200).map(|_| 0)))
+fn base() -> Result<Work, Failure> {
+    Ok(Box::new(|connection, _| connection.ask(&Request::new("GET", "/v2/"), 200).map(|_| 0)))
 }
 
 /// Names that were never given before, whatever the number of the operation: those begin anew each turn.
 #[derive(Default)]
-struct Names(std::sync::atomic::AtomicU64);
+struct Names(AtomicU64);
 
 impl Names {
     fn next(&self) -> String {
-        format!("n{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        format!("n{}", self.0.fetch_add(1, Ordering::Relaxed))
     }
 }

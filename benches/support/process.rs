@@ -7,8 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Processor time of a process, in user space and in the kernel.
+/// Processor time of a process and of its children, in user space and in the kernel.
 pub fn cpu_time(pid: u32) -> io::Result<Duration> {
+    let children = children(pid).into_iter().filter_map(|child| own_cpu_time(child).ok());
+    Ok(children.fold(own_cpu_time(pid)?, |sum, time| sum + time))
+}
+
+/// Those that are running.
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn own_cpu_time(pid: u32) -> io::Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may hold anything; behind it `utime` and `stime` are the 12th and 13th field.
     let fields =
@@ -18,7 +29,7 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
 
-/// Watches the memory of a process until it is dropped.
+/// Watches the memory of a process and its children until it is dropped.
 pub struct Memory {
     pid: u32,
     anonymous: Arc<AtomicU64>,
@@ -35,7 +46,7 @@ impl Memory {
             let (anonymous, over) = (Arc::clone(&anonymous), Arc::clone(&over));
             move || {
                 while !over.load(Ordering::Relaxed) {
-                    anonymous.fetch_max(status(pid, "RssAnon:").unwrap_or(0), Ordering::Relaxed);
+                    anonymous.fetch_max(family_status(pid, "RssAnon:"), Ordering::Relaxed);
                     thread::sleep(Self::INTERVAL);
                 }
             }
@@ -50,7 +61,7 @@ impl Memory {
 
     /// The most that was ever resident, mapped pages of the page cache included, in bytes.
     pub fn peak_resident(&self) -> u64 {
-        status(self.pid, "VmHWM:").unwrap_or(0)
+        family_status(self.pid, "VmHWM:")
     }
 }
 
@@ -61,6 +72,11 @@ impl Drop for Memory {
             let _ = watcher.join();
         }
     }
+}
+
+/// The sum over a process and its children.
+fn family_status(pid: u32, key: &str) -> u64 {
+    children(pid).into_iter().chain([pid]).filter_map(|pid| status(pid, key)).sum()
 }
 
 /// A line of `/proc/PID/status` that is given in kB, in bytes.

@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use holdfast::load::{Connection, Request, Target};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-use super::{Connection, Request};
 
 /// How long a start or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +29,7 @@ const CONFIGURATION: &str = "log:\n  level: warn\n  accesslog:\n    disabled: tr
 /// A running registry.
 pub struct Server {
     child: Child,
-    pub address: SocketAddr,
+    pub target: Target,
     /// Where the load's files may lie too: on the disk that is measured.
     folder: TempDir,
 }
@@ -66,7 +65,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let mut server = Self { child, address, folder };
+        let mut server = Self { child, target: address.into(), folder };
         server.wait_until_it_answers()?;
         Ok(server)
     }
@@ -75,14 +74,19 @@ impl Server {
         self.child.id()
     }
 
+    /// The folder of its data.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address).unwrap()
+        Connection::open(&self.target).unwrap()
     }
 
     fn wait_until_it_answers(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let ask = |address| Connection::open(address)?.send(Request::new("GET", "/v2/"))?.expect(200);
-        while ask(self.address).is_err() {
+        let ask = |target| Connection::open(target)?.ask(&Request::new("GET", "/v2/"), 200);
+        while ask(&self.target).is_err() {
             if self.child.try_wait()?.is_some() || Instant::now() > deadline {
                 let log = std::fs::read_to_string(self.folder.path().join("log"))?;
                 return Err(io::Error::other(format!("it does not answer; its log says:\n{log}")));

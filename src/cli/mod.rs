@@ -4,6 +4,7 @@
 //! command line was wrong.
 
 mod allocator;
+mod bench;
 mod check;
 pub mod config;
 mod pieces;
@@ -33,6 +34,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
+    /// Load a registry, and check every answer
+    Bench(bench::Bench),
 }
 
 /// Reads the command line and does what it says.
@@ -42,5 +45,6 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }

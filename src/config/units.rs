@@ -23,7 +23,7 @@ const SIZES: &[(&str, u64)] =
     &[("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// Reads `8s`, `1h30m`, `1.5s`, `0`. A number without a unit is refused: Go would take it for nanoseconds.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -88,7 +88,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 /// Reads a number of bytes, or a number with `KiB`, `MiB`, `GiB` or `TiB`.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let malformed = || format!("{text:?} is not a size: write bytes, or a number with KiB, MiB, GiB or TiB");

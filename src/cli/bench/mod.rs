@@ -1,0 +1,136 @@
+//! `holdfast bench`: loads a registry, any registry, and checks every answer.
+
+mod interrupt;
+mod progress;
+mod table;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::{parse_duration, parse_size};
+use crate::load::traffic::Traffic;
+use crate::load::{Failure, Limit, Load, Plan, Stem, Target, Watch, Work};
+use crate::oci::RepositoryName;
+use crate::server::open_files;
+
+/// Loads a registry, this one or another, over plain HTTP, and checks every answer.
+///
+/// What is pushed stays there. Every body that comes back is compared with its digest, which costs the client's processor
+/// time. The exit code is 1 if any answer was wrong or missing, 2 if this command line was. Ctrl-C ends the load and
+/// prints what it has come to.
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// The registry: http://HOST:PORT
+    #[arg(value_name = "URL")]
+    target: Target,
+    /// What is done
+    #[arg(long, value_enum, default_value_t = Kind::Mixed)]
+    work: Kind,
+    /// The size of a blob or a layer: 32 bytes to 16GiB
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64KiB")]
+    size: usize,
+    /// How many connections ask at the same time: 1 to 1024
+    #[arg(long, value_name = "N", value_parser = connections, default_value = "8")]
+    connections: usize,
+    /// How long: 1s to 24h. What is under way then has 10 s to end
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    duration: Duration,
+    /// The repository that is pushed to and pulled from
+    #[arg(long, value_name = "NAME", default_value = "holdfast-bench")]
+    repository: RepositoryName,
+    /// `pull` compares only one of N bodies with its digest, and of the others the length, to leave the server more of the
+    /// processor
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    verify_one_of: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// New blobs
+    Push,
+    /// Blobs that are there
+    Pull,
+    /// What CI does: one image pushed, of four layers of which three are there, for three images pulled
+    Mixed,
+}
+
+/// Why there is nothing to report.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    #[error("what the load needs cannot be pushed to {host}: {failure}")]
+    Preparation { host: String, failure: Failure },
+    #[error("signals cannot be handled: {0}; the system is short of something: try again")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs the load and prints what it has come to. Exit code 1 if anything went wrong.
+pub(super) fn run(arguments: &Bench) -> ExitCode {
+    let load = match bench(arguments) {
+        Ok(load) => load,
+        Err(error) => {
+            eprintln!("holdfast: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_printed = table::print(&load);
+    if let Err(error) = &is_printed {
+        eprintln!("holdfast: the table cannot be printed: {error}");
+    }
+    match load.failures.total() {
+        0 if is_printed.is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn bench(arguments: &Bench) -> Result<Load, BenchError> {
+    open_files::raise_limit();
+    let watch = Watch::default();
+    interrupt::stop_at_signals(watch.stop.clone()).map_err(BenchError::Signals)?;
+    match prepare(arguments, &watch) {
+        Ok(work) => Ok(progress::run(&arguments.plan(), &watch, &*work)),
+        Err(Failure::Stopped) => Ok(Load::default()),
+        Err(failure) => Err(BenchError::Preparation { host: arguments.target.host().to_owned(), failure }),
+    }
+}
+
+fn prepare(arguments: &Bench, watch: &Watch) -> Result<Box<dyn Work>, Failure> {
+    let traffic = Traffic {
+        repository: arguments.repository.to_string(),
+        size: arguments.size,
+        verified: arguments.verify_one_of,
+    };
+    Ok(match arguments.work {
+        Kind::Push => Box::new(traffic.push()),
+        Kind::Pull => Box::new(traffic.pull(&arguments.target, &watch.stop)?),
+        Kind::Mixed => Box::new(traffic.mixed(&arguments.target, &watch.stop)?),
+    })
+}
+
+impl Bench {
+    fn plan(&self) -> Plan<'_> {
+        let limit = Limit { operations: u64::MAX, time: self.duration };
+        Plan { target: &self.target, connections: self.connections, limit }
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    const LARGEST: usize = 16 << 30;
+    let size = usize::try_from(parse_size(text)?).ok();
+    size.filter(|size| (Stem::SMALLEST..=LARGEST).contains(size))
+        .ok_or_else(|| "a size is 32 bytes to 16GiB".to_owned())
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1024).contains(number));
+    number.ok_or_else(|| "there are 1 to 1024 connections".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    Some(parse_duration(text)?)
+        .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration))
+        .ok_or_else(|| "a load lasts 1s to 24h".to_owned())
+}

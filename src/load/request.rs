@@ -1,0 +1,58 @@
+//! What is asked.
+
+use std::fmt;
+use std::io::{IoSlice, Write};
+
+/// A request; its body is a list of slices that are sent as they lie.
+pub struct Request<'a> {
+    method: &'static str,
+    path: &'a str,
+    headers: Vec<(&'static str, &'a str)>,
+    body: Option<Vec<IoSlice<'a>>>,
+}
+
+impl<'a> Request<'a> {
+    pub fn new(method: &'static str, path: &'a str) -> Self {
+        Self { method, path, headers: Vec::new(), body: None }
+    }
+
+    pub fn header(mut self, name: &'static str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub fn body(mut self, slices: Vec<IoSlice<'a>>) -> Self {
+        self.body = Some(slices);
+        self
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Writes everything in front of the body into `head`, in place of what was there.
+    pub(super) fn write_head(&self, host: &str, head: &mut Vec<u8>) -> std::io::Result<()> {
+        head.clear();
+        write!(head, "{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path)?;
+        for (name, value) in &self.headers {
+            write!(head, "{name}: {value}\r\n")?;
+        }
+        if let Some(body) = &self.body {
+            let length: usize = body.iter().map(|slice| slice.len()).sum();
+            write!(head, "Content-Length: {length}\r\n")?;
+        }
+        head.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    pub(super) fn slices(&self) -> &[IoSlice<'a>] {
+        self.body.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Request<'_> {
+    /// The method and the path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
