@@ -16,6 +16,7 @@ pub(crate) fn live(seed: u64, rule: Option<Rule>) -> Result<(), String> {
     let machine = Simulated::new(random.number());
     machine.leave_out(rule);
     let mut story = Story::new(machine);
+    story.compares = true;
     let lives = 4 + random.below(4);
     let lived = (0..lives).try_for_each(|life| live_once(&mut story, &mut random, life));
     let lived = lived.and_then(|()| {

@@ -63,7 +63,8 @@ pub(crate) struct Race {
 
 /// Every order of deleting a blob, pushing it again, and settling it, or unlinking its file.
 pub(crate) fn with_background_work() -> impl Iterator<Item = Race> + Send {
-    let settling = [Call::Create, Call::Write, Call::Sync, Call::SyncFolder].map(|held| (held, false));
+    let settling = [Call::Create, Call::Write, Call::Sync, Call::SyncFolder, Call::SyncAll];
+    let settling = settling.map(|held| (held, false));
     let calls = settling.into_iter().chain([(Call::Unlink, true)]);
     let races = calls.flat_map(|call| MEANWHILE.into_iter().map(move |meanwhile| (call, meanwhile)));
     let races = races.flat_map(|race| ENDS.into_iter().map(move |end| (race, end)));
@@ -78,7 +79,9 @@ pub(crate) fn with_background_work() -> impl Iterator<Item = Race> + Send {
 
 impl Race {
     pub(crate) fn run(self) -> Result<(), String> {
-        let mut story = Story::new(Simulated::new(self.seed));
+        let machine = Simulated::new(self.seed);
+        machine.set_barrier(self.held == Call::SyncAll);
+        let mut story = Story::new(machine);
         self.run_in(&mut story).map_err(|wrong| format!("{self:?}: {}", story.end_badly(wrong)))
     }
 
@@ -86,7 +89,9 @@ impl Race {
         let runtime = runtime();
         let registry = story.open(&runtime)?.ok_or("nothing fails")?;
         let (machine, held) = (story.machine.clone(), self.held);
-        let hold = move || machine.hold(move |call, path, _| call == held && is_of_payload(path));
+        let hold = move || {
+            machine.hold(move |call, path, _| call == held && (call == Call::SyncAll || is_of_payload(path)))
+        };
         let mut hold_now = (!self.is_settled).then(&hold);
         let execute = |story: &mut Story, operation: &Operation| {
             runtime.block_on(story.execute(&registry, vec![operation.clone()]))

@@ -36,7 +36,7 @@ pub(crate) fn runtime() -> Runtime {
 
 impl Story {
     pub(crate) fn new(machine: Simulated) -> Self {
-        Self { machine, options: options(), model: Model::default(), compares: true, told: Vec::new() }
+        Self { machine, options: options(), model: Model::default(), compares: false, told: Vec::new() }
     }
 
     /// The same up to here, on a machine of its own.

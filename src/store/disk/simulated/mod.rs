@@ -160,6 +160,11 @@ impl Simulated {
         self.lock().left_out = rule;
     }
 
+    /// Says whether everything can be synced with one call, which the seed has decided so far.
+    pub fn set_barrier(&self, has_one: bool) {
+        self.lock().has_barrier = has_one;
+    }
+
     /// Has the disk say that so much room is left. It does not keep to it.
     pub fn set_space(&self, space: Space) {
         self.lock().space = space;
