@@ -102,6 +102,14 @@ impl Payload {
         self.size
     }
 
+    /// Whether nobody has cut or extended the file since it was opened, as far as can be told without waiting.
+    pub(super) fn has_its_length(&self) -> bool {
+        match &self.source {
+            Source::File { file, .. } => file.length().is_ok_and(|length| length == self.size),
+            Source::Memory(_) => true,
+        }
+    }
+
     /// The bytes of a range, if nothing has to be waited for, nor copied: they are in memory.
     pub fn read_at_once(&self, range: &Range<u64>, transfer: Transfer) -> Option<Bytes> {
         let range = self.within(range)?;

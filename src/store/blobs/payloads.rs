@@ -54,10 +54,10 @@ impl Payloads {
         Self { disk, layout, abilities, limit, mapped: Arc::default(), kept: RwLock::default() }
     }
 
-    /// The payload, if its file is open. Never blocks on the disk.
+    /// The payload, if its file is open and still has its length. Never blocks on the disk.
     pub(in crate::store) fn get(&self, id: PayloadId) -> Option<Arc<Payload>> {
         let kept = self.look();
-        let entry = kept.entries.get(&id)?;
+        let entry = kept.entries.get(&id).filter(|entry| entry.payload.has_its_length())?;
         entry.is_used.store(true, Ordering::Relaxed);
         Some(Arc::clone(&entry.payload))
     }
