@@ -91,7 +91,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 /// Makes a text fit for a comment.
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '?' } else { c })
+        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') { '?' } else { c })
         .collect()
 }
 

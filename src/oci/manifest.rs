@@ -51,6 +51,8 @@ pub enum ChildKind {
 pub enum ManifestError {
     #[error("the manifest is no valid JSON document of its kind: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the manifest is not written in UTF-8: {0}")]
+    Encoding(#[from] std::str::Utf8Error),
     #[error(
         "Docker image manifests of schema 1 are no longer supported; push the image with a current client, which \
          writes schema 2 or OCI manifests"
@@ -111,8 +113,10 @@ impl Manifest {
     /// Without a usable `content_type` the document's `mediaType` decides, and without that its shape.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ManifestError> {
         let header = content_type.map(without_parameters).filter(|text| !text.is_empty());
-        refuse_schema_1(bytes, header)?;
-        let document: Document = serde_json::from_slice(bytes)?;
+        // The parser looks at no text that nobody asks for.
+        let text = std::str::from_utf8(bytes)?;
+        refuse_schema_1(text, header)?;
+        let document: Document = serde_json::from_str(text)?;
         match document.schema_version {
             Some(2) => {}
             other => return Err(ManifestError::SchemaVersion(other.unwrap_or(0))),
@@ -123,8 +127,8 @@ impl Manifest {
 }
 
 /// Schema 1 has another shape altogether, so that it would fail with a message that helps nobody.
-fn refuse_schema_1(bytes: &[u8], header: Option<&str>) -> Result<(), ManifestError> {
-    let outline: Outline = serde_json::from_slice(bytes)?;
+fn refuse_schema_1(text: &str, header: Option<&str>) -> Result<(), ManifestError> {
+    let outline: Outline = serde_json::from_str(text)?;
     let named = |media_type: Option<&str>| media_type.is_some_and(is_docker_schema_1);
     if named(header) || named(outline.media_type.as_deref()) || outline.schema_version == Some(1) {
         return Err(ManifestError::Schema1);
