@@ -1,23 +1,16 @@
 //! `holdfast check`: proves that a store holds together.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::pieces::store_options;
-use crate::config::{Config, Errors, Flags, Sources, process_environment};
+use super::stopped::{Stopped, StoppedError};
 use crate::store::{MetadataError, OpenError, Store, Survey, SurveyOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The configuration file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder of the data
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    #[command(flatten)]
+    store: Stopped,
     /// Read every payload and compare it with its digest, and compare the archive with the database
     #[arg(long)]
     payloads: bool,
@@ -26,9 +19,7 @@ pub(super) struct Check {
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error(transparent)]
-    Configuration(#[from] Errors),
-    #[error("{} holds no store; name its folder with --root", .0.display())]
-    NoStore(PathBuf),
+    Stopped(#[from] StoppedError),
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error(transparent)]
@@ -47,17 +38,8 @@ pub(super) fn run(arguments: &Check) -> ExitCode {
 }
 
 fn check(arguments: &Check) -> Result<Survey, CheckError> {
-    let loaded = Config::load(Sources {
-        file: arguments.config.clone(),
-        environment: process_environment(),
-        flags: Flags { addr: None, root: arguments.root.clone() },
-    })?;
-    let storage = &loaded.config.storage;
-    if !storage.root.join("FORMAT").exists() {
-        return Err(CheckError::NoStore(storage.root.clone()));
-    }
-    let options = crate::store::Options { lock_wait: Duration::from_secs(2), ..store_options(storage) };
-    let store = Store::open(&storage.root, &options)?;
+    let (root, options) = arguments.store.find()?;
+    let store = Store::open(&root, &options)?;
     Ok(store.survey(SurveyOptions { is_thorough: arguments.payloads })?)
 }
 

@@ -11,6 +11,7 @@ mod pieces;
 mod rebuild;
 mod reload;
 mod serve;
+mod stopped;
 
 use std::process::ExitCode;
 

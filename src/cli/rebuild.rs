@@ -1,29 +1,22 @@
 //! `holdfast rebuild`: makes the database of a store anew.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::pieces::store_options;
-use crate::config::{Config, Errors, Flags, Sources, process_environment};
+use super::stopped::{Stopped, StoppedError};
 use crate::store::{self, RebuildError, Rebuilt};
 
 #[derive(Debug, Args)]
 pub(super) struct Rebuild {
-    /// The configuration file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder of the data
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    #[command(flatten)]
+    store: Stopped,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Configuration(#[from] Errors),
+    Stopped(#[from] StoppedError),
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
 }
@@ -46,12 +39,6 @@ pub(super) fn run(arguments: &Rebuild) -> ExitCode {
 }
 
 fn rebuild(arguments: &Rebuild) -> Result<Rebuilt, Failure> {
-    let loaded = Config::load(Sources {
-        file: arguments.config.clone(),
-        environment: process_environment(),
-        flags: Flags { addr: None, root: arguments.root.clone() },
-    })?;
-    let storage = &loaded.config.storage;
-    let options = store::Options { lock_wait: Duration::from_secs(2), ..store_options(storage) };
-    Ok(store::rebuild(&storage.root, &options)?)
+    let (root, options) = arguments.store.find()?;
+    Ok(store::rebuild(&root, &options)?)
 }

@@ -1,0 +1,48 @@
+//! The store of a server that is not running, as the commands beside `serve` are told of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::pieces::store_options;
+use crate::config::{Config, Errors, Flags, Sources, process_environment};
+use crate::store::Options;
+
+/// How long such a command waits for a server that is just stopping.
+const WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+pub(super) struct Stopped {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of the data
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// Why there is no store to work on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoppedError {
+    #[error(transparent)]
+    Configuration(#[from] Errors),
+    #[error("{} holds no store; name its folder with --root", .0.display())]
+    NoStore(PathBuf),
+}
+
+impl Stopped {
+    /// Where the store lies, and how it is opened.
+    pub(super) fn find(&self) -> Result<(PathBuf, Options), StoppedError> {
+        let loaded = Config::load(Sources {
+            file: self.config.clone(),
+            environment: process_environment(),
+            flags: Flags { addr: None, root: self.root.clone() },
+        })?;
+        let storage = &loaded.config.storage;
+        if !storage.root.join("FORMAT").exists() {
+            return Err(StoppedError::NoStore(storage.root.clone()));
+        }
+        Ok((storage.root.clone(), Options { lock_wait: WAIT, ..store_options(storage) }))
+    }
+}
