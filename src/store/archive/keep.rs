@@ -27,7 +27,12 @@ impl Pieces {
             archive.find(&self.segments, &position).map_err(Decline::Refused)?;
         }
         if matches!(archive.state, State::Broken) {
-            return archive.begin(Source::Tables(tables, position)).map_err(Decline::Refused);
+            if archive.can_begin() {
+                // Places behind the last durable commit are not kept: a start copies what lies there.
+                self.writer.checkpoint()?;
+                archive.begin(Source::Tables(tables, position)).map_err(Decline::Refused)?;
+            }
+            return Ok(());
         }
         drop(tables);
         let complete: Vec<_> =
@@ -148,20 +153,21 @@ impl Archive {
     /// Has the snapshot and what came since merged, if it is time.
     fn merge(&mut self) -> io::Result<()> {
         match &self.state {
-            State::Whole(folder) if folder.is_to_be_merged(self.least) => {
+            State::Whole(folder) if self.can_begin() && folder.is_to_be_merged(self.least) => {
                 self.begin(Source::Folder(folder.clone()))
             }
             _ => Ok(()),
         }
     }
 
-    /// Begins to make a snapshot, unless one is being made.
+    /// Whether no snapshot is being made, and none has failed just now.
+    fn can_begin(&self) -> bool {
+        self.task.is_none() && self.rests_until.is_none_or(|end| Instant::now() >= end)
+    }
+
+    /// Begins to make a snapshot.
     fn begin(&mut self, source: Source) -> io::Result<()> {
-        let is_rested = self.rests_until.is_none_or(|end| Instant::now() >= end);
-        if self.task.is_none() && is_rested {
-            let (disk, ballast) = (&self.disk, &self.ballast);
-            self.task = Some(Task::start(disk, self.path(), ballast, source)?);
-        }
+        self.task = Some(Task::start(&self.disk, self.path(), &self.ballast, source)?);
         Ok(())
     }
 
