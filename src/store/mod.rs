@@ -155,7 +155,6 @@ pub struct Store {
     segments: Arc<Segments>,
     room: Arc<Room>,
     in_flight: Arc<InFlight>,
-    ballast: Arc<Ballast>,
     leases: Arc<Leases>,
     /// Before the writer, which it needs.
     _background: Background,
@@ -246,7 +245,7 @@ impl Store {
             payloads: Arc::clone(&payloads),
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
-            ballast: Arc::clone(&ballast),
+            ballast,
             barrier: disk.barrier(root).map_err(at_root)?,
             spares,
             writer: writer.blocking(),
@@ -264,7 +263,6 @@ impl Store {
             segments,
             room,
             in_flight,
-            ballast,
             leases: Arc::new(Leases::new(options.lease)),
             _background: background.map_err(OpenError::Thread)?,
             writer,
@@ -377,6 +375,6 @@ impl Store {
 
     /// Proves that the metadata and the files agree. For a store that nobody pushes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, &self.ballast, options)
+        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::archive;
-use super::ballast::Ballast;
 use super::blobs::{Abilities, Payload, Transfer};
 use super::disk::Disk;
 use super::hasher::Hasher;
@@ -44,7 +43,6 @@ pub(super) fn survey(
     layout: &Layout,
     segments: &Segments,
     metadata: &Metadata,
-    ballast: &Arc<Ballast>,
     options: SurveyOptions,
 ) -> Result<Survey, MetadataError> {
     let census = metadata.read().check()?;
@@ -93,18 +91,13 @@ pub(super) fn survey(
         }
     }
     if options.is_thorough {
-        survey.violations.extend(compare_archive(disk, layout, metadata, ballast));
+        survey.violations.extend(compare_archive(disk, layout, metadata));
     }
     Ok(survey)
 }
 
-fn compare_archive(
-    disk: &dyn Disk,
-    layout: &Layout,
-    metadata: &Metadata,
-    ballast: &Arc<Ballast>,
-) -> Option<Violation> {
-    match archive::compare(disk, layout, ballast, metadata) {
+fn compare_archive(disk: &dyn Disk, layout: &Layout, metadata: &Metadata) -> Option<Violation> {
+    match archive::compare(disk, layout, metadata) {
         Ok(difference) => difference.map(Violation::new),
         Err(error) => Some(Violation::new(format!("the archive: {error}"))),
     }

@@ -1,10 +1,8 @@
 //! Comparing the archive and the log with the database.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::store::ballast::Ballast;
 use crate::store::disk::Disk;
 use crate::store::layout::Layout;
 use crate::store::metadata::{Change, Metadata, MetadataError, Snapshot};
@@ -21,27 +19,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(in crate::store) fn compare(
     disk: &dyn Disk,
     layout: &Layout,
-    ballast: &Arc<Ballast>,
     metadata: &Metadata,
 ) -> Result<Option<String>, ArchiveError> {
     for _ in 1..ATTEMPTS {
-        match compare_once(disk, layout, ballast, metadata) {
+        match compare_once(disk, layout, metadata) {
             Err(error) if error.is_passing() => thread::sleep(PAUSE),
             compared => return compared,
         }
     }
-    compare_once(disk, layout, ballast, metadata)
+    compare_once(disk, layout, metadata)
 }
 
 fn compare_once(
     disk: &dyn Disk,
     layout: &Layout,
-    ballast: &Arc<Ballast>,
     metadata: &Metadata,
 ) -> Result<Option<String>, ArchiveError> {
     let tables = metadata.read();
     let last = tables.position()?.map_or(0, |position| position.sequence);
-    match rebuild(disk, layout, scratch(disk, &layout.archive(), ballast)?, last)? {
+    match rebuild(disk, layout, scratch(disk, &layout.archive())?, last)? {
         (rebuilt, reach) if reach.sequence == last => Ok(difference(&tables, &rebuilt.read())?),
         (_, reach) => Err(ArchiveError::Elsewhere { found: reach.sequence, wanted: last }),
     }

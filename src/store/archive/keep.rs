@@ -167,7 +167,7 @@ impl Archive {
 
     /// Begins to make a snapshot.
     fn begin(&mut self, source: Source) -> io::Result<()> {
-        self.task = Some(Task::start(&self.disk, self.path(), &self.ballast, source)?);
+        self.task = Some(Task::start(&self.disk, self.path(), source)?);
         Ok(())
     }
 

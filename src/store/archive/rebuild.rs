@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::store::ballast::Ballast;
 use crate::store::disk::Disk;
 use crate::store::layout::Layout;
 use crate::store::log::{LoggedRecord, decode_changes, read_records, segment_number};
@@ -19,12 +17,8 @@ use super::{ArchiveError, Reach, at};
 const CACHE: u64 = 8 << 20;
 
 /// A database that has no name and goes with whoever has it.
-pub(super) fn scratch(
-    disk: &dyn Disk,
-    folder: &Path,
-    ballast: &Arc<Ballast>,
-) -> Result<Metadata, MetadataError> {
-    Metadata::scratch(disk, &folder.join("scratch"), CACHE, ballast)
+pub(super) fn scratch(disk: &dyn Disk, folder: &Path) -> Result<Metadata, MetadataError> {
+    Metadata::scratch(disk, &folder.join("scratch"), CACHE)
 }
 
 /// Makes the metadata, as they were after record `last` or the last one that there is, out of the archive and the log of
@@ -37,11 +31,8 @@ pub(in crate::store) fn rebuild(
 ) -> Result<(Metadata, Reach), ArchiveError> {
     let (folder, _) = Folder::find(disk, &layout.archive())?;
     let mut rebuilt = Rebuilt::new(empty);
-    for path in folder.paths() {
-        rebuilt.apply_file(disk, &path, || Ok(()))?;
-    }
-    let Reach { segment, sequence } = folder.reach();
-    rebuilt.sequence = sequence;
+    rebuilt.apply_folder(disk, &folder, || Ok(()))?;
+    let segment = folder.reach().segment;
     rebuilt.apply_log(disk, &layout.log(), segment, last)?;
     let reach = Reach { segment, sequence: rebuilt.sequence };
     Ok((rebuilt.metadata, reach))
@@ -67,19 +58,24 @@ impl Rebuilt {
         Self { metadata, sequence: 0, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
-    /// Applies the records of a file of the archive. Whoever gives up in `go_on` gets the error back.
-    pub(super) fn apply_file(
+    /// Applies the records of the archive's files. Whoever gives up in `go_on` gets the error back.
+    pub(super) fn apply_folder(
         &mut self,
         disk: &dyn Disk,
-        path: &Path,
+        folder: &Folder,
         go_on: impl Fn() -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        let mut file = Reader::open(disk, path).map_err(at(path))?;
-        while let Some(record) = file.next().map_err(at(path))? {
-            go_on()?;
-            self.add(record)?;
+        for path in folder.paths() {
+            let mut file = Reader::open(disk, &path).map_err(at(&path))?;
+            while let Some(record) = file.next().map_err(at(&path))? {
+                go_on()?;
+                self.add(record)?;
+            }
+            self.flush()?;
         }
-        self.flush()
+        // The last segments may have had no record of their own.
+        self.sequence = folder.reach().sequence;
+        Ok(())
     }
 
     /// Applies the records of the log behind those that were applied, which lie behind segment `after`, up to record `last`.

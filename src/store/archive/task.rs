@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::store::ballast::Ballast;
 use crate::store::disk::Disk;
 use crate::store::log::{LoggedRecord, NO_RECORD, Position, RecordPlace, encode_changes};
-use crate::store::metadata::{Change, Metadata, Snapshot};
+use crate::store::metadata::{Change, Snapshot};
 
 use super::file::Writer;
 use super::folder::{Entry, Folder, Kind};
-use super::rebuild::Rebuilt;
+use super::rebuild::{Rebuilt, scratch};
 use super::{ArchiveError, Reach};
 
 /// What a snapshot is made of.
@@ -31,19 +30,9 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn start(
-        disk: &Arc<dyn Disk>,
-        folder: PathBuf,
-        ballast: &Arc<Ballast>,
-        source: Source,
-    ) -> io::Result<Self> {
+    pub(super) fn start(disk: &Arc<dyn Disk>, folder: PathBuf, source: Source) -> io::Result<Self> {
         let is_given_up = Arc::new(AtomicBool::new(false));
-        let work = Work {
-            disk: Arc::clone(disk),
-            folder,
-            ballast: Arc::clone(ballast),
-            is_given_up: Arc::clone(&is_given_up),
-        };
+        let work = Work { disk: Arc::clone(disk), folder, is_given_up: Arc::clone(&is_given_up) };
         let thread = thread::Builder::new().name("archive".to_owned()).spawn(move || work.make(source))?;
         Ok(Self { is_given_up, thread: Some(thread) })
     }
@@ -74,7 +63,6 @@ impl Drop for Task {
 struct Work {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    ballast: Arc<Ballast>,
     is_given_up: Arc<AtomicBool>,
 }
 
@@ -86,10 +74,8 @@ impl Work {
                 self.write(&tables, Reach { segment: segment - 1, sequence })
             }
             Source::Folder(folder) => {
-                let mut rebuilt = Rebuilt::new(self.scratch()?);
-                for path in folder.paths() {
-                    rebuilt.apply_file(&*self.disk, &path, || self.go_on())?;
-                }
+                let mut rebuilt = Rebuilt::new(scratch(&*self.disk, &self.folder)?);
+                rebuilt.apply_folder(&*self.disk, &folder, || self.go_on())?;
                 self.write(&rebuilt.metadata.read(), folder.reach())
             }
         }
@@ -100,10 +86,6 @@ impl Work {
             true => Err(ArchiveError::Stopped),
             false => Ok(()),
         }
-    }
-
-    fn scratch(&self) -> Result<Metadata, ArchiveError> {
-        Ok(super::rebuild::scratch(&*self.disk, &self.folder, &self.ballast)?)
     }
 
     /// Writes the tables, as changes, to a snapshot.

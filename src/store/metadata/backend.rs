@@ -13,8 +13,8 @@ use crate::store::disk::DiskFile;
 #[derive(Debug)]
 pub(super) struct Backend {
     pub(super) file: Arc<dyn DiskFile>,
-    /// What a full disk gives back when the database has to grow.
-    pub(super) ballast: Arc<Ballast>,
+    /// What a full disk gives back when the database has to grow; `None` for one that can do without.
+    pub(super) ballast: Option<Arc<Ballast>>,
     pub(super) health: Arc<Health>,
 }
 
@@ -51,14 +51,21 @@ impl Backend {
             return if kept < now { self.file.set_length(kept) } else { Ok(()) };
         }
         self.take_room(now, length);
-        self.ballast.relieve(|| self.file.set_length(length))
+        self.relieve(|| self.file.set_length(length))
     }
 
     /// Takes room for the first `length` bytes, of which the file lacks those from `from` on, if there is plenty.
     pub(super) fn take_room(&self, from: u64, length: u64) {
-        if self.ballast.is_plenty_for(length - from) {
+        if self.ballast.as_ref().is_some_and(|ballast| ballast.is_plenty_for(length - from)) {
             // What could not be taken has to be found when it is written.
             let _ = self.file.allocate(length);
+        }
+    }
+
+    fn relieve(&self, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match &self.ballast {
+            Some(ballast) => ballast.relieve(call),
+            None => call(),
         }
     }
 
@@ -92,6 +99,6 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.note(self.ballast.relieve(|| self.file.write_at(data, offset)))
+        self.note(self.relieve(|| self.file.write_at(data, offset)))
     }
 }

@@ -100,7 +100,7 @@ impl Metadata {
         ballast: &Arc<Ballast>,
     ) -> Result<Self, MetadataError> {
         if disk.has(path)? {
-            return Self::open_file(disk.open(path)?, cache_size, ballast);
+            return Self::open_file(disk.open(path)?, cache_size, Some(Arc::clone(ballast)));
         }
         let metadata = Self::create(disk, path, cache_size, ballast)?;
         Self::name(disk, path)?;
@@ -116,7 +116,7 @@ impl Metadata {
     ) -> Result<Self, MetadataError> {
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        Self::open_file(disk.create(&temporary)?, cache_size, ballast)
+        Self::open_file(disk.create(&temporary)?, cache_size, Some(Arc::clone(ballast)))
     }
 
     /// Gives a database that was created its name.
@@ -132,13 +132,13 @@ impl Metadata {
     fn open_file(
         file: Arc<dyn DiskFile>,
         cache_size: u64,
-        ballast: &Arc<Ballast>,
+        ballast: Option<Arc<Ballast>>,
     ) -> Result<Self, MetadataError> {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
         let length = file.length()?;
         let is_new = length == 0;
         let health = Arc::new(Health::default());
-        let backend = Backend { file, ballast: Arc::clone(ballast), health: Arc::clone(&health) };
+        let backend = Backend { file, ballast, health: Arc::clone(&health) };
         backend.take_room(0, length);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let snapshot = match open_snapshot(&database) {
@@ -152,17 +152,13 @@ impl Metadata {
         Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
     }
 
-    /// A database of its own, in a file that has no name and is gone with whoever has it.
-    pub(super) fn scratch(
-        disk: &dyn Disk,
-        path: &Path,
-        cache_size: u64,
-        ballast: &Arc<Ballast>,
-    ) -> Result<Self, MetadataError> {
+    /// A database of its own, in a file that has no name and is gone with whoever has it. On a full disk it fails, and leaves
+    /// the ballast to those who make room.
+    pub(super) fn scratch(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
         disk.unlink(path)?;
         let file = disk.create(path)?;
         disk.unlink(path)?;
-        Self::open_file(file, cache_size, ballast)
+        Self::open_file(file, cache_size, None)
     }
 
     /// Whether the database has met an error of its file, after which it does nothing until it is opened anew.
