@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
         if self.disk.keeps(Rule::SyncArchive) {
             self.file.sync()?;
         }
-        // One of that name is there only if it was found wanting.
+        // A file of changes of that name, not durable, may be what an attempt that failed has left.
         self.disk.unlink(self.path)?;
         self.disk.rename(&self.path.with_extension("new"), self.path)?;
         if self.disk.keeps(Rule::NameArchive) {

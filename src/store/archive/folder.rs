@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::store::disk::Disk;
+use crate::store::ids::PayloadId;
 use crate::store::log::segment_number;
 use crate::store::spare::Spare;
 
@@ -44,14 +45,19 @@ impl Kind {
         }
     }
 
-    /// The path of a file that ends with a segment.
+    /// The path of a file that ends with a segment. That of a snapshot is a new one each time: the one before it must not go
+    /// until this one is durable, and may end with the same segment.
     pub(super) fn path(self, folder: &Path, segment: u64) -> PathBuf {
-        folder.join(format!("{segment:016x}.{}", self.extension()))
+        let extension = self.extension();
+        folder.join(match self {
+            Self::Snapshot => format!("{segment:016x}-{}.{extension}", PayloadId::random()),
+            Self::Changes => format!("{segment:016x}.{extension}"),
+        })
     }
 
     fn of(path: &Path) -> Option<Self> {
-        let (number, extension) = path.file_name()?.to_str()?.split_once('.')?;
-        segment_number(number)?;
+        let (name, extension) = path.file_name()?.to_str()?.split_once('.')?;
+        segment_number(name.split('-').next()?)?;
         [Self::Snapshot, Self::Changes].into_iter().find(|kind| kind.extension() == extension)
     }
 }
@@ -132,7 +138,7 @@ impl Entry {
 mod tests {
     use super::super::file::Writer;
     use super::*;
-    use crate::store::disk::simulated::Simulated;
+    use crate::store::disk::simulated::{Call, Failure, Simulated};
 
     const FOLDER: &str = "/archive";
 
@@ -168,6 +174,26 @@ mod tests {
         assert_eq!(found(&*disk), (Reach { segment: 5, sequence: 20 }, 2));
         put(&*disk, Kind::Changes, 7, 21, 22);
         assert_eq!(found(&*disk), (Reach { segment: 5, sequence: 20 }, 3));
+    }
+
+    /// The one before may have been given up for a read that failed once: it is what there is until the new one is durable.
+    #[test]
+    fn a_snapshot_that_does_not_come_to_be_takes_none_along_that_ends_with_the_same_segment() {
+        for (seed, failing) in (0..20).flat_map(|seed| [(seed, Call::Rename), (seed, Call::SyncFolder)]) {
+            let machine = Simulated::new(seed);
+            let disk = machine.disk();
+            disk.create_folder(Path::new(FOLDER))
+                .and_then(|()| disk.sync_folder(Path::new("/")))
+                .expect("a folder");
+            put(&*disk, Kind::Snapshot, 2, 0, 8);
+            machine.fail(failing, 0, Failure::Device);
+            let path = Kind::Snapshot.path(Path::new(FOLDER), 2);
+            let again = Writer::begin(&*disk, &path).and_then(|file| file.finish(2, 0, 9));
+            assert!(again.is_err(), "{failing:?} failed");
+            machine.cut(seed);
+            let (reach, _) = found(&*machine.disk());
+            assert!(reach.sequence >= 8, "seed {seed}, {failing:?}: {reach:?}");
+        }
     }
 
     #[test]

@@ -28,8 +28,11 @@ impl Pieces {
         }
         if matches!(archive.state, State::Broken) {
             if archive.can_begin() {
-                // Places behind the last durable commit are not kept: a start copies what lies there.
+                // Places behind the last durable commit are not kept: whatever replays the log copies what lies there.
                 self.writer.checkpoint()?;
+                if self.metadata.read().position()?.is_none_or(|now| now.run != position.run) {
+                    return Ok(());
+                }
                 archive.begin(Source::Tables(tables, position)).map_err(Decline::Refused)?;
             }
             return Ok(());
@@ -180,8 +183,9 @@ impl Archive {
         })?;
         if !matches!(self.state, State::Whole(_)) {
             // Of what was there before nothing counts.
-            let (_, others) = Folder::find(&*self.disk, &self.path())?;
-            self.unlink(others.into_iter().filter(|path| *path != snapshot.path))?;
+            let (folder, others) = Folder::find(&*self.disk, &self.path())?;
+            let older = folder.paths().into_iter().chain(others);
+            self.unlink(older.filter(|path| *path != snapshot.path))?;
             self.state = State::Whole(Folder::default());
         }
         let State::Whole(folder) = &mut self.state else { return Ok(()) };
