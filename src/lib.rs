@@ -5,6 +5,7 @@
 //! - [`cli`] reads the command line, a file a subcommand, and builds the pieces;
 //! - [`server`] has the sockets, the connections and their limits;
 //! - [`api`] is HTTP and nothing else;
+//! - [`control`] is how the command line's tools reach a running server;
 //! - [`auth`] says who is asking and what they may do;
 //! - [`registry`] does what a registry does, with no HTTP in it;
 //! - [`store`] keeps metadata in redb and payloads in files, durably;
@@ -17,6 +18,7 @@ pub mod api;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod load;
 pub mod observe;
 pub mod oci;

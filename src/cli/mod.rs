@@ -7,6 +7,7 @@ mod allocator;
 mod bench;
 mod check;
 pub mod config;
+mod gc;
 mod pieces;
 mod rebuild;
 mod reload;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Serve),
     /// Prove that a store holds together
     Check(check::Check),
+    /// Collect what nothing refers to, in a running server or in a stopped store
+    Gc(gc::Collect),
     /// Make the database of a store anew, if it was lost or damaged
     Rebuild(rebuild::Rebuild),
     /// Print the configuration in force, and where each value comes from
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
     match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Gc(arguments) => gc::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),

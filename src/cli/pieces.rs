@@ -11,7 +11,9 @@ use axum::http::{HeaderName, HeaderValue};
 use crate::api;
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
-use crate::registry::{Referenced, Registry, RequiredChildren, Settings, UrlPolicy};
+use crate::registry::{
+    CollectionSettings, PurgingSettings, Referenced, Registry, RequiredChildren, Settings, UrlPolicy,
+};
 use crate::server::FileSender;
 use crate::store::{self, MappedFiles, OpenError, Store};
 
@@ -76,13 +78,14 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         log_size: storage.log.size,
         floor: store::Floor { bytes: storage.floor.space, files: storage.floor.files as u64 },
         ballast: storage.floor.ballast,
+        lease: storage.gc.lease,
         upload_memory: storage.uploads.memory,
         open_payloads: storage.pulls.openfiles,
         ..store::Options::default()
     }
 }
 
-fn registry_settings(config: &Config) -> Settings {
+pub(super) fn registry_settings(config: &Config) -> Settings {
     let (storage, http, manifests) = (&config.storage, &config.http, &config.validation.manifests);
     let urls = manifests.urls.clone();
     Settings {
@@ -97,6 +100,18 @@ fn registry_settings(config: &Config) -> Settings {
         idle: http.idletimeout,
         required_children: required_children(manifests),
         urls: UrlPolicy::new(move |url| urls.permits(url)),
+        collection: CollectionSettings {
+            enabled: storage.gc.enabled,
+            interval: storage.gc.interval,
+            grace: storage.gc.grace,
+            delete_untagged: storage.gc.deleteuntagged,
+        },
+        purging: PurgingSettings {
+            enabled: storage.uploadpurging.enabled,
+            age: storage.uploadpurging.age,
+            interval: storage.uploadpurging.interval,
+            dry_run: storage.uploadpurging.dryrun,
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Args;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::allocator;
 use super::pieces::{HeaderError, Pieces};
@@ -15,6 +15,7 @@ use super::reload;
 use crate::config::{
     self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
 };
+use crate::control;
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::{Address, AddressError, BindError, FileSender, Server, Settings, open_files, supervisor};
@@ -118,7 +119,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = match Servers::bind(&address, &config.http, pieces.files.clone()).await {
+    let servers = match Servers::bind(&address, config, pieces.files.clone()).await {
         Ok(servers) => servers,
         Err(error) => {
             pieces.registry.close().await;
@@ -130,8 +131,10 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
 
     let (stop, stopped) = oneshot::channel();
     let last_call = || pieces.registry.interrupt_uploads();
+    let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let to_the_end = async {
-        servers.run(pieces.router.clone(), stopped, last_call).await;
+        servers.run(&pieces, stopped, last_call).await;
+        collecting.abort();
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained
@@ -160,18 +163,20 @@ async fn attend(
     signals.stop().await
 }
 
-/// The server that clients talk to, and the one for probes where `http.debug.addr` is set.
+/// The server that clients talk to, the one for probes where `http.debug.addr` is set, and the one for tools.
 struct Servers {
     main: Server,
     debug: Option<Server>,
+    control: Option<Server>,
 }
 
 impl Servers {
     async fn bind(
         address: &Address,
-        http: &Http,
+        config: &Config,
         files: Option<Arc<dyn FileSender>>,
     ) -> Result<Self, ServeError> {
+        let http = &config.http;
         let main = Server::bind(address, Settings { files, ..settings(http) }).await?;
         let debug = match &http.debug.addr {
             None => None,
@@ -181,23 +186,45 @@ impl Servers {
                 Some(server)
             }
         };
-        Ok(Servers { main, debug })
+        let control = bind_control(&config.storage.root, http).await;
+        Ok(Servers { main, debug, control })
     }
 
     /// Runs both. Probes are answered until the last client has been served.
-    async fn run(self, router: Router, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
+    async fn run(self, pieces: &Pieces, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
         let readiness = self.main.readiness();
-        let (main_runs, main_ended) = oneshot::channel::<()>();
+        let (main_runs, _) = broadcast::channel::<()>(1);
+        let (for_debug, for_control) = (main_runs.subscribe(), main_runs.subscribe());
         let main = async {
-            self.main.run(router, ended(stop), last_call).await;
+            self.main.run(pieces.router.clone(), ended(stop), last_call).await;
             drop(main_runs);
         };
-        let debug = async {
-            if let Some(debug) = self.debug {
-                debug.run(readiness.debug_router(), ended(main_ended), || ()).await;
-            }
+        let debug = run_beside(self.debug, readiness.debug_router(), for_debug);
+        let control = run_beside(self.control, control::router(Arc::clone(&pieces.registry)), for_control);
+        tokio::join!(main, debug, control);
+    }
+}
+
+/// Runs a server until the main one has ended.
+async fn run_beside(server: Option<Server>, router: Router, mut main_ended: broadcast::Receiver<()>) {
+    if let Some(server) = server {
+        let ended = async {
+            // An error is the sender being gone.
+            let _ = main_ended.recv().await;
         };
-        tokio::join!(main, debug);
+        server.run(router, ended, || ()).await;
+    }
+}
+
+/// The socket for tools. Where there can be none the registry is served all the same.
+async fn bind_control(root: &Path, http: &Http) -> Option<Server> {
+    let address = Address::Unix { path: control::socket(root), mode: control::MODE };
+    match Server::bind(&address, debug_settings(http)).await {
+        Ok(server) => Some(server),
+        Err(error) => {
+            tracing::warn!("commands such as holdfast gc cannot reach this server: {error}");
+            None
+        }
     }
 }
 

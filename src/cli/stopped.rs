@@ -34,6 +34,12 @@ pub(super) enum StoppedError {
 impl Stopped {
     /// Where the store lies, and how it is opened.
     pub(super) fn find(&self) -> Result<(PathBuf, Options), StoppedError> {
+        let (config, options) = self.find_with_config()?;
+        Ok((config.storage.root, options))
+    }
+
+    /// The same, with the whole configuration.
+    pub(super) fn find_with_config(&self) -> Result<(Config, Options), StoppedError> {
         let loaded = Config::load(Sources {
             file: self.config.clone(),
             environment: process_environment(),
@@ -43,6 +49,7 @@ impl Stopped {
         if !storage.root.join("FORMAT").exists() {
             return Err(StoppedError::NoStore(storage.root.clone()));
         }
-        Ok((storage.root.clone(), Options { lock_wait: WAIT, ..store_options(storage) }))
+        let options = Options { lock_wait: WAIT, ..store_options(storage) };
+        Ok((loaded.config, options))
     }
 }

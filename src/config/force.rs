@@ -8,9 +8,9 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, H2c, Http, Http2, Indexes, Level, Log,
-    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Storage, Tags, Uploads, Urls, Validation,
-    WriteAheadLog, Writer,
+    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes, Level, Log,
+    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Storage, Tags, UploadPurging, Uploads, Urls,
+    Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -157,6 +157,19 @@ impl InForce {
                 markinterval: self.size("storage.uploads.markinterval"),
                 maxconcurrent: self.count("storage.uploads.maxconcurrent"),
                 memory: self.size("storage.uploads.memory"),
+            },
+            gc: Gc {
+                enabled: self.switch("storage.gc.enabled"),
+                interval: self.duration("storage.gc.interval"),
+                grace: self.duration("storage.gc.grace"),
+                lease: self.duration("storage.gc.lease"),
+                deleteuntagged: self.switch("storage.gc.deleteuntagged"),
+            },
+            uploadpurging: UploadPurging {
+                enabled: self.switch("storage.maintenance.uploadpurging.enabled"),
+                age: self.duration("storage.maintenance.uploadpurging.age"),
+                interval: self.duration("storage.maintenance.uploadpurging.interval"),
+                dryrun: self.switch("storage.maintenance.uploadpurging.dryrun"),
             },
             pulls: Pulls {
                 openfiles: self.count("storage.pulls.openfiles"),

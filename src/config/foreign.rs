@@ -82,11 +82,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     ),
     needless("storage.tag", &["concurrencylimit"], "which tags point at a manifest is one look-up"),
     needless("storage.redirect", &["disable"], "payloads are always sent by the server itself"),
-    without(
-        "storage.maintenance.uploadpurging",
-        &["enabled", "age", "interval", "dryrun"],
-        "abandoned uploads are not purged yet; that comes with the collection of what nobody needs",
-    ),
     unsupported_if(
         "storage.maintenance.readonly",
         &["enabled"],

@@ -39,4 +39,4 @@ pub use pattern::Pattern;
 pub use problem::{Dialect, Errors, Fault, Note, Origin, Problem};
 pub use settings::*;
 pub use show::example;
-pub use units::{parse_duration, parse_size};
+pub use units::{parse_duration, parse_size, show_duration, show_size};

@@ -87,6 +87,10 @@ pub struct Storage {
     pub floor: Floor,
     /// `storage.uploads`.
     pub uploads: Uploads,
+    /// `storage.gc`.
+    pub gc: Gc,
+    /// `storage.maintenance.uploadpurging`.
+    pub uploadpurging: UploadPurging,
     /// `storage.pulls`.
     pub pulls: Pulls,
     /// `storage.writer`.
@@ -155,6 +159,34 @@ pub struct Uploads {
     pub maxconcurrent: usize,
     /// Memory for small blobs that are coming in, in bytes.
     pub memory: u64,
+}
+
+/// `storage.gc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gc {
+    /// Whether what nothing refers to is collected now and then.
+    pub enabled: bool,
+    /// From the end of one collection to the beginning of the next.
+    pub interval: Duration,
+    /// How long something is kept that nothing refers to.
+    pub grace: Duration,
+    /// For how long a client may rely on what it was told to be there.
+    pub lease: Duration,
+    /// Whether manifests without a tag are collected.
+    pub deleteuntagged: bool,
+}
+
+/// `storage.maintenance.uploadpurging`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadPurging {
+    /// Whether uploads are ended with which nobody goes on.
+    pub enabled: bool,
+    /// For how long nobody has.
+    pub age: Duration,
+    /// How often it is looked for them.
+    pub interval: Duration,
+    /// Whether they are only counted.
+    pub dryrun: bool,
 }
 
 /// `storage.pulls`.

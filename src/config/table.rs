@@ -246,6 +246,74 @@ pub(super) const SETTINGS: &[Setting] = &[
                   503.",
     },
     Setting {
+        key: "storage.gc.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether what nothing refers to is collected now and then, while the server runs: blobs that no manifest of \
+                  their repository is made of, images that their index has left behind. `holdfast gc` collects in any \
+                  case.",
+    },
+    Setting {
+        key: "storage.gc.interval",
+        kind: duration(1, 52 * WEEK),
+        default: "1h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long after one collection the next one begins.",
+    },
+    Setting {
+        key: "storage.gc.grace",
+        kind: duration(0, 520 * WEEK),
+        default: "24h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long something is kept that nothing refers to, from when it was last pushed, mounted, or referred to. Only \
+                  the time counts in which the server runs. Never shorter than the lease.",
+    },
+    Setting {
+        key: "storage.gc.lease",
+        kind: duration(0, WEEK),
+        default: "1h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long a client that was told that a blob or a manifest is there may rely on it. Nothing is collected before \
+                  so much time has passed since a start.",
+    },
+    Setting {
+        key: "storage.gc.deleteuntagged",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether manifests without a tag are collected as well, unless an index, a subject that is there or a referrer \
+                  with a tag needs them.",
+    },
+    Setting {
+        key: "storage.maintenance.uploadpurging.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Same,
+        meaning: "Whether uploads are ended with which nobody goes on.",
+    },
+    Setting {
+        key: "storage.maintenance.uploadpurging.age",
+        kind: duration(1, 520 * WEEK),
+        default: "168h",
+        distribution: Theirs::Same,
+        meaning: "For how long nobody has gone on with them. Only the time counts in which the server runs.",
+    },
+    Setting {
+        key: "storage.maintenance.uploadpurging.interval",
+        kind: duration(1, 52 * WEEK),
+        default: "24h",
+        distribution: Theirs::Same,
+        meaning: "How often it is looked for them.",
+    },
+    Setting {
+        key: "storage.maintenance.uploadpurging.dryrun",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether the log only says how many there are.",
+    },
+    Setting {
         key: "storage.pulls.openfiles",
         kind: count(0, 1_000_000),
         default: "512",

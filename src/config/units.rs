@@ -75,7 +75,7 @@ fn parse_fraction(digits: &str, scale: u128) -> Option<u128> {
 }
 
 /// Writes a duration so that [`parse_duration`] and Go read the same one.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_nanos();
     let mut text = String::new();
     for (unit, scale) in TIMES {
@@ -101,7 +101,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Writes a size in the largest unit that divides it.
-pub(super) fn show_size(bytes: u64) -> String {
+pub fn show_size(bytes: u64) -> String {
     match SIZES.iter().find(|(_, scale)| *scale > 1 && bytes > 0 && bytes.is_multiple_of(*scale)) {
         Some((unit, scale)) => format!("{}{unit}", bytes / scale),
         None => bytes.to_string(),

@@ -112,6 +112,10 @@ impl Registry {
         let manifest = Manifest::parse(&put.bytes, put.content_type.as_deref())?;
         self.check_urls(&manifest)?;
         let digest = put.verified_digest()?;
+        if matches!(put.reference, Reference::Digest(_)) {
+            // It may be there already, and about to go: from now on it stays until the index comes that it is for.
+            self.store.leases().lease(&digest).await;
+        }
         let required = self.settings.required_children.clone();
         self.submit(Put { put, manifest, digest, required }).await
     }

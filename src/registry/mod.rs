@@ -1,9 +1,10 @@
-//! What a registry does, with no HTTP in it: push, mount, tag, list, delete.
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect.
 //!
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
 
 mod blobs;
+mod collection;
 mod error;
 mod listings;
 mod manifests;
@@ -15,6 +16,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 pub use blobs::MountSource;
+pub use collection::{
+    Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
+};
 pub use error::Error;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
@@ -35,8 +39,13 @@ pub struct Registry {
 impl Registry {
     /// A registry that goes on with the upload sessions that the store's last run has left.
     pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
-        let uploads = Uploads::new(store.take_resumed(), &settings);
+        let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
         Arc::new(Self { store, settings, uploads })
+    }
+
+    /// When it collects by itself, and what.
+    pub fn collection_settings(&self) -> CollectionSettings {
+        self.settings.collection
     }
 
     /// Tells the uploads that are being received to stop: what has arrived is kept as it would be for a broken connection.

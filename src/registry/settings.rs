@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::oci::{Child, ChildKind, Platform};
 
+use super::collection::{CollectionSettings, PurgingSettings};
+
 /// How a registry behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -22,6 +24,8 @@ pub struct Settings {
     pub idle: Duration,
     pub required_children: RequiredChildren,
     pub urls: UrlPolicy,
+    pub collection: CollectionSettings,
+    pub purging: PurgingSettings,
 }
 
 impl Settings {
@@ -42,6 +46,8 @@ impl Default for Settings {
             idle: Duration::from_secs(15 * 60),
             required_children: RequiredChildren::All,
             urls: UrlPolicy::default(),
+            collection: CollectionSettings::default(),
+            purging: PurgingSettings::default(),
         }
     }
 }

@@ -41,6 +41,7 @@ pub use address::{Address, AddressError};
 pub use endpoint::Endpoint;
 pub use file_sender::FileSender;
 pub use listener::BindError;
+pub use socket_file::connect;
 
 use file_sender::Files;
 use listener::Listener;

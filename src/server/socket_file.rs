@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::listener::BACKLOG;
 
@@ -66,6 +66,15 @@ pub(super) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile
     let inode = fs::symlink_metadata(path)?.ino();
     let file = SocketFile { path: path.to_owned(), inode };
     Ok((UnixListener::from_std(socket.into())?, file))
+}
+
+/// Connects to the one who listens on the path.
+pub async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = Name::of(path).map_err(io::Error::other)?;
+    let socket = stream_socket()?;
+    socket.connect(&address.name)?;
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket.into())
 }
 
 /// Removes a socket that nobody listens on any more, and nothing else.

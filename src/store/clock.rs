@@ -1,6 +1,6 @@
 //! Points in time, as the metadata keeps them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use minicbor::{Decode, Encode};
 
@@ -19,5 +19,43 @@ impl Timestamp {
     /// As the system's type, for whoever prints it.
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
+    }
+}
+
+/// How long a store has been served, over all its runs: milliseconds, on from what the clock said when that began to be
+/// counted. Comparable only with another of the same store.
+///
+/// Ages are told by it: neither a clock that is set, nor a time in which nobody could push, makes anything older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ServedTime(#[n(0)] pub u64);
+
+impl ServedTime {
+    /// How far it is kept behind: by so many milliseconds the metadata may have it too early.
+    pub const GRAIN: u64 = 1_000;
+
+    /// How long after `earlier` this is; nothing if it comes before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Counts the time that a store is served.
+#[derive(Debug, Clone, Copy)]
+pub struct ServedClock {
+    from: ServedTime,
+    began: Instant,
+}
+
+impl ServedClock {
+    /// Goes on from what was kept; in a store that has kept nothing yet, from what the clock says.
+    pub(super) fn go_on(kept: Option<ServedTime>) -> Self {
+        let from = kept.unwrap_or_else(|| ServedTime(Timestamp::now().0));
+        Self { from, began: Instant::now() }
+    }
+
+    pub fn now(&self) -> ServedTime {
+        let run = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        ServedTime(self.from.0.saturating_add(run))
     }
 }

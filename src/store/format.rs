@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::layout::Layout;
 
 /// The version that this program writes.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The oldest version that it can upgrade.
 const OLDEST: u32 = 1;
 
@@ -112,6 +112,7 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
         "metadata.new",
         "metadata.redb",
         "ballast",
+        "control",
         "log",
         "archive",
         "blobs",

@@ -24,6 +24,8 @@ const MOST: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Leases {
     lease: Duration,
+    /// Until then leases of an earlier process may be relied on, of which nobody knows.
+    nothing_leaves_before: Instant,
     /// Digests stand in the tables by a keyed hash: one too many kept for a while does no harm, and memory is small.
     hash: RandomState,
     tables: Mutex<TablesOfLeases>,
@@ -42,13 +44,25 @@ struct TablesOfLeases {
 impl Leases {
     /// Each lease lasts for `lease` at least, and for twice as long at most.
     pub fn new(lease: Duration) -> Self {
+        let now = Instant::now();
+        Self { nothing_leaves_before: now.checked_add(lease).unwrap_or(now), ..Self::without_past(lease) }
+    }
+
+    /// Those of somebody who was there from the beginning.
+    fn without_past(lease: Duration) -> Self {
         let tables = TablesOfLeases {
             current: HashSet::new(),
             previous: HashSet::new(),
             since: Instant::now(),
             leaving: HashMap::new(),
         };
-        Self { lease, hash: RandomState::new(), tables: Mutex::new(tables) }
+        let nothing_leaves_before = tables.since;
+        Self { lease, nothing_leaves_before, hash: RandomState::new(), tables: Mutex::new(tables) }
+    }
+
+    /// How long a lease lasts, at the least.
+    pub fn duration(&self) -> Duration {
+        self.lease
     }
 
     /// Leases a digest. Only what is read after this may be relied on.
@@ -68,9 +82,12 @@ impl Leases {
         tables.leaving.get(&key).cloned()
     }
 
-    /// Says that a digest may be about to go. `None` if it is leased, or leaving already: then it stays. Whoever removes it
+    /// Says that a digest may be about to go. `None` if it is leased, or may be, or is leaving already: then it stays. Whoever removes it
     /// holds this until the removal can be read, or has not happened.
     pub fn leave(self: &Arc<Self>, digest: &Digest) -> Option<Departure> {
+        if Instant::now() < self.nothing_leaves_before {
+            return None;
+        }
         let key = self.hash.hash_one(digest);
         let mut tables = self.lock();
         let is_full = tables.current.len() >= MOST || tables.previous.len() >= MOST;
@@ -122,7 +139,7 @@ mod tests {
     }
 
     fn leases() -> Arc<Leases> {
-        Arc::new(Leases::new(Duration::from_secs(3_600)))
+        Arc::new(Leases::without_past(Duration::from_secs(3_600)))
     }
 
     #[tokio::test]
@@ -151,11 +168,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_lease_lasts_for_its_time_and_not_for_ever() {
-        let leases = Arc::new(Leases::new(Duration::from_millis(200)));
+        let leases = Arc::new(Leases::without_past(Duration::from_millis(200)));
         leases.lease(&digest("asked for")).await;
         assert!(leases.leave(&digest("asked for")).is_none());
         tokio::time::sleep(Duration::from_millis(450)).await;
         assert!(leases.leave(&digest("asked for")).is_some());
+    }
+
+    #[tokio::test]
+    async fn within_a_lease_of_a_start_nothing_leaves() {
+        let leases = Arc::new(Leases::new(Duration::from_millis(200)));
+        assert!(leases.leave(&digest("forgotten")).is_none());
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert!(leases.leave(&digest("forgotten")).is_some());
     }
 
     /// A removal and a question race for the same thing, again and again: whoever was told yes finds it.

@@ -42,7 +42,7 @@ pub use archive::ArchiveError;
 #[doc(hidden)]
 pub use archive::probe as archive_probe;
 pub use blobs::{Incoming, MappedFiles, Mark, Payload, PayloadError, Savepoint, Transfer};
-pub use clock::Timestamp;
+pub use clock::{ServedClock, ServedTime, Timestamp};
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use disk::simulated;
@@ -60,8 +60,8 @@ pub use log::{AppendError, ReplayError};
 #[doc(hidden)]
 pub use metadata::DumpedRow;
 pub use metadata::{
-    BlobRow, Change, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place, Read,
-    Referrer, ReferrerRow, Snapshot, Tables, TagRow, UploadRow, Violation, Write,
+    Access, BlobRow, Change, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place,
+    Read, Referrer, ReferrerRow, Snapshot, Standing, Tables, TagRow, UploadRow, Violation, Write,
 };
 pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
@@ -156,6 +156,7 @@ pub struct Store {
     room: Arc<Room>,
     in_flight: Arc<InFlight>,
     leases: Arc<Leases>,
+    clock: ServedClock,
     /// Before the writer, which it needs.
     _background: Background,
     writer: Writer,
@@ -235,8 +236,9 @@ impl Store {
         let in_flight = Arc::new(InFlight::default());
         let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
         let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));
-        let writer =
-            Writer::start(Arc::clone(&metadata), log, recovery, Arc::clone(&room), writer_options(options));
+        let clock = ServedClock::go_on(metadata.read().served()?);
+        let (tables, of_room) = (Arc::clone(&metadata), Arc::clone(&room));
+        let writer = Writer::start(tables, log, recovery, of_room, clock, writer_options(options));
         let writer = writer.map_err(OpenError::Thread)?;
         let background = Background::start(background::Pieces {
             disk: Arc::clone(&disk),
@@ -264,6 +266,7 @@ impl Store {
             room,
             in_flight,
             leases: Arc::new(Leases::new(options.lease)),
+            clock,
             _background: background.map_err(OpenError::Thread)?,
             writer,
             resumed,
@@ -291,9 +294,23 @@ impl Store {
         self.writer.submit(operation, wait).await
     }
 
+    /// Resolves when the files of all payloads that have gone are unlinked.
+    pub async fn unlinked(&self) -> Result<(), MetadataError> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        while !self.read().doomed_files(1)?.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
     /// Resolves when the writer has stopped because the database failed: nothing can be acknowledged any more.
     pub async fn failed(&self) {
         self.writer.failed().await;
+    }
+
+    /// What ages are told by.
+    pub fn clock(&self) -> ServedClock {
+        self.clock
     }
 
     /// What was vouched for.

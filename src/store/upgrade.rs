@@ -18,6 +18,7 @@ pub(super) fn run(metadata: &Metadata) -> Result<(), MetadataError> {
         if found < 2 {
             remove_unheld_payloads(tables)?;
         }
+        // Layout 3 keeps account of ages, which begins with the first change that is logged in it.
         tables.set_layout(VERSION)
     })?;
     tracing::info!(from = found, to = VERSION, "the store is in this version's layout");

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
+use super::clock::ServedClock;
 use super::log::{Log, Segments};
 use super::metadata::Metadata;
 use super::recovery::Recovery;
@@ -83,12 +84,13 @@ impl Writer {
         log: Log,
         recovery: Recovery,
         room: Arc<Room>,
+        clock: ServedClock,
         options: Options,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let shared = Arc::new(Shared::default());
         let segments = Arc::clone(log.segments());
-        let engine = Engine::new(metadata, log, recovery, Arc::clone(&shared), options);
+        let engine = Engine::new(metadata, log, recovery, Arc::clone(&shared), clock, options);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || engine.run(receiver))?;
         let (queue, thread, log_size) = (Some(sender), Some(thread), options.log_size);
         Ok(Self { queue, thread, shared, segments, room, log_size })

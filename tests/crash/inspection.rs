@@ -21,6 +21,12 @@ pub(crate) fn survey(store: &Store) -> Result<(), String> {
 
 /// Asks for everything there is. Each answer must be one that the model allows, and is the only one from then on.
 pub(crate) async fn inspect(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
+    inspect_facts(registry, model).await?;
+    inspect_sessions(registry, model).await
+}
+
+/// The same, but for uploads.
+pub(crate) async fn inspect_facts(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
     for repository in 0..GOODS.repositories.len() {
         for blob in 0..GOODS.blobs.len() {
             let answer = ask_for_blob(registry, repository, blob).await?;
@@ -37,7 +43,7 @@ pub(crate) async fn inspect(registry: &Arc<Registry>, model: &mut Model) -> Resu
             settle(model, Fact::Tag { repository, tag }, answer)?;
         }
     }
-    inspect_sessions(registry, model).await
+    Ok(())
 }
 
 fn settle(model: &mut Model, fact: Fact, answer: Answer) -> Result<(), String> {

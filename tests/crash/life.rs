@@ -70,6 +70,10 @@ async fn work(story: &mut Story, random: &mut Random, registry: &Arc<Registry>) 
         if story.machine.has_stopped() {
             break;
         }
+        if random.chance(8) {
+            story.collect(registry).await?;
+            continue;
+        }
         let operations = choose(story, random);
         story.execute(registry, operations).await?;
     }

@@ -91,6 +91,32 @@ impl Model {
         })
     }
 
+    /// What nothing surely needs may be gone, and what only that needs.
+    pub(crate) fn make_unneeded_dispensable(&mut self) {
+        loop {
+            let is_dispensable = |fact: &Fact| self.is_there(*fact) && !self.is_needed(*fact);
+            let dispensable: Vec<_> = self.facts.keys().copied().filter(is_dispensable).collect();
+            if dispensable.is_empty() {
+                return;
+            }
+            for fact in dispensable {
+                self.facts.entry(fact).or_default().insert(None);
+            }
+        }
+    }
+
+    fn is_needed(&self, fact: Fact) -> bool {
+        match fact {
+            Fact::Blob { repository, blob } => self.needs_blob(repository, blob),
+            Fact::Manifest { repository, manifest } => {
+                let is_its =
+                    |tag| self.answers(Fact::Tag { repository, tag }) == BTreeSet::from([Some(manifest)]);
+                self.needs_manifest(repository, manifest) || (0..GOODS.tags.len()).any(is_its)
+            }
+            Fact::Tag { .. } => true,
+        }
+    }
+
     /// It has happened.
     pub(crate) fn make_certain(&mut self, effects: &[Effect]) {
         for (fact, changed) in self.changed(effects) {

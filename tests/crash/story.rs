@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast::registry::{Error, Registry, Settings};
+use holdfast::registry::{Collection, Error, Registry, Settings};
 use holdfast::store::simulated::Simulated;
 use holdfast::store::{Options, Store};
 use tokio::runtime::Runtime;
 
 use crate::execution::execute;
 use crate::goods::GOODS;
-use crate::inspection::{inspect, survey};
+use crate::inspection::{inspect, inspect_facts, survey};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::second_copy;
@@ -103,6 +103,20 @@ impl Story {
         Ok(())
     }
 
+    /// Collects without any grace. What a tag or an index needs stays; whatever else is gone then is gone for good.
+    pub(crate) async fn collect(&mut self, registry: &Arc<Registry>) -> Result<(), String> {
+        let wanted =
+            Collection { grace: Duration::ZERO, delete_untagged: false, dry_run: false, is_at_ease: false };
+        let collected = registry.collect(wanted, None).await;
+        self.tell(format!("what nothing refers to is collected: {collected:?}"));
+        self.model.make_unneeded_dispensable();
+        match collected {
+            _ if self.is_disturbed() => Ok(()),
+            Err(error) => Err(format!("collecting failed: {error:?}")),
+            Ok(_) => inspect_facts(registry, &mut self.model).await,
+        }
+    }
+
     /// As a client does after an error: asks where its upload stands.
     async fn ask_for_sessions(&mut self, registry: &Registry) {
         for (id, session) in &mut self.model.sessions {
@@ -146,6 +160,7 @@ pub(crate) fn options() -> Options {
         archive_size: 1 << 10,
         log_size: 128 << 10,
         settle_interval: Duration::from_millis(1),
+        lease: Duration::ZERO,
         ..Options::default()
     }
 }

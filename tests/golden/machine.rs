@@ -15,7 +15,7 @@ pub(crate) fn with_store(source: &Path) -> (Simulated, String) {
     let (folder, expected) = unpack(source);
     let machine = Simulated::new(0);
     let disk = machine.disk();
-    for above in ["/log", "/uploads", "/blobs"] {
+    for above in ["/log", "/archive", "/uploads", "/blobs"] {
         disk.create_folder(Path::new(above)).unwrap();
     }
     for algorithm in Algorithm::ALL {

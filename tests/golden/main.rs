@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use holdfast::store::{Options, Store, SurveyOptions};
 
 /// The folders.
-const STORES: [&str; 1] = ["layout-1"];
+const STORES: [&str; 2] = ["layout-1", "layout-2"];
 
 /// Where a golden store lies, or is to lie.
 fn golden(name: &str) -> PathBuf {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast::oci::{Algorithm, Digest, ManifestType, RepositoryName};
 use holdfast::store::{
-    Accepted, Change, Decision, Hasher, Need, NeedKind, Operation, Options, PayloadId, Slot, Store, Tables,
-    Timestamp, UploadRow, Write,
+    Accepted, Change, Decision, Hasher, Need, NeedKind, Operation, Options, PayloadId, ServedTime, Slot,
+    Store, Tables, Timestamp, UploadRow, Write,
 };
 
 use crate::state;
@@ -259,7 +259,7 @@ impl Life<'_> {
             offset: length as u64,
             hash_state: hasher.state(),
             started: at,
-            touched: at,
+            touched: ServedTime(at.0),
         };
         self.submit(vec![Change::UploadMarked { id: id(number), upload }]).await;
     }

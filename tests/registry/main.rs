@@ -11,6 +11,8 @@ mod blobs;
 mod broken_uploads;
 mod catalog;
 mod chunks;
+mod collection;
+mod collection_races;
 mod concurrent_sessions;
 mod conditions;
 mod deleting;

@@ -8,7 +8,7 @@ use arbitrary::{Result, Unstructured};
 use futures_util::future::join_all;
 use holdfast::oci::Algorithm;
 use holdfast::store::simulated::Simulated;
-use holdfast::store::{Incoming, PayloadId, Resumed, Store, SurveyOptions, Timestamp, UploadRow};
+use holdfast::store::{Incoming, PayloadId, Resumed, ServedTime, Store, SurveyOptions, Timestamp, UploadRow};
 use tokio::runtime::Runtime;
 
 use super::goods::{GOODS, LARGEST_LOGGED, content};
@@ -179,7 +179,7 @@ impl Lives {
             offset: mark.offset,
             hash_state: mark.hash_state,
             started: Timestamp(1),
-            touched: Timestamp(u64::from(input.arbitrary::<u8>()?)),
+            touched: ServedTime(u64::from(input.arbitrary::<u8>()?)),
         };
         self.submit(store, vec![Step::Mark { id, row }]);
         Ok(())

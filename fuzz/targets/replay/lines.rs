@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use holdfast::oci::Digest;
-use holdfast::store::{DumpedRow, MetadataError, NeedKind, ReferrerRow, Snapshot, UploadRow};
+use holdfast::store::{DumpedRow, MetadataError, NeedKind, ReferrerRow, Snapshot, Standing, UploadRow};
 
 use super::plain::{Plain, PlainManifest};
 
@@ -25,8 +25,8 @@ fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataEr
         }
         ("manifests", [name, digest]) => {
             let found = tables.manifest(&name.parse().unwrap(), &digest.parse().unwrap())?.unwrap();
-            let media_type = found.media_type.as_str();
-            manifest(media_type, found.size, found.subject, found.pushed.0)
+            let (media_type, age) = (found.media_type.as_str(), (found.since.0, found.standing));
+            manifest(media_type, found.size, found.subject, found.pushed.0, age)
         }
         ("tags", [name, tag]) => {
             let row = tables.tag(&name.parse().unwrap(), &tag.parse().unwrap())?.unwrap();
@@ -48,8 +48,14 @@ fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataEr
     Ok(Some(format!("{} {} = {value}", row.table, row.key)))
 }
 
-fn manifest(media_type: &str, size: u64, subject: Option<Digest>, pushed: u64) -> String {
-    format!("{media_type} {size} {subject:?} {pushed}")
+fn manifest(
+    media_type: &str,
+    size: u64,
+    subject: Option<Digest>,
+    pushed: u64,
+    age: (u64, Standing),
+) -> String {
+    format!("{media_type} {size} {subject:?} {pushed} {age:?}")
 }
 
 fn referrer(row: &ReferrerRow) -> String {
@@ -88,7 +94,8 @@ pub fn expected(plain: &Plain) -> BTreeSet<String> {
 
 fn expect_manifest(lines: &mut BTreeSet<String>, name: &str, digest: Digest, found: &PlainManifest) {
     let (size, media_type) = (found.bytes.len() as u64, found.media_type.as_str());
-    let row = manifest(media_type, size, found.subject, found.pushed);
+    let age = (found.since, found.standing);
+    let row = manifest(media_type, size, found.subject, found.pushed, age);
     lines.insert(format!("manifests {name} {digest} = {row}"));
     lines.insert(format!("manifest_holders {digest} {name} = "));
     lines.insert(format!("manifest_bytes {digest} = {}", found.bytes.escape_ascii()));

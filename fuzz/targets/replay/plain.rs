@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use holdfast::oci::{Digest, RepositoryName, Tag};
-use holdfast::store::{Change, Need, NeedKind, PayloadId, UploadRow};
+use holdfast::store::{Change, Need, NeedKind, PayloadId, Standing, UploadRow};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plain {
@@ -27,6 +27,19 @@ pub struct PlainManifest {
     pub artifact_type: Option<String>,
     pub annotations: Option<BTreeMap<String, String>>,
     pub pushed: u64,
+    /// When it was last pushed or left behind.
+    pub since: u64,
+    pub standing: Standing,
+}
+
+impl PlainManifest {
+    /// What it was part of, about, or tagged with is gone.
+    fn leave_behind(&mut self, age: u64) {
+        self.since = age;
+        if self.standing == Standing::Alone {
+            self.standing = Standing::LeftBehind;
+        }
+    }
 }
 
 impl Plain {
@@ -47,37 +60,51 @@ impl Plain {
         self.manifests.keys().map(|(name, _)| name).collect()
     }
 
-    pub fn change(&mut self, change: &Change) {
+    /// Makes a change; `age` is from when on ages count that begin with it.
+    pub fn change(&mut self, change: &Change, age: u64) {
         match change.clone() {
             Change::BlobAdded { digest, size, .. } | Change::BlobLogged { digest, size, .. } => {
                 self.blobs.insert(digest, size);
             }
             Change::BlobRemoved { digest } => drop(self.blobs.remove(&digest)),
-            Change::BlobLinked { repository, digest, at } => {
-                self.links.insert((repository, digest), at.0);
+            Change::BlobLinked { repository, digest, .. } => {
+                self.links.insert((repository, digest), age);
             }
             Change::BlobUnlinked { repository, digest } => {
                 self.links.remove(&(repository.clone(), digest));
                 self.do_without(&repository, NeedKind::Blob, digest);
             }
-            Change::ManifestPut { .. } => self.put(change.clone()),
-            Change::ManifestDeleted { repository, digest, at } => {
-                self.take_out(&repository, digest, at.0);
+            Change::ManifestPut { .. } => self.put(change.clone(), age),
+            Change::ManifestDeleted { repository, digest, .. } => {
+                self.take_out(&repository, digest, age);
                 self.do_without(&repository, NeedKind::Manifest, digest);
                 self.tags.retain(|(name, _), (target, _)| *name != repository || *target != digest);
+                self.leave_behind(&repository, age, |other| other.subject == Some(digest));
             }
             Change::TagSet { repository, tag, digest, at } => {
-                self.tags.insert((repository, tag), (digest, at.0));
+                let before = self.tags.insert((repository.clone(), tag), (digest, at.0));
+                if let Some((before, _)) = before.filter(|(before, _)| *before != digest) {
+                    self.leave_one_behind(&repository, before, age);
+                }
+                if let Some(manifest) = self.manifests.get_mut(&(repository, digest)) {
+                    manifest.standing = Standing::Tagged;
+                }
             }
-            Change::TagDeleted { repository, tag } => drop(self.tags.remove(&(repository, tag))),
+            Change::TagDeleted { repository, tag } => {
+                if let Some((digest, _)) = self.tags.remove(&(repository.clone(), tag)) {
+                    self.leave_one_behind(&repository, digest, age);
+                }
+            }
             Change::UploadMarked { id, upload } => drop(self.uploads.insert(id, upload)),
             Change::UploadEnded { id } => drop(self.uploads.remove(&id)),
             // Where payloads lie is not told here.
             Change::PayloadSettled { .. } | Change::FileUnlinked { .. } => {}
+            // Nobody here makes these.
+            Change::TimePassed { .. } | Change::ManifestAged { .. } => {}
         }
     }
 
-    fn put(&mut self, change: Change) {
+    fn put(&mut self, change: Change, age: u64) {
         let Change::ManifestPut {
             repository,
             digest,
@@ -92,7 +119,8 @@ impl Plain {
         else {
             return;
         };
-        self.take_out(&repository, digest, at.0);
+        let before = self.take_out(&repository, digest, age);
+        let standing = before.map_or(Standing::Alone, |before| before.standing);
         let manifest = PlainManifest {
             bytes: Vec::from(bytes).into(),
             media_type: media_type.as_str().to_owned(),
@@ -101,20 +129,48 @@ impl Plain {
             artifact_type,
             annotations,
             pushed: at.0,
+            since: age,
+            standing,
         };
         self.manifests.insert((repository, digest), manifest);
     }
 
-    /// The blobs that only this manifest needed count as just pushed.
-    fn take_out(&mut self, repository: &RepositoryName, digest: Digest, at: u64) {
-        let Some(manifest) = self.manifests.remove(&(repository.clone(), digest)) else { return };
+    /// The blobs that only this manifest needed count as just pushed; the manifests are left behind.
+    fn take_out(&mut self, repository: &RepositoryName, digest: Digest, age: u64) -> Option<PlainManifest> {
+        let manifest = self.manifests.remove(&(repository.clone(), digest))?;
+        for need in manifest.needs.iter().filter(|need| need.kind == NeedKind::Manifest) {
+            let needs = |other: &Need| other.kind == NeedKind::Manifest && other.digest == need.digest;
+            let mut others = self.manifests.iter().filter(|((name, _), _)| name == repository);
+            if !others.any(|(_, other)| other.needs.iter().any(needs)) {
+                self.leave_one_behind(repository, need.digest, age);
+            }
+        }
         for need in manifest.needs.iter().filter(|need| need.kind == NeedKind::Blob) {
             if !self.is_needed(repository, need.digest)
                 && let Some(since) = self.links.get_mut(&(repository.clone(), need.digest))
             {
-                *since = at;
+                *since = age;
             }
         }
+        Some(manifest)
+    }
+
+    fn leave_one_behind(&mut self, repository: &RepositoryName, digest: Digest, age: u64) {
+        if let Some(manifest) = self.manifests.get_mut(&(repository.clone(), digest)) {
+            manifest.leave_behind(age);
+        }
+    }
+
+    fn leave_behind(
+        &mut self,
+        repository: &RepositoryName,
+        age: u64,
+        which: impl Fn(&PlainManifest) -> bool,
+    ) {
+        let manifests = self.manifests.iter_mut().filter(|((name, _), _)| name == repository);
+        manifests
+            .filter(|(_, manifest)| which(manifest))
+            .for_each(|(_, manifest)| manifest.leave_behind(age));
     }
 
     fn is_needed(&self, repository: &RepositoryName, blob: Digest) -> bool {

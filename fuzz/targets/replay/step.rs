@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use arbitrary::{Result, Unstructured};
 use holdfast::oci::ManifestType;
 use holdfast::store::{
-    Accepted, Change, Decision, Need, NeedKind, Operation, PayloadId, Slot, Tables, Timestamp, UploadRow,
-    Write,
+    Accepted, Change, Decision, Need, NeedKind, Operation, PayloadId, ServedTime, Slot, Tables, Timestamp,
+    UploadRow, Write,
 };
 
 use super::goods::{GOODS, Manifest};
@@ -186,11 +186,12 @@ impl Operation for Act {
     type Outcome = usize;
     type Refusal = ();
 
-    fn decide(self, _tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
+    fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
+        let age = tables.served()?.map_or(0, |ServedTime(now)| now + ServedTime::GRAIN);
         let mut ledger = self.ledger.lock().unwrap();
         let mut next = ledger.now().clone();
         let changes = self.step.changes(&next, slot);
-        changes.iter().for_each(|change| next.change(change));
+        changes.iter().for_each(|change| next.change(change, age));
         ledger.states.push(next);
         let payload = match self.step {
             Step::Push { blob, .. } => Some(GOODS.blobs[blob].bytes.clone()),

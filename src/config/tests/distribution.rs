@@ -217,10 +217,6 @@ fn what_is_not_needed_is_noted_and_never_passed_over() {
         ("storage.cache", "storage: {cache: {layerinfo: redis}}"),
         ("storage.redirect", "storage: {redirect: {disable: true}}"),
         ("storage.filesystem.maxthreads", "storage: {filesystem: {maxthreads: 100}}"),
-        (
-            "storage.maintenance.uploadpurging",
-            "storage: {maintenance: {uploadpurging: {enabled: true, age: 168h}}}",
-        ),
         ("compatibility", "compatibility: {schema1: {enabled: true, signingkeyfile: /k}}"),
         ("validation.enabled", "validation: {enabled: true}"),
         ("log.reportcaller", "log: {reportcaller: true}"),

@@ -9,8 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::registry::{Error, Registry, blocking};
 use crate::store::{
-    Accepted, Change, Decision, Incoming, Mark, Operation, PayloadId, Slot, Tables, Timestamp, UploadRow,
-    Write,
+    Accepted, Change, Decision, Incoming, Mark, Operation, PayloadId, Slot, Tables, UploadRow, Write,
 };
 
 use super::EndUpload;
@@ -79,7 +78,7 @@ impl Registry {
             offset,
             hash_state: mark.hash_state,
             started: session.started,
-            touched: Timestamp::now(),
+            touched: session.touched(),
         };
         let recorded = self.submit(MarkUpload { id: session.id, upload }).await;
         match &recorded {

@@ -3,11 +3,13 @@
 //! One request at a time has a session's [`Incoming`]; the others wait for it, boundedly. Bytes are received by a task
 //! of their own, so that a client that goes away never tears a session in the middle of a write.
 
+mod expiry;
 mod finish;
 mod marks;
 mod receive;
 mod session;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::oci::{Algorithm, RepositoryName};
 use crate::store::{
-    Accepted, Change, Decision, Incoming, MetadataError, Operation, PayloadId, Resumed, Slot, Tables, Write,
+    Accepted, Change, Decision, Incoming, MetadataError, Operation, PayloadId, Resumed, ServedClock, Slot,
+    Tables, Write,
 };
 
 use super::{Error, Registry, Settings, blocking, joined};
@@ -73,9 +76,10 @@ pub(super) struct Uploads {
 }
 
 impl Uploads {
-    pub(super) fn new(resumed: Vec<Resumed>, settings: &Settings) -> Self {
+    pub(super) fn new(resumed: Vec<Resumed>, clock: ServedClock, settings: &Settings) -> Self {
+        let sessions = resumed.into_iter().map(|upload| Session::resume(upload, clock));
         Self {
-            sessions: Arc::new(Sessions::new(resumed.into_iter().map(Session::resume))),
+            sessions: Arc::new(Sessions::new(sessions)),
             receiving: Arc::new(Semaphore::new(settings.max_uploads.clamp(1, Semaphore::MAX_PERMITS))),
             interrupted: watch::Sender::new(false),
         }
@@ -101,6 +105,11 @@ impl Uploads {
         self.find(repository, id)?.hold(&self.sessions, settings.wait).await
     }
 
+    /// Those in which sessions are open.
+    pub(super) fn repositories(&self) -> HashSet<RepositoryName> {
+        self.sessions.all().iter().map(|session| session.repository.clone()).collect()
+    }
+
     /// The right to receive a body, for which a request waits while others have it all.
     async fn permit(&self, settings: &Settings) -> Result<OwnedSemaphorePermit, Error> {
         match tokio::time::timeout(settings.wait, Arc::clone(&self.receiving).acquire_owned()).await {
@@ -118,7 +127,8 @@ impl Registry {
     /// Begins an upload session, which will most likely end with a digest of this algorithm.
     pub fn start_upload(&self, repository: &RepositoryName, algorithm: Algorithm) -> Started {
         let id = PayloadId::random();
-        let session = Session::new(id, repository.clone(), self.store.incoming(id, algorithm));
+        let incoming = self.store.incoming(id, algorithm);
+        let session = Session::new(id, repository.clone(), incoming, self.store.clock());
         self.uploads.sessions.insert(session);
         Started { id, offset: 0 }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 
 use crate::oci::RepositoryName;
-use crate::store::{Incoming, PayloadId, Resumed, Timestamp};
+use crate::store::{Incoming, PayloadId, Resumed, ServedClock, ServedTime, Timestamp};
 
 use super::super::Error;
 
@@ -47,6 +47,9 @@ pub(super) struct Session {
     pub(super) id: PayloadId,
     pub(super) repository: RepositoryName,
     pub(super) started: Timestamp,
+    clock: ServedClock,
+    /// When something was last done with it, a [`ServedTime`].
+    touched: AtomicU64,
     /// How many bytes it has, for those who only want to know.
     offset: AtomicU64,
     /// From where it may go on after a restart; 0 without a mark. Only whoever has the session changes it.
@@ -59,11 +62,18 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: PayloadId, repository: RepositoryName, incoming: Incoming) -> Self {
+    pub(super) fn new(
+        id: PayloadId,
+        repository: RepositoryName,
+        incoming: Incoming,
+        clock: ServedClock,
+    ) -> Self {
         Self {
             id,
             repository,
             started: Timestamp::now(),
+            clock,
+            touched: AtomicU64::new(clock.now().0),
             offset: AtomicU64::new(incoming.length()),
             marked: AtomicU64::new(0),
             incoming: Arc::new(Mutex::new(Some(incoming))),
@@ -72,10 +82,10 @@ impl Session {
         }
     }
 
-    pub(super) fn resume(upload: Resumed) -> Self {
+    pub(super) fn resume(upload: Resumed, clock: ServedClock) -> Self {
         let Resumed { id, row, incoming } = upload;
-        let marked = AtomicU64::new(row.offset);
-        Self { started: row.started, marked, ..Self::new(id, row.repository, incoming) }
+        let (marked, touched) = (AtomicU64::new(row.offset), AtomicU64::new(row.touched.0));
+        Self { started: row.started, marked, touched, ..Self::new(id, row.repository, incoming, clock) }
     }
 
     /// Has the session to itself, after at most `wait`. Whoever has it and gets no bytes lets it go.
@@ -92,6 +102,21 @@ impl Session {
             return Err(super::unknown(&self.repository, self.id));
         }
         Ok(Held { session: Arc::clone(self), sessions: Arc::clone(sessions), guard })
+    }
+
+    /// Has the session to itself, if nobody else has it now.
+    pub(super) fn try_hold(self: &Arc<Self>, sessions: &Arc<Sessions>) -> Option<Held> {
+        let guard = Arc::clone(&self.incoming).try_lock_owned().ok().filter(|guard| guard.is_some())?;
+        Some(Held { session: Arc::clone(self), sessions: Arc::clone(sessions), guard })
+    }
+
+    /// For how long nothing was done with it.
+    pub(super) fn idle(&self) -> Duration {
+        self.clock.now().since(self.touched())
+    }
+
+    pub(super) fn touched(&self) -> ServedTime {
+        ServedTime(self.touched.load(Ordering::Acquire))
     }
 
     /// How many bytes it has, waiting a moment for a request that may be just ending; `None` if it has ended. Disturbs
@@ -113,6 +138,7 @@ impl Session {
     }
 
     pub(super) fn publish_offset(&self, offset: u64) {
+        self.touched.store(self.clock.now().0, Ordering::Release);
         self.offset.store(offset, Ordering::Release);
     }
 

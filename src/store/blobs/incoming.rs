@@ -321,7 +321,7 @@ mod tests {
     use super::super::memory::Memory;
     use super::*;
     use crate::oci::RepositoryName;
-    use crate::store::clock::Timestamp;
+    use crate::store::clock::{ServedTime, Timestamp};
     use crate::store::disk::Real;
     use crate::store::ids::PayloadId;
     use crate::store::in_flight::InFlight;
@@ -346,7 +346,7 @@ mod tests {
 
     fn row(mark: Mark) -> UploadRow {
         let repository: RepositoryName = "a".parse().expect("a name");
-        let (started, touched) = (Timestamp(0), Timestamp(0));
+        let (started, touched) = (Timestamp(0), ServedTime(0));
         let Mark { algorithm, offset, hash_state } = mark;
         UploadRow { repository, algorithm, offset, hash_state, started, touched }
     }

@@ -6,7 +6,7 @@
 use redb::ReadableTable;
 
 use crate::oci::{Digest, RepositoryName, Tag};
-use crate::store::clock::Timestamp;
+use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::ids::PayloadId;
 use crate::store::log::{Position, RecordPlace};
 
@@ -14,8 +14,8 @@ use super::MetadataError;
 use super::change::{Change, Need, NeedKind};
 use super::encoding::encode;
 use super::keys::DigestKey;
-use super::reads::{LAYOUT, POSITION};
-use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
+use super::reads::{LAYOUT, POSITION, SERVED};
+use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, Standing, TagRow};
 use super::tables::{Tables, Write};
 
 impl Tables<Write<'_>> {
@@ -48,6 +48,14 @@ impl Tables<Write<'_>> {
             Change::UploadEnded { id } => {
                 self.uploads.remove(&id.as_bytes()[..])?;
             }
+            Change::TimePassed { at } => {
+                self.state.insert(SERVED, &*encode(at))?;
+            }
+            Change::ManifestAged { repository, digest, since, standing } => {
+                self.alter_manifest(repository, digest, |row| {
+                    (row.since, row.standing) = (*since, *standing);
+                })?;
+            }
         }
         Ok(())
     }
@@ -62,6 +70,12 @@ impl Tables<Write<'_>> {
     pub(in crate::store) fn set_position(&mut self, position: &Position) -> Result<(), MetadataError> {
         self.state.insert(POSITION, &*encode(position))?;
         Ok(())
+    }
+
+    /// From when on an age is counted that begins now: the time is kept in steps, and nothing is to count as older than it is.
+    /// `None` in what was logged before anybody kept it.
+    fn age_begins(&self) -> Result<Option<ServedTime>, MetadataError> {
+        Ok(self.served()?.map(|ServedTime(now)| ServedTime(now.saturating_add(ServedTime::GRAIN))))
     }
 
     fn log_blob(
@@ -110,7 +124,8 @@ impl Tables<Write<'_>> {
         at: Timestamp,
     ) -> Result<(), MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
-        self.blob_links.insert((name, &*key), &*encode(&LinkRow { since: at }))?;
+        let since = self.age_begins()?.unwrap_or(ServedTime(at.0));
+        self.blob_links.insert((name, &*key), &*encode(&LinkRow { since }))?;
         self.blob_holders.insert((&*key, name), ())?;
         Ok(())
     }
@@ -137,9 +152,18 @@ impl Tables<Write<'_>> {
         else {
             return Ok(());
         };
-        self.drop_relations(repository, digest, *at)?;
+        let known = self.manifest(repository, digest)?;
+        if let Some(known) = &known {
+            self.drop_relations(repository, digest, known, *at)?;
+        }
         let (name, key, size) = (repository.as_str(), DigestKey::new(digest), bytes.len() as u64);
-        let row = ManifestRow { media_type: *media_type, size, subject: *subject, pushed: *at };
+        let (since, new) = match self.age_begins()? {
+            Some(since) => (since, Standing::Alone),
+            None => (ServedTime::default(), Standing::default()),
+        };
+        let standing = known.map_or(new, |known| known.standing);
+        let (media_type, subject) = (*media_type, *subject);
+        let row = ManifestRow { media_type, size, subject, pushed: *at, since, standing };
         self.manifests.insert((name, &*key), &*encode(&row))?;
         self.manifest_bytes.insert(&*key, bytes.as_slice())?;
         self.manifest_holders.insert((&*key, name), ())?;
@@ -149,12 +173,12 @@ impl Tables<Write<'_>> {
         }
         if let Some(subject) = subject {
             let row = ReferrerRow {
-                media_type: *media_type,
+                media_type,
                 size,
                 artifact_type: artifact_type.clone(),
                 annotations: annotations.clone(),
             };
-            self.referrers.insert((name, &*DigestKey::new(subject), &*key), &*encode(&row))?;
+            self.referrers.insert((name, &*DigestKey::new(&subject), &*key), &*encode(&row))?;
         }
         Ok(())
     }
@@ -173,11 +197,15 @@ impl Tables<Write<'_>> {
         at: Timestamp,
     ) -> Result<(), MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        let Some(row) = self.manifest(repository, digest)? else { return Ok(()) };
         for tag in self.tags_of(repository, digest, usize::MAX)? {
-            self.delete_tag(repository, &tag)?;
+            self.remove_tag(name, &tag, digest)?;
         }
-        self.drop_relations(repository, digest, at)?;
+        self.drop_relations(repository, digest, &row, at)?;
         self.forget_presence(repository, NeedKind::Manifest, digest)?;
+        for referrer in self.referrers_of(repository, digest)? {
+            self.leave_behind(repository, &referrer)?;
+        }
         self.manifests.remove((name, &*key))?;
         self.manifest_holders.remove((&*key, name))?;
         if !self.is_manifest_held(&key)? {
@@ -194,19 +222,48 @@ impl Tables<Write<'_>> {
         &mut self,
         repository: &RepositoryName,
         digest: &Digest,
+        row: &ManifestRow,
         at: Timestamp,
     ) -> Result<(), MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
-        if let Some(subject) = self.manifest(repository, digest)?.and_then(|row| row.subject) {
-            self.referrers.remove((name, &*DigestKey::new(&subject), &*key))?;
+        if let Some(subject) = &row.subject {
+            self.referrers.remove((name, &*DigestKey::new(subject), &*key))?;
         }
         for need in self.needs(repository, digest)? {
             let (kind, needed) = (need.kind.number(), DigestKey::new(&need.digest));
             self.needs.remove((name, &*key, kind, &*needed))?;
             self.needed_by.remove((name, kind, &*needed, &*key))?;
-            if need.kind == NeedKind::Blob {
-                self.start_grace(repository, &need.digest, at)?;
+            match need.kind {
+                NeedKind::Blob => self.start_grace(repository, &need.digest, at)?,
+                NeedKind::Manifest if self.is_needed(repository, need.kind, &need.digest)? => {}
+                NeedKind::Manifest => self.leave_behind(repository, &need.digest)?,
             }
+        }
+        Ok(())
+    }
+
+    /// What a manifest was part of, or about, is gone.
+    fn leave_behind(&mut self, repository: &RepositoryName, digest: &Digest) -> Result<(), MetadataError> {
+        let Some(since) = self.age_begins()? else { return Ok(()) };
+        self.alter_manifest(repository, digest, |row| {
+            row.since = since;
+            if row.standing == Standing::Alone {
+                row.standing = Standing::LeftBehind;
+            }
+        })
+    }
+
+    fn alter_manifest(
+        &mut self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        alter: impl FnOnce(&mut ManifestRow),
+    ) -> Result<(), MetadataError> {
+        let Some(found) = self.manifest(repository, digest)? else { return Ok(()) };
+        let mut row = found.clone();
+        alter(&mut row);
+        if row != found {
+            self.manifests.insert((repository.as_str(), &*DigestKey::new(digest)), &*encode(&row))?;
         }
         Ok(())
     }
@@ -246,19 +303,26 @@ impl Tables<Write<'_>> {
         digest: &Digest,
         at: Timestamp,
     ) -> Result<(), MetadataError> {
-        self.delete_tag(repository, tag)?;
+        if self.tag(repository, tag)?.is_some_and(|before| before.digest != *digest) {
+            self.delete_tag(repository, tag)?;
+        }
         let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at });
         self.tags.insert((name, tag.as_str()), &*encode(&row))?;
         self.tags_by_manifest.insert((name, &*DigestKey::new(digest), tag.as_str()), ())?;
-        Ok(())
+        self.alter_manifest(repository, digest, |row| row.standing = Standing::Tagged)
     }
 
     fn delete_tag(&mut self, repository: &RepositoryName, tag: &Tag) -> Result<(), MetadataError> {
-        let name = repository.as_str();
         if let Some(row) = self.tag(repository, tag)? {
-            self.tags.remove((name, tag.as_str()))?;
-            self.tags_by_manifest.remove((name, &*DigestKey::new(&row.digest), tag.as_str()))?;
+            self.remove_tag(repository.as_str(), tag, &row.digest)?;
+            self.leave_behind(repository, &row.digest)?;
         }
+        Ok(())
+    }
+
+    fn remove_tag(&mut self, name: &str, tag: &Tag, digest: &Digest) -> Result<(), MetadataError> {
+        self.tags.remove((name, tag.as_str()))?;
+        self.tags_by_manifest.remove((name, &*DigestKey::new(digest), tag.as_str()))?;
         Ok(())
     }
 

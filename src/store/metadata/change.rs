@@ -10,10 +10,10 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::oci::{Digest, ManifestType, RepositoryName, Tag};
-use crate::store::clock::Timestamp;
+use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::ids::PayloadId;
 
-use super::rows::UploadRow;
+use super::rows::{Standing, UploadRow};
 
 /// One change of the metadata.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -144,6 +144,25 @@ pub enum Change {
     UploadEnded {
         #[n(0)]
         id: PayloadId,
+    },
+    /// The store has been served up to here. What follows happens then, as far as ages are concerned.
+    #[n(13)]
+    TimePassed {
+        #[n(0)]
+        at: ServedTime,
+    },
+    /// What is known of a manifest for the case that nothing refers to it. Only what tells whole tables says so; everywhere else
+    /// it follows from the other changes.
+    #[n(14)]
+    ManifestAged {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        since: ServedTime,
+        #[n(3)]
+        standing: Standing,
     },
 }
 

@@ -1,7 +1,7 @@
 //! The metadata: what the registry holds, in redb.
 //!
 //! [`tables`] says what is kept under which key, [`rows`] what the values are, [`change`] how it may change, [`apply`]
-//! changes it, [`reads`] answers questions, [`retell`] tells the tables as changes, [`check`] proves that they agree with one another. redb's types stay
+//! changes it, [`reads`] answers questions, [`retell`] tells the tables as changes, [`walk`] goes through whole tables, [`check`] proves that they agree with one another. redb's types stay
 //! in this room.
 
 mod apply;
@@ -16,6 +16,7 @@ mod reads;
 mod retell;
 mod rows;
 mod tables;
+mod walk;
 
 use std::io;
 use std::path::Path;
@@ -30,8 +31,9 @@ pub use dump::DumpedRow;
 pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
-pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, TagRow, UploadRow};
-pub use tables::{Read, Tables, Write};
+pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, Standing, TagRow, UploadRow};
+pub use tables::{Access, Read, Tables, Write};
+pub use walk::Held;
 
 use super::ballast::Ballast;
 use super::disk::{Disk, DiskFile, Rule, is_full, parent};

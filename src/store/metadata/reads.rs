@@ -5,6 +5,7 @@ use std::ops::Bound;
 use redb::{AccessGuard, ReadableTable};
 
 use crate::oci::{Digest, RepositoryName, Tag};
+use crate::store::clock::ServedTime;
 use crate::store::ids::PayloadId;
 use crate::store::log::Position;
 
@@ -47,6 +48,8 @@ pub(in crate::store) struct DoomedFile {
 pub(super) const POSITION: &str = "position";
 /// The name under which it has the layout's version.
 pub(super) const LAYOUT: &str = "layout";
+/// The name under which it has for how long the store was served.
+pub(super) const SERVED: &str = "served";
 
 /// An entry of a listing of referrers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +211,21 @@ impl<A: Access> Tables<A> {
         Ok(manifests)
     }
 
+    /// Whether any manifest of a repository is made of this content, whether or not that was there when it was pushed.
+    pub fn is_needed(
+        &self,
+        repository: &RepositoryName,
+        kind: NeedKind,
+        digest: &Digest,
+    ) -> Result<bool, MetadataError> {
+        let (name, key) = (repository.as_str(), DigestKey::new(digest));
+        let first = self.needed_by.range((name, kind.number(), &*key, &[][..])..)?.next().transpose()?;
+        Ok(first.is_some_and(|(entry, _)| {
+            let (of, kind_of, needed, _) = entry.value();
+            (of, kind_of, needed) == (name, kind.number(), &*key)
+        }))
+    }
+
     /// What a manifest is made of.
     pub fn needs(&self, repository: &RepositoryName, manifest: &Digest) -> Result<Vec<Need>, MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(manifest));
@@ -301,6 +319,20 @@ impl<A: Access> Tables<A> {
         Ok(())
     }
 
+    /// The manifests that refer to `subject`.
+    pub fn referrers_of(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Vec<Digest>, MetadataError> {
+        let mut digests = Vec::new();
+        self.referrers_after(repository, subject, None, |referrer| {
+            digests.push(referrer.digest);
+            true
+        })?;
+        Ok(digests)
+    }
+
     /// What a listing of referrers says of one.
     pub(super) fn referrer(
         &self,
@@ -317,6 +349,12 @@ impl<A: Access> Tables<A> {
     pub fn upload(&self, id: PayloadId) -> Result<Option<UploadRow>, MetadataError> {
         let row = self.uploads.get(&id.as_bytes()[..])?;
         row.map(|row| decode("uploads", row.value())).transpose()
+    }
+
+    /// For how long the store was served, as far as that is kept; `None` where nobody has kept it yet.
+    pub fn served(&self) -> Result<Option<ServedTime>, MetadataError> {
+        let row = self.state.get(SERVED)?;
+        row.map(|row| decode("state", row.value())).transpose()
     }
 
     /// How far the log is applied; `None` in a store that never had one.

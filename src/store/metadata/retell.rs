@@ -3,6 +3,7 @@
 use redb::{AccessGuard, ReadableTable, StorageError};
 
 use crate::oci::RepositoryName;
+use crate::store::clock::Timestamp;
 use crate::store::log::{NO_RECORD, RecordPlace};
 
 use super::MetadataError;
@@ -28,16 +29,29 @@ impl<A: Access> Tables<A> {
         Ok(doomed
             .chain(self.blobs.iter()?.map(tell_blob))
             .chain(self.blob_links.iter()?.map(tell_link))
-            .chain(self.manifests.iter()?.map(|entry| self.tell_manifest(entry)))
+            .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
             .chain(self.tags.iter()?.map(tell_tag))
-            .chain(uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload }))))
+            .chain(uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload })))
+            // Last, so that everything before it has the times that it says itself.
+            .chain(self.served()?.map(|at| plain(Change::TimePassed { at }))))
     }
 
-    fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
+    fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Vec<Told> {
+        match self.tell_manifest_and_age(entry) {
+            Ok((manifest, age)) => vec![plain(manifest), plain(age)],
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    fn tell_manifest_and_age(
+        &self,
+        entry: Entry<'_, (&'static str, &'static [u8])>,
+    ) -> Result<(Change, Change), MetadataError> {
         let (key, row) = entry?;
         let (name, digest) = key.value();
         let (repository, digest) = (repository("manifests", name)?, digest_of("manifests", digest)?);
-        let ManifestRow { media_type, subject, pushed, .. } = decode("manifests", row.value())?;
+        let row = decode("manifests", row.value())?;
+        let ManifestRow { media_type, subject, pushed, since, standing, .. } = row;
         let bytes = self.manifest_bytes(&digest)?.map(|bytes| bytes.to_vec()).unwrap_or_default().into();
         let needs = self.needs(&repository, &digest)?;
         let referrer = match &subject {
@@ -48,7 +62,8 @@ impl<A: Access> Tables<A> {
             Some(ReferrerRow { artifact_type, annotations, .. }) => (artifact_type, annotations),
             None => (None, None),
         };
-        plain(Change::ManifestPut {
+        let age = Change::ManifestAged { repository: repository.clone(), digest, since, standing };
+        let manifest = Change::ManifestPut {
             repository,
             digest,
             media_type,
@@ -58,7 +73,8 @@ impl<A: Access> Tables<A> {
             artifact_type,
             annotations,
             at: pushed,
-        })
+        };
+        Ok((manifest, age))
     }
 }
 
@@ -88,7 +104,7 @@ fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
     let (name, digest) = key.value();
     let (repository, digest) = (repository("blob_links", name)?, digest_of("blob_links", digest)?);
     let LinkRow { since } = decode("blob_links", row.value())?;
-    plain(Change::BlobLinked { repository, digest, at: since })
+    plain(Change::BlobLinked { repository, digest, at: Timestamp(since.0) })
 }
 
 fn tell_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Told {

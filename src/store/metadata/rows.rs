@@ -6,7 +6,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::oci::{Algorithm, Digest, ManifestType, RepositoryName};
-use crate::store::clock::Timestamp;
+use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::ids::PayloadId;
 
 /// A payload.
@@ -45,7 +45,7 @@ pub enum Place {
 pub struct LinkRow {
     /// When it was last pushed, mounted, or dropped by its last manifest.
     #[n(0)]
-    pub since: Timestamp,
+    pub since: ServedTime,
 }
 
 /// A manifest in a repository.
@@ -59,6 +59,40 @@ pub struct ManifestRow {
     pub subject: Option<Digest>,
     #[n(3)]
     pub pushed: Timestamp,
+    /// When it was last pushed, or dropped: by a tag, by the last index that it was part of, by its subject. Layouts before
+    /// the third kept no account of it: 0.
+    #[n(4)]
+    #[cbor(default)]
+    pub since: ServedTime,
+    #[n(5)]
+    #[cbor(default)]
+    pub standing: Standing,
+}
+
+impl ManifestRow {
+    /// From when on its age is counted, should nothing refer to it.
+    pub fn unused_since(&self) -> ServedTime {
+        match self.since {
+            ServedTime(0) => ServedTime(self.pushed.0),
+            since => since,
+        }
+    }
+}
+
+/// What has referred to a manifest so far, for those that nothing refers to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Standing {
+    /// A tag points at it, or has; or nobody kept account.
+    #[default]
+    #[n(0)]
+    Tagged,
+    /// It never had a tag, and nothing has left it behind.
+    #[n(1)]
+    Alone,
+    /// It never had a tag, and what it was part of or about is gone.
+    #[n(2)]
+    LeftBehind,
 }
 
 /// Where a tag points.
@@ -99,6 +133,7 @@ pub struct UploadRow {
     pub hash_state: Option<ByteVec>,
     #[n(4)]
     pub started: Timestamp,
+    /// When bytes last arrived.
     #[n(5)]
-    pub touched: Timestamp,
+    pub touched: ServedTime,
 }

@@ -101,6 +101,6 @@ tables! {
     doomed_files: (&'static [u8], &'static [u8]) => (),
 
     /// name → value. `position`: how far the log is applied, a [`Position`](crate::store::log::Position). `layout`: the version of the
-    /// layout that the tables are in.
+    /// layout that the tables are in. `served`: for how long the store was served, a [`ServedTime`](crate::store::ServedTime).
     state: &'static str => &'static [u8],
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::store::clock::ServedClock;
 use crate::store::log::{AppendError, Log};
 use crate::store::metadata::Metadata;
 use crate::store::recovery::Recovery;
@@ -29,6 +30,7 @@ pub(super) struct Engine {
     recovery: Recovery,
     checkpoints: Checkpoints,
     shared: Arc<Shared>,
+    clock: ServedClock,
     group_size: usize,
     /// The operations of the next group.
     waiting: Vec<Box<dyn Waiting>>,
@@ -40,12 +42,13 @@ impl Engine {
         log: Log,
         recovery: Recovery,
         shared: Arc<Shared>,
+        clock: ServedClock,
         options: Options,
     ) -> Self {
         let checkpoints = Checkpoints::new(options.checkpoint_interval);
         let group_size = options.group_size.max(1);
         let waiting = Vec::with_capacity(group_size);
-        Self { metadata, log, recovery, checkpoints, shared, group_size, waiting }
+        Self { metadata, log, recovery, checkpoints, shared, clock, group_size, waiting }
     }
 
     /// Works until nobody can send any more, or until the store fails.
@@ -113,7 +116,7 @@ impl Engine {
 
     /// Writes a group and answers it.
     fn write(&mut self) -> Result<(), Failed> {
-        let mut group = Group::default();
+        let mut group = Group::new(self.clock.now());
         let written = group.write(&mut self.waiting, &self.metadata, &mut self.log);
         self.shared.groups.fetch_add(1, Ordering::Relaxed);
         match written {

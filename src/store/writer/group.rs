@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::store::clock::Timestamp;
+use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::log::{AppendError, Log, PAYLOADS_BEGIN, RecordPlace};
 use crate::store::metadata::{Change, Metadata, MetadataError, Tables, Write};
 
@@ -11,6 +11,7 @@ use super::operation::{Answer, Slot, Waiting, WriteError};
 /// What a group comes to.
 pub(super) struct Group {
     now: Timestamp,
+    served: ServedTime,
     record: RecordPlace,
     changes: Vec<Change>,
     payloads: Vec<Bytes>,
@@ -30,10 +31,11 @@ pub(super) enum GroupError {
     Metadata(#[from] MetadataError),
 }
 
-impl Default for Group {
-    fn default() -> Self {
+impl Group {
+    pub(super) fn new(served: ServedTime) -> Self {
         Self {
             now: Timestamp::now(),
+            served,
             record: RecordPlace { segment: 0, offset: 0 },
             changes: Vec::new(),
             payloads: Vec::new(),
@@ -42,12 +44,10 @@ impl Default for Group {
             is_logged: false,
         }
     }
-}
 
-impl Group {
     /// What the next operation is given.
     pub(super) fn slot(&self) -> Slot {
-        Slot { now: self.now, offset: PAYLOADS_BEGIN + self.payload_bytes }
+        Slot { now: self.now, served: self.served, offset: PAYLOADS_BEGIN + self.payload_bytes }
     }
 
     /// Applies what an operation has decided.
@@ -85,10 +85,12 @@ impl Group {
     ) -> Result<bool, GroupError> {
         self.record = log.place()?;
         metadata.write(|tables| {
+            self.tell_time(tables)?;
+            let told = self.changes.len();
             for waiting in waiting.drain(..) {
                 waiting.decide(tables, self)?;
             }
-            let has_changed = !self.changes.is_empty();
+            let has_changed = self.changes.len() > told;
             if has_changed {
                 let position = log.append(&self.changes, &self.payloads)?;
                 self.is_logged = true;
@@ -96,6 +98,15 @@ impl Group {
             }
             Ok(has_changed)
         })
+    }
+
+    /// Keeps the time, if it is long enough ago that it was kept.
+    fn tell_time(&mut self, tables: &mut Tables<Write<'_>>) -> Result<(), MetadataError> {
+        let kept = tables.served()?;
+        match kept.is_none_or(|ServedTime(kept)| self.served.0 >= kept + ServedTime::GRAIN) {
+            true => self.apply(tables, vec![Change::TimePassed { at: self.served }], None),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn is_logged(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::store::clock::Timestamp;
+use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::metadata::{Change, MetadataError, Tables, Write};
 
 use super::group::Group;
@@ -42,6 +42,8 @@ pub trait Operation: Send + 'static {
 pub struct Slot {
     /// The time.
     pub now: Timestamp,
+    /// The time by which ages are told.
+    pub served: ServedTime,
     /// Where the payload that it brings will lie, in bytes from its record's beginning.
     pub offset: u64,
 }

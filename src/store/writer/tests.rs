@@ -9,7 +9,7 @@ use super::*;
 use crate::oci::{Algorithm, Digest};
 use crate::store::disk::simulated::{Call, Failure, Simulated};
 use crate::store::metadata::{Change, Tables, UploadRow, Write};
-use crate::store::{Hasher, PayloadId, Store, Timestamp};
+use crate::store::{Hasher, PayloadId, ServedTime, Store};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -61,7 +61,7 @@ impl Operation for Mark {
             offset: 0,
             hash_state: Some(ByteVec::from(vec![7; 8_000])),
             started: slot.now,
-            touched: Timestamp(0),
+            touched: ServedTime(0),
         };
         Ok(Accepted::new(vec![Change::UploadMarked { id: self.0, upload }], ()))
     }

@@ -1,0 +1,24 @@
+//! The way to a running server for the tools of the command line: HTTP over a socket in the data folder, which whoever runs
+//! the server may open, and nobody else. What they ask for is an operation of the registry; what happens is told
+//! as it happens, a line of JSON each.
+//!
+//! A tool that finds no server opens the store itself, and has the same done in its own process.
+
+mod client;
+mod collecting;
+mod lines;
+mod routes;
+
+use std::path::{Path, PathBuf};
+
+pub use client::{AskError, ask};
+pub use collecting::{Event, Found, Gc, Kept, Kind, Outcome, Summary, collect};
+pub use routes::router;
+
+/// Who may open the socket: its owner.
+pub const MODE: u32 = 0o600;
+
+/// Where the server of a data folder listens for its tools.
+pub fn socket(root: &Path) -> PathBuf {
+    root.join("control")
+}

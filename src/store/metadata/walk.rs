@@ -1,0 +1,63 @@
+//! Walks through a whole table, a page at a time: a walk goes on behind the last key of the page before, whatever has
+//! changed meanwhile, and holds no snapshot in between.
+
+use std::ops::Bound;
+
+use redb::ReadableTable;
+
+use crate::oci::{Digest, RepositoryName};
+
+use super::MetadataError;
+use super::encoding::decode;
+use super::keys::DigestKey;
+use super::reads::{bad_key, digest_of};
+use super::rows::{LinkRow, ManifestRow};
+use super::tables::{Access, Tables};
+
+/// Something in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub repository: RepositoryName,
+    pub digest: Digest,
+}
+
+impl<A: Access> Tables<A> {
+    /// The blobs that repositories hold behind `last`, at most `limit`, in the order of their keys.
+    pub fn links_after(
+        &self,
+        last: Option<&Held>,
+        limit: usize,
+    ) -> Result<Vec<(Held, LinkRow)>, MetadataError> {
+        page("blob_links", &self.blob_links, last, limit)
+    }
+
+    /// The manifests that repositories hold behind `last`, at most `limit`, in the order of their keys.
+    pub fn manifests_after(
+        &self,
+        last: Option<&Held>,
+        limit: usize,
+    ) -> Result<Vec<(Held, ManifestRow)>, MetadataError> {
+        page("manifests", &self.manifests, last, limit)
+    }
+}
+
+fn page<R: for<'b> minicbor::Decode<'b, ()>>(
+    name: &'static str,
+    table: &impl ReadableTable<(&'static str, &'static [u8]), &'static [u8]>,
+    last: Option<&Held>,
+    limit: usize,
+) -> Result<Vec<(Held, R)>, MetadataError> {
+    let key = last.map(|last| (last.repository.as_str(), DigestKey::new(&last.digest)));
+    let from = match &key {
+        Some((repository, digest)) => Bound::Excluded((*repository, &**digest)),
+        None => Bound::Unbounded,
+    };
+    let mut rows = Vec::new();
+    for entry in table.range((from, Bound::Unbounded))?.take(limit) {
+        let (key, row) = entry?;
+        let (repository, digest) = key.value();
+        let repository = repository.parse().map_err(|_| bad_key(name))?;
+        rows.push((Held { repository, digest: digest_of(name, digest)? }, decode(name, row.value())?));
+    }
+    Ok(rows)
+}
