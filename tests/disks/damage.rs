@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::pull::Protocol;
 use crate::support::{Builder, Holdfast, bytes_of, sha256};
@@ -19,15 +20,17 @@ fn a_file_that_is_truncated_under_a_pull_fails_that_response_alone() {
     let registry = Builder::default().configuration(WITH_HTTP_2).start_in(folder.path());
     let bytes = bytes_of(64 * MIB, 1);
     let path = push(&registry, &bytes);
-    let file = payload_file(&registry.root(), &sha256(&bytes));
     for protocol in Protocol::ALL {
         for left in [0, 5 * MIB + 123, 40 * MIB + 123] {
+            let file = payload_file(&registry.root(), &sha256(&bytes));
             let came = protocol.pull_in_vain(&registry, &path, || truncate(&file, left));
             assert!(bytes.starts_with(&came), "{protocol:?}: other bytes among {}", came.len());
             assert!(!came.is_empty(), "{protocol:?}: nothing came before the file was cut to {left}");
             expect_that_others_are_served(&registry, left as u64);
             registry.get(&path).expect(500);
-            std::fs::write(&file, &bytes).unwrap();
+            wait_until(|| registry.head(&path).status == 404);
+            push(&registry, &bytes);
+            wait_until(|| !file.exists());
             registry.get(&path).expect(200).expect_body(&bytes);
         }
     }
@@ -60,6 +63,15 @@ fn a_block_that_the_device_cannot_read_fails_that_response_alone() {
 /// Pushes a large payload and gives the path at which it is pulled.
 fn push(registry: &Holdfast, bytes: &[u8]) -> String {
     format!("/v2/{REPOSITORY}/blobs/{}", registry.push_blob(REPOSITORY, bytes))
+}
+
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn expect_that_others_are_served(registry: &Holdfast, seed: u64) {

@@ -24,7 +24,7 @@ impl Unreadable {
         if self.0.insert((*segment, *offset), Instant::now()).is_none() {
             tracing::error!(
                 %digest, segment, offset, %error,
-                "a payload in the log cannot be read, and stays there; delete the blob and push it again"
+                "a payload in the log cannot be read, and stays there; holdfast scrub marks it, and pushing it again heals it"
             );
         }
     }
