@@ -133,7 +133,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let to_the_end = async {
-        servers.run(&pieces, stopped, last_call).await;
+        Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         pieces.registry.close().await;
         tracing::info!("stopped");
