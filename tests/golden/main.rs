@@ -23,6 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use holdfast::store::simulated::Simulated;
 use holdfast::store::{Options, Store, SurveyOptions};
 
 /// The folders.
@@ -106,11 +107,12 @@ fn cut_off_anywhere(name: &str) {
 /// What would be kept of a store of this layout comes back like those that were; where `HOLDFAST_GOLDEN` says so, it is.
 #[tokio::test]
 async fn a_store_of_this_layout_that_is_killed_and_kept_comes_back() {
-    let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (machine, folder, kept) =
+        (Simulated::new(0), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let kept = std::env::var_os("HOLDFAST_GOLDEN").map_or(kept.path().to_owned(), PathBuf::from);
-    let (store, expected) = story::live(folder.path()).await;
+    let expected = story::live(&machine).await;
+    machine::unload(&machine, folder.path());
     folder::pack(folder.path(), &expected, &kept);
-    drop(store);
     let (copy, expected) = folder::unpack(&kept);
     assert_eq!(sound_state(&open(copy.path())), expected);
 }
