@@ -26,8 +26,10 @@ impl Registry {
 
     /// The size of a blob in bytes, told to somebody who will rely on the blob's being there.
     pub async fn vouch_for_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
-        self.store.leases().lease(digest).await;
-        self.blob_size(repository, digest)
+        let question = self.store.leases().ask(digest).await;
+        let size = self.blob_size(repository, digest)?;
+        question.answer();
+        Ok(size)
     }
 
     /// Opens a blob to be pulled.

@@ -50,7 +50,7 @@ pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
-pub use leases::{Departure, Leases};
+pub use leases::{Departure, Leases, Question};
 pub use lock::LockError;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
