@@ -56,10 +56,13 @@ fn report(survey: &Survey) -> ExitCode {
     for path in &survey.unnamed_files {
         println!("nothing names {} (harmless: a push that never ended)", path.display());
     }
+    for digest in &survey.damaged {
+        println!("damaged: {digest}, which is not served until it is pushed again; see holdfast scrub");
+    }
     for violation in &survey.violations {
         println!("wrong: {violation}");
     }
-    match survey.violations.len() {
+    match survey.violations.len() + survey.damaged.len() {
         0 => {
             println!("the store holds together");
             ExitCode::SUCCESS

@@ -11,6 +11,7 @@ mod gc;
 mod pieces;
 mod rebuild;
 mod reload;
+mod scrub;
 mod serve;
 mod stopped;
 
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Collect what nothing refers to, in a running server or in a stopped store
     Gc(gc::Collect),
+    /// Read every blob and compare it with its digest, in a running server or in a stopped store
+    Scrub(scrub::Scrub),
     /// Make the database of a store anew, if it was lost or damaged
     Rebuild(rebuild::Rebuild),
     /// Print the configuration in force, and where each value comes from
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
+        Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -12,7 +12,8 @@ use crate::api;
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{
-    CollectionSettings, PurgingSettings, Referenced, Registry, RequiredChildren, Settings, UrlPolicy,
+    CollectionSettings, PurgingSettings, Referenced, Registry, RequiredChildren, ScrubSettings, Settings,
+    UrlPolicy,
 };
 use crate::server::FileSender;
 use crate::store::{self, MappedFiles, OpenError, Store};
@@ -104,6 +105,11 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             interval: storage.gc.interval,
             grace: storage.gc.grace,
             delete_untagged: storage.gc.deleteuntagged,
+        },
+        scrub: ScrubSettings {
+            enabled: storage.scrub.enabled,
+            interval: storage.scrub.interval,
+            rate: storage.scrub.rate,
         },
         purging: PurgingSettings {
             enabled: storage.uploadpurging.enabled,

@@ -132,9 +132,11 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let (stop, stopped) = oneshot::channel();
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
+    let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
     let to_the_end = async {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
+        scrubbing.abort();
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained

@@ -9,8 +9,8 @@ use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes, Level, Log,
-    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Storage, Tags, UploadPurging, Uploads, Urls,
-    Validation, WriteAheadLog, Writer,
+    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags, UploadPurging, Uploads,
+    Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -164,6 +164,11 @@ impl InForce {
                 grace: self.duration("storage.gc.grace"),
                 lease: self.duration("storage.gc.lease"),
                 deleteuntagged: self.switch("storage.gc.deleteuntagged"),
+            },
+            scrub: Scrub {
+                enabled: self.switch("storage.scrub.enabled"),
+                interval: self.duration("storage.scrub.interval"),
+                rate: self.size("storage.scrub.rate"),
             },
             uploadpurging: UploadPurging {
                 enabled: self.switch("storage.maintenance.uploadpurging.enabled"),

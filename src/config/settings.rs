@@ -89,6 +89,8 @@ pub struct Storage {
     pub uploads: Uploads,
     /// `storage.gc`.
     pub gc: Gc,
+    /// `storage.scrub`.
+    pub scrub: Scrub,
     /// `storage.maintenance.uploadpurging`.
     pub uploadpurging: UploadPurging,
     /// `storage.pulls`.
@@ -174,6 +176,17 @@ pub struct Gc {
     pub lease: Duration,
     /// Whether manifests without a tag are collected.
     pub deleteuntagged: bool,
+}
+
+/// `storage.scrub`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrub {
+    /// Whether payloads are verified now and then.
+    pub enabled: bool,
+    /// From the end of one scrub to the beginning of the next.
+    pub interval: Duration,
+    /// How much is read at the most, in bytes a second; 0 is no bound.
+    pub rate: u64,
 }
 
 /// `storage.maintenance.uploadpurging`.

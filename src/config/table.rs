@@ -286,6 +286,29 @@ pub(super) const SETTINGS: &[Setting] = &[
                   with a tag needs them.",
     },
     Setting {
+        key: "storage.scrub.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether all blobs are read now and then and compared with their digests, while the server runs. One that is \
+                  damaged is not served until somebody pushes it again. `holdfast scrub` does so in any case.",
+    },
+    Setting {
+        key: "storage.scrub.interval",
+        kind: duration(1, 520 * WEEK),
+        default: "168h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long after one scrub the next one begins. The first one begins this long after a start, or ten minutes if \
+                  that is sooner, and with the first blob: how far the one before had come is not kept.",
+    },
+    Setting {
+        key: "storage.scrub.rate",
+        kind: size(0, GIB << 10),
+        default: "20MiB",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How much is read at the most, in bytes a second. A small blob counts as 64 KiB. 0 is no bound.",
+    },
+    Setting {
         key: "storage.maintenance.uploadpurging.enabled",
         kind: Kind::Switch,
         default: "true",

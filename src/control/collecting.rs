@@ -83,29 +83,8 @@ pub struct Summary {
 
 /// Begins a collection, and tells what happens.
 pub fn collect(registry: Arc<Registry>, wanted: Gc) -> mpsc::Receiver<Event> {
-    /// How many events may wait for whoever reads them.
-    const WAITING: usize = 256;
-    let (teller, told) = mpsc::channel(WAITING);
-    let (listener, mut news) = mpsc::channel(WAITING);
     let wanted = wanted.with(&registry);
-    let collected = tokio::spawn(async move { registry.collect(wanted, Some(listener)).await });
-    tokio::spawn(async move {
-        while let Some(news) = news.recv().await {
-            if teller.send(news.into()).await.is_err() {
-                return;
-            }
-        }
-        let end = match collected.await {
-            Ok(Ok(report)) => Event::Done(report.into()),
-            Ok(Err(error)) => Event::Failed(error.to_string()),
-            Err(_) => {
-                Event::Failed("the server was stopped, or met an error of its own: see its log".to_owned())
-            }
-        };
-        // Whoever asked may have gone.
-        let _ = teller.send(end).await;
-    });
-    told
+    super::telling::tell(move |listener| async move { registry.collect(wanted, Some(listener)).await })
 }
 
 impl Gc {
@@ -126,6 +105,12 @@ impl From<News> for Event {
             News::Looked(count) => Self::Looked(count),
             News::Found(finding) => Self::Found(finding.into()),
         }
+    }
+}
+
+impl From<Result<Report, String>> for Event {
+    fn from(end: Result<Report, String>) -> Self {
+        end.map_or_else(Self::Failed, |report| Self::Done(report.into()))
     }
 }
 

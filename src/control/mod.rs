@@ -8,6 +8,8 @@ mod client;
 mod collecting;
 mod lines;
 mod routes;
+pub mod scrubbing;
+mod telling;
 
 use std::path::{Path, PathBuf};
 

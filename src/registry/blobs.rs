@@ -24,10 +24,12 @@ impl Registry {
         Ok(row.ok_or_else(|| unknown(repository, digest))?.size)
     }
 
-    /// The size of a blob in bytes, told to somebody who will rely on the blob's being there.
+    /// The size of a blob in bytes, told to somebody who will rely on the blob's being there. A damaged one is not there,
+    /// so that it is pushed again.
     pub async fn vouch_for_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
         let question = self.store.leases().ask(digest).await;
-        let size = self.blob_size(repository, digest)?;
+        let row = self.store.read().blob_in(repository, digest)?.filter(|row| !row.is_damaged);
+        let size = row.ok_or_else(|| unknown(repository, digest))?.size;
         question.answer();
         Ok(size)
     }
@@ -45,9 +47,12 @@ impl Registry {
         let opened = blocking(move || registry.store.open_blob(&name, &digest)).await;
         match opened {
             Ok(payload) => payload.ok_or_else(|| unknown(repository, &digest)),
-            Err(PayloadError::Metadata(error)) => Err(error.into()),
-            // Too few descriptors, say: that tells nothing of the content.
+            Err(source) if source.is_damage() => {
+                self.suspect(digest, &source);
+                Err(Error::Damaged { digest, source })
+            }
             Err(PayloadError::Io(error)) => Err(error.into()),
+            Err(PayloadError::Metadata(error)) => Err(error.into()),
             Err(source) => Err(Error::Damaged { digest, source }),
         }
     }
@@ -91,8 +96,10 @@ impl Operation for MountBlob {
             MountSource::Repository(from) => tables.blob_link(&from, &digest)?.is_some(),
             MountSource::Anywhere => tables.is_blob_held(&digest)?,
         };
+        // A damaged one cannot be had: the client uploads it, which heals it for everybody.
+        let is_mounted = is_held && tables.is_sound(&digest)?;
         let mounted = Change::BlobLinked { repository, digest, at: slot.now };
-        Ok(Accepted::new(is_held.then_some(mounted).into_iter().collect(), is_held))
+        Ok(Accepted::new(is_mounted.then_some(mounted).into_iter().collect(), is_mounted))
     }
 }
 

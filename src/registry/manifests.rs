@@ -276,10 +276,7 @@ fn needs(
     let (mut needs, mut missing) = (Vec::new(), Vec::new());
     for child in &manifest.children {
         let found = find_child(tables, repository, child)?;
-        if required.requires(child)
-            && !found.iter().any(|need| need.present)
-            && !missing.contains(&child.digest)
-        {
+        if required.requires(child) && !missing.contains(&child.digest) && !can_be_pulled(tables, &found)? {
             missing.push(child.digest);
         }
         needs.extend(found);
@@ -290,6 +287,18 @@ fn needs(
     needs.sort_unstable();
     needs.dedup();
     Ok(needs)
+}
+
+/// Whether a child is there, and no damaged blob. Whoever pushes an image is promised that it can be pulled, and a client that
+/// asks for the blob by HEAD, or to mount it, has been told to push it again before it comes here. One that has not asked, or
+/// asked before the damage was found, learns here which blobs to push.
+fn can_be_pulled(tables: &Tables<Write<'_>>, found: &[Need]) -> Result<bool, MetadataError> {
+    for need in found.iter().filter(|need| need.present) {
+        if need.kind == NeedKind::Manifest || tables.is_sound(&need.digest)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The places where a child may be, and whether it is there.

@@ -1,4 +1,4 @@
-//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect.
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub.
 //!
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
@@ -8,6 +8,7 @@ mod collection;
 mod error;
 mod listings;
 mod manifests;
+mod scrub;
 mod settings;
 mod uploads;
 
@@ -22,6 +23,7 @@ pub use collection::{
 pub use error::Error;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
+pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Extent, Started};
 
@@ -46,6 +48,11 @@ impl Registry {
     /// When it collects by itself, and what.
     pub fn collection_settings(&self) -> CollectionSettings {
         self.settings.collection
+    }
+
+    /// When it verifies what lies at rest by itself, and how fast.
+    pub fn scrub_settings(&self) -> ScrubSettings {
+        self.settings.scrub
     }
 
     /// Tells the uploads that are being received to stop: what has arrived is kept as it would be for a broken connection.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::oci::{Child, ChildKind, Platform};
 
 use super::collection::{CollectionSettings, PurgingSettings};
+use super::scrub::ScrubSettings;
 
 /// How a registry behaves.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub struct Settings {
     pub urls: UrlPolicy,
     pub collection: CollectionSettings,
     pub purging: PurgingSettings,
+    pub scrub: ScrubSettings,
 }
 
 impl Settings {
@@ -48,6 +50,7 @@ impl Default for Settings {
             urls: UrlPolicy::default(),
             collection: CollectionSettings::default(),
             purging: PurgingSettings::default(),
+            scrub: ScrubSettings::default(),
         }
     }
 }

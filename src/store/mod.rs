@@ -30,6 +30,7 @@ mod survey;
 mod sweep;
 mod unlink;
 mod upgrade;
+mod verification;
 mod writer;
 
 use std::io;
@@ -67,6 +68,7 @@ pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use room::Floor;
 pub use survey::{Survey, SurveyOptions};
+pub use verification::Verification;
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
 use background::Background;
@@ -357,7 +359,7 @@ impl Store {
         digest: &Digest,
     ) -> Result<Option<Arc<Payload>>, MetadataError> {
         Ok(match self.read().blob_in(repository, digest)? {
-            Some(BlobRow { place: Place::File { id }, .. }) => self.payloads.get(id),
+            Some(BlobRow { place: Place::File { id }, is_damaged: false, .. }) => self.payloads.get(id),
             _ => None,
         })
     }
@@ -382,12 +384,28 @@ impl Store {
 
     fn open_at(&self, digest: &Digest, row: BlobRow) -> Result<Arc<Payload>, PayloadError> {
         match row.place {
+            _ if row.is_damaged => Err(PayloadError::Damaged),
             Place::File { id } => self.payloads.open(digest, id, row.size),
             Place::Log { segment, offset } => {
                 let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
                 Payload::in_log(&*segment, offset, row.size, digest).map(Arc::new)
             }
         }
+    }
+
+    /// Begins to verify a payload that lies where `row` says, whatever the row says of damage. Blocks.
+    pub fn verify(&self, digest: &Digest, row: BlobRow) -> Result<Verification, PayloadError> {
+        let payload = match row.place {
+            // Those that are kept open for pulls are not to make room for it.
+            Place::File { id } => {
+                Payload::open_unmapped(&*self.disk, &self.layout.payload(digest, id), row.size)
+            }
+            Place::Log { segment, offset } => {
+                let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
+                Payload::in_log(&*segment, offset, row.size, digest)
+            }
+        };
+        Ok(Verification::new(payload?, digest))
     }
 
     /// Proves that the metadata and the files agree. For a store that nobody pushes to.

@@ -60,7 +60,10 @@ impl Operation for Settle {
         for copy in self.copies {
             let LogPayload { digest, segment, offset, .. } = copy.payload;
             match tables.blob(&digest)? {
-                Some(row) if row.place == (Place::Log { segment, offset }) || !self.is_exact => {
+                Some(row)
+                    if !row.is_damaged
+                        && (row.place == (Place::Log { segment, offset }) || !self.is_exact) =>
+                {
                     changes.push(Change::PayloadSettled { digest, file: copy.file });
                 }
                 _ => unwanted.push(copy),

@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::archive;
-use super::blobs::{Abilities, Payload, Transfer};
+use super::blobs::Payload;
 use super::disk::Disk;
-use super::hasher::Hasher;
 use super::layout::Layout;
 use super::log::Segments;
 use super::metadata::{BlobRow, Metadata, MetadataError, Place, Violation};
+use super::verification::Verification;
 use crate::oci::Digest;
 
 /// How thorough a survey is.
@@ -33,6 +32,8 @@ pub struct Survey {
     pub uploads: u64,
     /// Files that nothing names: what a crash may leave. They cost room and harm nobody.
     pub unnamed_files: Vec<PathBuf>,
+    /// Payloads that are known to be damaged, and wait for somebody who pushes them again.
+    pub damaged: Vec<Digest>,
     /// What must hold and does not.
     pub violations: Vec<Violation>,
 }
@@ -54,6 +55,7 @@ pub(super) fn survey(
         payload_bytes: census.blobs.iter().map(|(_, row)| row.size).sum(),
         uploads: census.uploads.len() as u64,
         unnamed_files: Vec::new(),
+        damaged: Vec::new(),
         violations: census.violations,
     };
     let mut named: HashSet<_> =
@@ -68,8 +70,10 @@ pub(super) fn survey(
             row = moved;
             checked = files.check(digest, row);
         }
-        if let Err(text) = checked {
-            survey.violations.push(Violation::new(format!("{digest}: {text}")));
+        match checked {
+            _ if row.is_damaged => survey.damaged.push(*digest),
+            Ok(()) => {}
+            Err(text) => survey.violations.push(Violation::new(format!("{digest}: {text}"))),
         }
         if let Place::File { id } = row.place {
             named.insert(layout.payload(digest, id));
@@ -127,23 +131,12 @@ impl Files<'_> {
     }
 
     fn check_file(&self, path: &Path, digest: &Digest, row: BlobRow) -> Result<(), String> {
-        const PIECE: u64 = 1 << 20;
-        let abilities = Abilities { can_map: false };
-        let payload = Payload::open(self.disk, path, row.size, abilities, &Arc::default());
-        let payload = payload.map_err(|error| error.to_string())?;
-        if !self.options.is_thorough {
-            return Ok(());
-        }
-        let mut hasher = Hasher::new(digest.algorithm());
-        for start in (0..row.size).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX)) {
-            let range = start..row.size.min(start + PIECE);
-            let piece = payload.read(range, Transfer::Copied).map_err(|error| error.to_string())?;
-            hasher.update(&piece);
-        }
-        match hasher.finish() {
-            found if found == *digest => Ok(()),
-            found => Err(format!("the file holds the bytes of {found}")),
-        }
+        let payload = Payload::open_unmapped(self.disk, path, row.size);
+        let checked = payload.and_then(|payload| match self.options.is_thorough {
+            true => Verification::new(payload, digest).finish(),
+            false => Ok(()),
+        });
+        checked.map_err(|error| error.to_string())
     }
 }
 

@@ -36,6 +36,7 @@ mod ranges;
 mod rebuild;
 mod referrers;
 mod restarts;
+mod scrub;
 mod sessions_model;
 mod tag_parameters;
 mod tags;

@@ -18,7 +18,10 @@ fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataEr
     let key: Vec<_> = row.key.split(' ').collect();
     let value = match (row.table, &key[..]) {
         ("log_payloads" | "doomed_files" | "state", _) => return Ok(None),
-        ("blobs", [digest]) => tables.blob(&digest.parse().unwrap())?.unwrap().size.to_string(),
+        ("blobs", [digest]) => {
+            let row = tables.blob(&digest.parse().unwrap())?.unwrap();
+            format!("{} {}", row.size, row.is_damaged)
+        }
         ("blob_links", [name, digest]) => {
             let link = tables.blob_link(&name.parse().unwrap(), &digest.parse().unwrap());
             link?.unwrap().since.0.to_string()
@@ -69,8 +72,8 @@ fn upload(row: &UploadRow) -> String {
 /// The rows that there should be.
 pub fn expected(plain: &Plain) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    for (digest, size) in &plain.blobs {
-        lines.insert(format!("blobs {digest} = {size}"));
+    for (digest, (size, is_damaged)) in &plain.blobs {
+        lines.insert(format!("blobs {digest} = {size} {is_damaged}"));
     }
     for ((name, digest), since) in &plain.links {
         lines.insert(format!("blob_links {name} {digest} = {since}"));

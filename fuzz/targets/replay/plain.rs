@@ -8,8 +8,8 @@ use holdfast::store::{Change, Need, NeedKind, PayloadId, Standing, UploadRow};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plain {
-    /// Their sizes.
-    pub blobs: BTreeMap<Digest, u64>,
+    /// Their sizes, and whether they are damaged.
+    pub blobs: BTreeMap<Digest, (u64, bool)>,
     /// Since when.
     pub links: BTreeMap<(RepositoryName, Digest), u64>,
     pub manifests: BTreeMap<(RepositoryName, Digest), PlainManifest>,
@@ -64,9 +64,11 @@ impl Plain {
     pub fn change(&mut self, change: &Change, age: u64) {
         match change.clone() {
             Change::BlobAdded { digest, size, .. } | Change::BlobLogged { digest, size, .. } => {
-                self.blobs.insert(digest, size);
+                self.blobs.insert(digest, (size, false));
             }
             Change::BlobRemoved { digest } => drop(self.blobs.remove(&digest)),
+            Change::PayloadDamaged { digest } => self.judge(digest, true),
+            Change::PayloadSound { digest } => self.judge(digest, false),
             Change::BlobLinked { repository, digest, .. } => {
                 self.links.insert((repository, digest), age);
             }
@@ -102,6 +104,17 @@ impl Plain {
             // Nobody here makes these.
             Change::TimePassed { .. } | Change::ManifestAged { .. } => {}
         }
+    }
+
+    fn judge(&mut self, digest: Digest, damage: bool) {
+        if let Some((_, is_damaged)) = self.blobs.get_mut(&digest) {
+            *is_damaged = damage;
+        }
+    }
+
+    /// Whether a payload is there, and not damaged.
+    pub fn is_sound(&self, digest: Digest) -> bool {
+        self.blobs.get(&digest).is_some_and(|(_, is_damaged)| !is_damaged)
     }
 
     fn put(&mut self, change: Change, age: u64) {

@@ -30,6 +30,11 @@ pub enum Step {
         repository: usize,
         blob: usize,
     },
+    /// Says of a payload that it is damaged, or that it is not.
+    Judge {
+        blob: usize,
+        is_damaged: bool,
+    },
     PutManifest {
         repository: usize,
         manifest: usize,
@@ -59,7 +64,7 @@ impl Step {
         let repository = input.choose_index(GOODS.repositories.len())?;
         let blob = input.choose_index(GOODS.blobs.len())?;
         let manifest = input.choose_index(GOODS.manifests.len())?;
-        Ok(match input.int_in_range(0..=9)? {
+        Ok(match input.int_in_range(0..=10)? {
             0..=3 => Self::Push { repository, blob, file: None },
             4 => Self::Mount { repository, blob },
             5 => Self::DeleteBlob { repository, blob },
@@ -68,6 +73,7 @@ impl Step {
                 Self::PutManifest { repository, manifest, tags, note: input.arbitrary()? }
             }
             8 => Self::DeleteManifest { repository, manifest },
+            9 => Self::Judge { blob, is_damaged: input.ratio(2, 3)? },
             _ => Self::DeleteTag { repository, tag: input.choose_index(GOODS.tags.len())? },
         })
     }
@@ -83,7 +89,7 @@ impl Step {
                     None => Change::BlobLogged { digest, size, offset: slot.offset },
                 };
                 let linked = Change::BlobLinked { repository: name(repository), digest, at: slot.now };
-                let brought = (!plain.blobs.contains_key(&digest)).then_some(brought);
+                let brought = (!plain.is_sound(digest)).then_some(brought);
                 brought.into_iter().chain([linked]).collect()
             }
             Self::Mount { repository, blob } => {
@@ -99,6 +105,14 @@ impl Step {
                 let is_last = plain.holders(digest) == 1;
                 let removed = is_last.then_some(Change::BlobRemoved { digest });
                 [Change::BlobUnlinked { repository, digest }].into_iter().chain(removed).collect()
+            }
+            Self::Judge { blob, is_damaged } => {
+                let digest = GOODS.blobs[blob].digest;
+                let judged = match is_damaged {
+                    true => Change::PayloadDamaged { digest },
+                    false => Change::PayloadSound { digest },
+                };
+                plain.blobs.contains_key(&digest).then_some(judged).into_iter().collect()
             }
             Self::PutManifest { repository, manifest, ref tags, note } => {
                 put(plain, repository, &GOODS.manifests[manifest], tags, note, slot.now)

@@ -91,7 +91,7 @@ impl Registry {
                 return Err(error.into());
             }
         }
-        if self.store.read().blob(&digest)?.is_some() {
+        if self.store.read().is_sound(&digest)? {
             return self.commit_known(held, incoming, way_back, digest).await;
         }
         self.commit_new(held, incoming, way_back, digest).await
@@ -283,11 +283,12 @@ impl Operation for Finish {
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { id, repository, digest, offer } = self;
         let mut accepted = Accepted::new(ended(tables, id)?, Outcome::Added);
-        match (tables.blob(&digest)?, offer) {
-            (Some(_), _) => accepted.outcome = Outcome::Linked,
-            (None, Offer::Nothing) => return Ok(Accepted::new(Vec::new(), Outcome::PayloadMissing)),
-            (None, Offer::File(size)) => accepted.changes.push(Change::BlobAdded { digest, size, file: id }),
-            (None, Offer::Bytes(bytes)) => {
+        // A damaged payload is as good as none: this one takes its place.
+        match (tables.is_sound(&digest)?, offer) {
+            (true, _) => accepted.outcome = Outcome::Linked,
+            (false, Offer::Nothing) => return Ok(Accepted::new(Vec::new(), Outcome::PayloadMissing)),
+            (false, Offer::File(size)) => accepted.changes.push(Change::BlobAdded { digest, size, file: id }),
+            (false, Offer::Bytes(bytes)) => {
                 let (size, offset) = (bytes.len() as u64, slot.offset);
                 accepted.changes.push(Change::BlobLogged { digest, size, offset });
                 accepted.payload = Some(bytes);

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 
 use super::Abilities;
 use super::mapped_files::MappedFiles;
@@ -25,12 +26,32 @@ pub enum PayloadError {
     Missing,
     #[error("the payload's file has {found} bytes; it should have {expected}")]
     Size { expected: u64, found: u64 },
-    #[error("the log holds the bytes of {found} in its place")]
+    #[error("its place holds the bytes of {found}")]
     Content { found: Digest },
+    #[error("it was found damaged before")]
+    Damaged,
     #[error("the payload's file cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+}
+
+impl PayloadError {
+    /// Whether it says that the payload's bytes are not there any more, and not just that they could not be read this time.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Missing | Self::Size { .. } | Self::Content { .. } | Self::Damaged => true,
+            Self::Io(error) => is_damage(error),
+            Self::Metadata(_) => false,
+        }
+    }
+}
+
+/// What disks and file systems say of bytes that they have lost. Too few descriptors, say, tell nothing of them.
+fn is_damage(error: &io::Error) -> bool {
+    const LOST: [Errno; 4] = [Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::NODATA];
+    error.kind() == io::ErrorKind::UnexpectedEof
+        || Errno::from_io_error(error).is_some_and(|errno| LOST.contains(&errno))
 }
 
 /// How bytes leave.
@@ -79,6 +100,15 @@ impl Payload {
         let is_mapped = abilities.can_map && size > 0;
         let mapping = is_mapped.then(|| Mapping::of(Arc::clone(&file), files).ok()).flatten();
         Ok(Self { size, source: Source::File { file, mapping } })
+    }
+
+    /// A payload that is read, and neither mapped nor kept.
+    pub(in crate::store) fn open_unmapped(
+        disk: &dyn Disk,
+        path: &Path,
+        size: u64,
+    ) -> Result<Self, PayloadError> {
+        Self::open(disk, path, size, Abilities { can_map: false }, &Arc::default())
     }
 
     /// A payload that lies in a segment of the log. It is small, and compared with its digest.

@@ -23,14 +23,16 @@ impl Tables<Write<'_>> {
     pub fn apply(&mut self, change: &Change, record: RecordPlace) -> Result<(), MetadataError> {
         match change {
             Change::BlobAdded { digest, size, file } => {
-                let row = BlobRow { size: *size, place: Place::File { id: *file } };
-                self.blobs.insert(&*DigestKey::new(digest), &*encode(&row))?;
+                self.put_payload(digest, *size, Place::File { id: *file })?;
             }
             Change::BlobLogged { digest, size, offset } => {
-                self.log_blob(digest, *size, record.segment, record.offset + offset)?;
+                let place = Place::Log { segment: record.segment, offset: record.offset + offset };
+                self.put_payload(digest, *size, place)?;
             }
             Change::PayloadSettled { digest, file } => self.settle_payload(digest, *file)?,
             Change::BlobRemoved { digest } => self.remove_payload(digest)?,
+            Change::PayloadDamaged { digest } => self.judge_payload(digest, true)?,
+            Change::PayloadSound { digest } => self.judge_payload(digest, false)?,
             Change::FileUnlinked { digest, file } => {
                 self.doomed_files.remove((&*DigestKey::new(digest), &file.as_bytes()[..]))?;
             }
@@ -78,17 +80,35 @@ impl Tables<Write<'_>> {
         Ok(self.served()?.map(|ServedTime(now)| ServedTime(now.saturating_add(ServedTime::GRAIN))))
     }
 
-    fn log_blob(
-        &mut self,
-        digest: &Digest,
-        size: u64,
-        segment: u64,
-        offset: u64,
-    ) -> Result<(), MetadataError> {
+    /// What served the payload before, because it was damaged, is left to itself.
+    fn put_payload(&mut self, digest: &Digest, size: u64, place: Place) -> Result<(), MetadataError> {
         let key = DigestKey::new(digest);
-        let row = BlobRow { size, place: Place::Log { segment, offset } };
-        self.blobs.insert(&*key, &*encode(&row))?;
-        self.log_payloads.insert((segment, offset), &*key)?;
+        if let Some(before) = self.blob(digest)?.filter(|before| before.place != place) {
+            self.leave_place(&key, before.place)?;
+        }
+        if let Place::Log { segment, offset } = place {
+            self.log_payloads.insert((segment, offset), &*key)?;
+        }
+        self.blobs.insert(&*key, &*encode(&BlobRow { size, place, is_damaged: false }))?;
+        Ok(())
+    }
+
+    /// A place serves nothing any more: a file there is to be unlinked.
+    fn leave_place(&mut self, key: &DigestKey, place: Place) -> Result<(), MetadataError> {
+        match place {
+            Place::Log { segment, offset } => {
+                self.log_payloads.remove((segment, offset))?;
+            }
+            Place::File { id } => {
+                self.doomed_files.insert((&**key, &id.as_bytes()[..]), ())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_payload(&mut self, digest: &Digest, is_damaged: bool) -> Result<(), MetadataError> {
+        let Some(row) = self.blob(digest)? else { return Ok(()) };
+        self.blobs.insert(&*DigestKey::new(digest), &*encode(&BlobRow { is_damaged, ..row }))?;
         Ok(())
     }
 
@@ -105,14 +125,7 @@ impl Tables<Write<'_>> {
     fn remove_payload(&mut self, digest: &Digest) -> Result<(), MetadataError> {
         let Some(row) = self.blob(digest)? else { return Ok(()) };
         let key = DigestKey::new(digest);
-        match row.place {
-            Place::Log { segment, offset } => {
-                self.log_payloads.remove((segment, offset))?;
-            }
-            Place::File { id } => {
-                self.doomed_files.insert((&*key, &id.as_bytes()[..]), ())?;
-            }
-        }
+        self.leave_place(&key, row.place)?;
         self.blobs.remove(&*key)?;
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::rows::{Standing, UploadRow};
 /// One change of the metadata.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Change {
-    /// A payload has come in whole, was verified, and lies durably in its file.
+    /// A payload has come in whole, was verified, and lies durably in its file. It takes the place of a damaged one.
     #[n(0)]
     BlobAdded {
         #[n(0)]
@@ -28,7 +28,8 @@ pub enum Change {
         #[n(2)]
         file: PayloadId,
     },
-    /// A small payload has come in whole, was verified, and rides in the same record of the log.
+    /// A small payload has come in whole, was verified, and rides in the same record of the log. It takes the place of a
+    /// damaged one.
     #[n(9)]
     BlobLogged {
         #[n(0)]
@@ -60,6 +61,18 @@ pub enum Change {
         digest: Digest,
         #[n(1)]
         file: PayloadId,
+    },
+    /// The place of a payload holds other bytes, or none: it is not served any more.
+    #[n(15)]
+    PayloadDamaged {
+        #[n(0)]
+        digest: Digest,
+    },
+    /// The place of a payload that counted as damaged holds its bytes after all.
+    #[n(16)]
+    PayloadSound {
+        #[n(0)]
+        digest: Digest,
     },
     /// A repository holds a blob from now on, or was given it once more.
     #[n(1)]

@@ -87,6 +87,30 @@ impl<A: Access> Tables<A> {
         }
     }
 
+    /// Whether the payload with this digest is there, as far as is known undamaged.
+    pub fn is_sound(&self, digest: &Digest) -> Result<bool, MetadataError> {
+        Ok(self.blob(digest)?.is_some_and(|row| !row.is_damaged))
+    }
+
+    /// Repositories that hold this blob, at most `limit`.
+    pub fn repositories_of(
+        &self,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Vec<RepositoryName>, MetadataError> {
+        let key = DigestKey::new(digest);
+        let mut repositories = Vec::new();
+        for entry in self.blob_holders.range((&*key, "")..)?.take(limit) {
+            let (entry, _) = entry?;
+            let (held, name) = entry.value();
+            if held != &*key {
+                break;
+            }
+            repositories.push(name.parse().map_err(|_| bad_key("blob_holders"))?);
+        }
+        Ok(repositories)
+    }
+
     /// Whether any repository holds this blob.
     pub fn is_blob_held(&self, digest: &Digest) -> Result<bool, MetadataError> {
         Ok(self.holders(digest, 1)? > 0)
@@ -363,7 +387,7 @@ impl<A: Access> Tables<A> {
         row.map(|row| decode("state", row.value())).transpose()
     }
 
-    /// At most `limit` payloads that lie in the log at places (segment, offset) that are wanted, the oldest first.
+    /// At most `limit` payloads that lie in the log undamaged, at places (segment, offset) that are wanted, the oldest first.
     pub(in crate::store) fn log_payloads(
         &self,
         limit: usize,
@@ -377,7 +401,7 @@ impl<A: Access> Tables<A> {
                 continue;
             }
             let digest = digest_of("log_payloads", digest.value())?;
-            if let Some(BlobRow { size, place }) = self.blob(&digest)? {
+            if let Some(BlobRow { size, place, is_damaged: false }) = self.blob(&digest)? {
                 debug_assert_eq!(place, Place::Log { segment, offset });
                 payloads.push(LogPayload { digest, segment, offset, size });
             }

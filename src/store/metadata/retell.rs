@@ -27,7 +27,7 @@ impl<A: Access> Tables<A> {
         let doomed = self.doomed_files(usize::MAX)?.into_iter().flat_map(tell_doomed_file);
         let uploads = self.uploads()?.into_iter();
         Ok(doomed
-            .chain(self.blobs.iter()?.map(tell_blob))
+            .chain(self.blobs.iter()?.flat_map(tell_blob))
             .chain(self.blob_links.iter()?.map(tell_link))
             .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
             .chain(self.tags.iter()?.map(tell_tag))
@@ -87,16 +87,26 @@ fn tell_doomed_file(DoomedFile { digest, file }: DoomedFile) -> [Told; 2] {
     [plain(Change::BlobAdded { digest, size: 0, file }), plain(Change::BlobRemoved { digest })]
 }
 
-fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Told {
+fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Vec<Told> {
+    match tell_blob_and_damage(entry) {
+        Ok((blob, damage)) => [Ok(blob)].into_iter().chain(damage.map(plain)).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn tell_blob_and_damage(
+    entry: Entry<'_, &'static [u8]>,
+) -> Result<((RecordPlace, Change), Option<Change>), MetadataError> {
     let (digest, row) = entry?;
     let digest = digest_of("blobs", digest.value())?;
-    let BlobRow { size, place } = decode("blobs", row.value())?;
-    match place {
-        Place::File { id } => plain(Change::BlobAdded { digest, size, file: id }),
+    let BlobRow { size, place, is_damaged } = decode("blobs", row.value())?;
+    let blob = match place {
+        Place::File { id } => (NO_RECORD, Change::BlobAdded { digest, size, file: id }),
         Place::Log { segment, offset } => {
-            Ok((RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset }))
+            (RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset })
         }
-    }
+    };
+    Ok((blob, is_damaged.then_some(Change::PayloadDamaged { digest })))
 }
 
 fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {

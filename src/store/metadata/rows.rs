@@ -17,6 +17,11 @@ pub struct BlobRow {
     pub size: u64,
     #[n(1)]
     pub place: Place,
+    /// Whether other bytes than those of its digest were found in its place. It is not served until it is pushed again, or found
+    /// to be right after all.
+    #[n(2)]
+    #[cbor(default)]
+    pub is_damaged: bool,
 }
 
 /// Where a payload lies. Exactly one place serves it.

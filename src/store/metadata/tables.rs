@@ -52,7 +52,8 @@ macro_rules! tables {
 }
 
 tables! {
-    /// digest → [`BlobRow`](super::rows::BlobRow): every payload. Its place holds it whole, and some repository holds the blob.
+    /// digest → [`BlobRow`](super::rows::BlobRow): every payload. Its place holds it whole unless the row says that it is
+    /// damaged, and some repository holds the blob.
     blobs: &'static [u8] => &'static [u8],
 
     /// (repository, digest) → [`LinkRow`](super::rows::LinkRow): which repository holds which blob. The digest is in `blobs`.

@@ -22,6 +22,14 @@ pub struct Held {
 }
 
 impl<A: Access> Tables<A> {
+    /// The payloads behind `last`, at most `limit`, in the order of their keys.
+    pub fn payloads_after(&self, last: Option<&Digest>, limit: usize) -> Result<Vec<Digest>, MetadataError> {
+        let key = last.map(DigestKey::new);
+        let from = key.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let payloads = self.blobs.range::<&[u8]>((from, Bound::Unbounded))?.take(limit);
+        payloads.map(|entry| digest_of("blobs", entry?.0.value())).collect()
+    }
+
     /// The blobs that repositories hold behind `last`, at most `limit`, in the order of their keys.
     pub fn links_after(
         &self,
