@@ -113,7 +113,7 @@ async fn show(mut told: mpsc::Receiver<Event>, dry_run: bool) -> Result<(), GcEr
 }
 
 /// Writes over the line before.
-fn show_progress(text: &str) {
+pub(super) fn show_progress(text: &str) {
     let mut terminal = io::stderr();
     if terminal.is_terminal() {
         // Without a terminal that takes it, the work goes on all the same.

@@ -26,14 +26,31 @@ impl<A: Access> Tables<A> {
         // Before the blobs, since payloads of the same digests may have come after them.
         let doomed = self.doomed_files(usize::MAX)?.into_iter().flat_map(tell_doomed_file);
         let uploads = self.uploads()?.into_iter();
-        Ok(doomed
-            .chain(self.blobs.iter()?.map(tell_blob))
+        let uploads = uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload }));
+        Ok(doomed.chain(self.retell_holdings()?).chain(uploads).chain(self.retell_time()?))
+    }
+
+    /// The same without what another folder has no files for: those that are to be unlinked, and uploads that go on. The
+    /// payloads come first, in the order of their digests.
+    pub(in crate::store) fn retell_for_another_folder(
+        &self,
+    ) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        Ok(self.retell_holdings()?.chain(self.retell_time()?))
+    }
+
+    fn retell_holdings(&self) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        Ok(self
+            .blobs
+            .iter()?
+            .map(tell_blob)
             .chain(self.blob_links.iter()?.map(tell_link))
             .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
-            .chain(self.tags.iter()?.map(tell_tag))
-            .chain(uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload })))
-            // Last, so that everything before it has the times that it says itself.
-            .chain(self.served()?.map(|at| plain(Change::TimePassed { at }))))
+            .chain(self.tags.iter()?.map(tell_tag)))
+    }
+
+    /// Comes last, so that everything before it has the times that it says itself.
+    fn retell_time(&self) -> Result<impl Iterator<Item = Told> + use<A>, MetadataError> {
+        Ok(self.served()?.map(|at| plain(Change::TimePassed { at })).into_iter())
     }
 
     fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Vec<Told> {
