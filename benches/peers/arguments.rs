@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 const USAGE: &str = "\
 cargo bench --bench peers -- [--rounds N] [--seconds N] [--only TEXT]… [NAME=COMMAND]…
-cargo bench --bench peers -- --scaling [--million] [--fill N] [--seconds N] [--only TEXT]…
+cargo bench --bench peers -- --scaling [--million] [--fill N] [--plots FOLDER] [--seconds N]
+    [--only TEXT]…
 
 --rounds N      turns of each registry in each row (3)
 --seconds N     the longest that a turn lasts (2)
@@ -12,6 +14,7 @@ cargo bench --bench peers -- --scaling [--million] [--fill N] [--seconds N] [--o
 --scaling       how costs grow with tags, repositories, blobs and connections
 --million       up to 1,000,000 of them instead of 100,000
 --fill N        the longest that filling a registry for a row may take, in seconds (120)
+--plots FOLDER  writes what the scaling part measures there as costs.svg and connections.svg
 NAME=COMMAND    another registry; in its command {port} and {root} stand for where it is to listen and to keep its data,
                 {folder} for a folder beside the latter";
 
@@ -23,6 +26,8 @@ pub(crate) struct Arguments {
     pub(crate) has_million: bool,
     /// The longest that filling a registry for a row of the scaling part may take.
     pub(crate) fill: Duration,
+    /// Where the plots of the scaling part go.
+    pub(crate) plots: Option<PathBuf>,
     only: Vec<String>,
     /// Names and commands.
     pub(crate) others: Vec<(String, String)>,
@@ -37,6 +42,7 @@ impl Arguments {
             is_scaling: false,
             has_million: false,
             fill: Duration::from_secs(120),
+            plots: None,
             only: Vec::new(),
             others: Vec::new(),
         };
@@ -49,6 +55,7 @@ impl Arguments {
                 "--rounds" => read.rounds = number(&value()?)?,
                 "--seconds" => read.turn = seconds(&value()?)?,
                 "--fill" => read.fill = seconds(&value()?)?,
+                "--plots" => read.plots = Some(value()?.into()),
                 "--scaling" => read.is_scaling = true,
                 "--million" => read.has_million = true,
                 "--only" => read.only.push(value()?),

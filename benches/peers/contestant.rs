@@ -11,6 +11,7 @@ use crate::nginx;
 use crate::place::Place;
 use crate::rows::Row;
 use crate::support::{Server, holdfast_command};
+use crate::zot;
 
 /// A registry, or a server of files, and how it is started.
 pub(crate) struct Contestant {
@@ -42,6 +43,26 @@ impl Contestant {
         found
     }
 
+    /// zot, where it is installed: as it comes, and so that it syncs what it writes.
+    fn zots() -> Vec<Self> {
+        match zot::version() {
+            None => {
+                println!("skipped: zot (it is not on the PATH)");
+                Vec::new()
+            }
+            Some(version) => {
+                let zot = |name, prepare| Self {
+                    name,
+                    command: zot::COMMAND.to_owned(),
+                    prepare,
+                    is_registry: true,
+                };
+                let synced = zot(format!("zot {version}, `commit`"), zot::prepare_with_commit);
+                vec![zot(format!("zot {version}"), zot::prepare), synced]
+            }
+        }
+    }
+
     /// nginx, where it is installed.
     fn nginx() -> Option<Self> {
         match version("nginx", "-v") {
@@ -66,16 +87,21 @@ impl Contestant {
         if self.is_registry { Place::Registry(server) } else { Place::Folder(server) }
     }
 
+    pub(crate) fn is_registry(&self) -> bool {
+        self.is_registry
+    }
+
     /// Whether it can do what the row asks for.
     pub(crate) fn can_do(&self, row: &Row) -> bool {
         self.is_registry || row.is_pull()
     }
 }
 
-/// holdfast, distribution and nginx where they are installed, and the others that were named.
+/// holdfast, distribution, zot and nginx where they are installed, and the others that were named.
 pub(crate) fn installed(others: &[(String, String)]) -> Vec<Contestant> {
     let mut contestants = vec![Contestant::holdfast()];
     contestants.extend(Contestant::distribution());
+    contestants.extend(Contestant::zots());
     for (name, command) in others {
         match version(command.split_whitespace().next().unwrap_or_default(), "--version") {
             Some(_) => contestants.push(Contestant::registry(name.clone(), command.clone())),

@@ -1,8 +1,9 @@
 //! holdfast beside other registries: the same load on each in turn, in one run on one machine.
 //!
-//! `cargo bench --bench peers -- [OPTIONS] [NAME=COMMAND…]`, and with `--scaling` how costs grow with what there is. Each row starts every registry over an empty folder, puts in
+//! `cargo bench --bench peers -- [OPTIONS] [NAME=COMMAND…]`. Each row starts every registry over an empty folder, puts in
 //! what the row needs, and then measures one after the other, in a different order each round, with what was written
-//! synced and (as root) the page cache dropped before each turn. Medians are printed. See `docs/PERFORMANCE.md`.
+//! synced and the page cache as the row wants it before each turn. Medians are printed. What follows them is whether cold
+//! pulls stall others; with `--scaling` it is another table, of how costs grow. See `docs/PERFORMANCE.md`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
@@ -10,13 +11,16 @@
 mod support;
 
 mod arguments;
+mod cold;
 mod contestant;
 mod measure;
 mod nginx;
+mod page_cache;
 mod place;
 mod rows;
 mod scaling;
 mod table;
+mod zot;
 
 use std::process::ExitCode;
 
@@ -41,5 +45,6 @@ fn main() -> ExitCode {
         has_failed |= results.iter().any(|(_, result)| result.is_err());
         table::print_row(row, &results);
     }
+    has_failed |= !cold::run(&contestants, &arguments);
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

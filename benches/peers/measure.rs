@@ -1,13 +1,12 @@
 //! One row: every contestant is prepared, then they take turns.
 
-use std::fs;
-use std::thread;
 use std::time::Duration;
 
 use holdfast::load::{Connection, Failure, Limit, Tally};
 
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
+use crate::page_cache::Preparation;
 use crate::rows::{Row, Work};
 use crate::support::{Memory, Server, cpu_time, run};
 
@@ -74,7 +73,6 @@ impl Runner {
     }
 
     fn take_turn(&mut self, row: &Row, time: Duration) -> Result<(), Failure> {
-        settle();
         let warm_up = Limit { operations: row.connections.min(8) as u64, time };
         if row.operations == u64::MAX {
             Turn::take(&self.server, row.connections, warm_up, &*self.work)?;
@@ -94,26 +92,19 @@ impl Runner {
 pub(crate) fn measure(row: &Row, contestants: &[Contestant], arguments: &Arguments) -> Results {
     let contestants: Vec<_> = contestants.iter().filter(|contestant| contestant.can_do(row)).collect();
     let mut runners: Vec<_> = contestants.iter().map(|contestant| Runner::prepare(row, contestant)).collect();
+    let mut page_cache = Preparation::of(row.page_cache).unwrap();
     for round in 0..arguments.rounds {
         for place in 0..runners.len() {
             let index = (place + round) % runners.len();
-            let turn = match &mut runners[index] {
-                Ok(runner) => runner.take_turn(row, arguments.turn),
-                Err(_) => continue,
+            let Ok(runner) = &mut runners[index] else {
+                continue;
             };
-            if let Err(error) = turn {
+            let settled = page_cache.settle().map_err(Failure::from);
+            if let Err(error) = settled.and_then(|()| runner.take_turn(row, arguments.turn)) {
                 runners[index] = Err(error);
             }
         }
     }
     let outcomes = runners.into_iter().map(|runner| runner.map(Runner::finish));
     contestants.iter().map(|contestant| contestant.name.clone()).zip(outcomes).collect()
-}
-
-/// Has the disk done with what was written before, and everybody begin with an empty page cache.
-fn settle() {
-    rustix::fs::sync();
-    // Only root may; without it everybody begins with what happens to be there.
-    let _not_allowed = fs::write("/proc/sys/vm/drop_caches", "1");
-    thread::sleep(Duration::from_millis(200));
 }

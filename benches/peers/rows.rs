@@ -8,6 +8,7 @@ use holdfast::load::{
 };
 use holdfast::oci::ManifestType;
 
+use crate::page_cache::PageCache;
 use crate::place::{Place, REPOSITORY};
 use crate::support::fill_with_tags;
 
@@ -20,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) connections: usize,
     /// The most operations of one turn, so that the disk is not filled.
     pub(crate) operations: u64,
+    /// What there is of it when a turn begins.
+    pub(crate) page_cache: PageCache,
     /// Puts in what the operations need.
     pub(crate) prepare: fn(&Place<'_>) -> Result<Work, Failure>,
 }
@@ -36,8 +39,14 @@ const MIB: usize = 1 << 20;
 const UNBOUNDED: u64 = u64::MAX;
 
 /// All of them.
-pub(crate) fn all() -> [Row; 14] {
-    let row = |name, connections, operations, prepare| Row { name, connections, operations, prepare };
+pub(crate) fn all() -> [Row; 15] {
+    let row = |name, connections, operations, prepare| Row {
+        name,
+        connections,
+        operations,
+        page_cache: PageCache::Empty,
+        prepare,
+    };
     [
         row("pull 256 MiB", 8, UNBOUNDED, pull_large),
         row("pull 64 KiB", 8, UNBOUNDED, pull_small),
@@ -45,6 +54,10 @@ pub(crate) fn all() -> [Row; 14] {
         row("GET a manifest by tag", 8, UNBOUNDED, get_manifest),
         row("100 tags of 2,000, from the middle", 4, UNBOUNDED, list_tags),
         row("push 256 MiB", 1, 4, |_| push(256 * MIB)),
+        Row {
+            page_cache: PageCache::Full,
+            ..row("push 256 MiB, the page cache full of other files", 1, 4, |_| push(256 * MIB))
+        },
         row("push 64 MiB", 4, 16, |_| push(64 * MIB)),
         row("push 64 KiB", 8, UNBOUNDED, |_| push(64 * KIB)),
         row("push 64 KiB, alone", 1, UNBOUNDED, |_| push(64 * KIB)),

@@ -21,7 +21,7 @@ pub(crate) fn print_row(row: &Row, results: &Results) {
     let first = results
         .first()
         .and_then(|(_, result)| result.as_ref().ok())
-        .map(|outcome| median(outcome, Turn::rate));
+        .map(|outcome| median_of(outcome, Turn::rate));
     for (name, result) in results {
         let work = format!("{} ({})", row.name, row.connections);
         match result {
@@ -32,7 +32,7 @@ pub(crate) fn print_row(row: &Row, results: &Results) {
 }
 
 fn cells(outcome: &Outcome, first: Option<f64>) -> [String; 8] {
-    let of = |measure: fn(&Turn) -> f64| median(outcome, measure);
+    let of = |measure: fn(&Turn) -> f64| median_of(outcome, measure);
     let bytes = of(bytes_an_operation);
     let (rate, cpu) = (of(Turn::rate), of(Turn::cpu_an_operation));
     let shown = if bytes > LARGE { bandwidth(rate * bytes) } else { format!("{}/s", grouped(rate)) };
@@ -54,8 +54,12 @@ fn bytes_an_operation(turn: &Turn) -> f64 {
     turn.done.bytes as f64 / turn.done.operations as f64
 }
 
-fn median(outcome: &Outcome, measure: fn(&Turn) -> f64) -> f64 {
-    let mut values: Vec<_> = outcome.turns.iter().map(measure).collect();
+fn median_of(outcome: &Outcome, measure: fn(&Turn) -> f64) -> f64 {
+    median(outcome.turns.iter().map(measure).collect())
+}
+
+/// The middle one; not a number if there are none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

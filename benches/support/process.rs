@@ -29,6 +29,13 @@ fn own_cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
 
+/// What a process and its children have had read from disks so far, in bytes: what the page cache had does not count.
+pub fn read_from_disks(pid: u32) -> io::Result<u64> {
+    let of = |pid| line_of(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?, "read_bytes:")?.parse().ok();
+    let own: u64 = of(pid).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(own + children(pid).into_iter().filter_map(of).sum::<u64>())
+}
+
 /// Watches the memory of a process and its children until it is dropped.
 pub struct Memory {
     pid: u32,
@@ -82,6 +89,10 @@ fn family_status(pid: u32, key: &str) -> u64 {
 /// A line of `/proc/PID/status` that is given in kB, in bytes.
 fn status(pid: u32, key: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    Some(line_of(&text, key)?.strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// What stands behind a key.
+fn line_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
 }

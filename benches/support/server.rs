@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ pub struct Server {
     child: Child,
     pub target: Target,
     /// Where the load's files may lie too: on the disk that is measured.
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Server {
@@ -65,7 +66,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let mut server = Self { child, target: address.into(), folder };
+        let mut server = Self { child, target: address.into(), folder: Arc::new(folder) };
         server.wait_until_it_answers()?;
         Ok(server)
     }
@@ -77,6 +78,11 @@ impl Server {
     /// The folder of its data.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What everything of it lies in; it stays for as long as somebody has it.
+    pub fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     pub fn connect(&self) -> Connection {

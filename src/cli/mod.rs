@@ -4,6 +4,7 @@
 //! command line was wrong.
 
 mod allocator;
+mod backup;
 mod bench;
 mod check;
 pub mod config;
@@ -11,6 +12,7 @@ mod gc;
 mod pieces;
 mod rebuild;
 mod reload;
+mod restore;
 mod scrub;
 mod serve;
 mod stopped;
@@ -37,6 +39,10 @@ enum Command {
     Gc(gc::Collect),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
+    /// Make a backup of a running registry or of a stopped store, or renew one
+    Backup(backup::Backup),
+    /// Make a store of a backup
+    Restore(restore::Restore),
     /// Make the database of a store anew, if it was lost or damaged
     Rebuild(rebuild::Rebuild),
     /// Print the configuration in force, and where each value comes from
@@ -52,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -82,7 +82,6 @@ pub(super) fn store_options(storage: &config::Storage) -> store::Options {
         lease: storage.gc.lease,
         upload_memory: storage.uploads.memory,
         open_payloads: storage.pulls.openfiles,
-        ..store::Options::default()
     }
 }
 

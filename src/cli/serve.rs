@@ -134,7 +134,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
     let to_the_end = async {
-        servers.run(&pieces, stopped, last_call).await;
+        Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         scrubbing.abort();
         pieces.registry.close().await;

@@ -40,16 +40,21 @@ impl Stopped {
 
     /// The same, with the whole configuration.
     pub(super) fn find_with_config(&self) -> Result<(Config, Options), StoppedError> {
+        let (config, options) = self.load()?;
+        match config.storage.root.join("FORMAT").exists() {
+            true => Ok((config, options)),
+            false => Err(StoppedError::NoStore(config.storage.root)),
+        }
+    }
+
+    /// The same where there may be no store yet.
+    pub(super) fn load(&self) -> Result<(Config, Options), StoppedError> {
         let loaded = Config::load(Sources {
             file: self.config.clone(),
             environment: process_environment(),
             flags: Flags { addr: None, root: self.root.clone() },
         })?;
-        let storage = &loaded.config.storage;
-        if !storage.root.join("FORMAT").exists() {
-            return Err(StoppedError::NoStore(storage.root.clone()));
-        }
-        let options = Options { lock_wait: WAIT, ..store_options(storage) };
+        let options = Options { lock_wait: WAIT, ..store_options(&loaded.config.storage) };
         Ok((loaded.config, options))
     }
 }

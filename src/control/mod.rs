@@ -4,6 +4,7 @@
 //!
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
+mod backing_up;
 mod client;
 mod collecting;
 mod lines;
@@ -13,6 +14,7 @@ mod telling;
 
 use std::path::{Path, PathBuf};
 
+pub use backing_up::{Backup, BackupEvent, back_up};
 pub use client::{AskError, ask};
 pub use collecting::{Event, Found, Gc, Kept, Kind, Outcome, Summary, collect};
 pub use routes::router;

@@ -14,12 +14,17 @@ use tokio::sync::mpsc;
 
 use crate::registry::Registry;
 
-use super::{collecting, lines, scrubbing};
+use super::{backing_up, collecting, lines, scrubbing};
 
-/// `POST /gc` with a [`Gc`](super::Gc) answers [`Event`](super::Event)s, `POST /scrub` with a [`Scrub`](scrubbing::Scrub)
-/// answers [`scrubbing::Event`]s.
+/// Each path takes what is wanted and answers events: `POST /gc` a [`Gc`](super::Gc) and [`Event`](super::Event)s, `POST /scrub` a
+/// [`Scrub`](scrubbing::Scrub) and [`scrubbing::Event`]s, `POST /backup` a [`Backup`](super::Backup) and
+/// [`BackupEvent`](super::BackupEvent)s.
 pub fn router(registry: Arc<Registry>) -> Router {
-    Router::new().route("/gc", post(collect)).route("/scrub", post(scrub)).with_state(registry)
+    Router::new()
+        .route("/gc", post(collect))
+        .route("/scrub", post(scrub))
+        .route("/backup", post(back_up))
+        .with_state(registry)
 }
 
 async fn collect(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
@@ -28,6 +33,10 @@ async fn collect(State(registry): State<Arc<Registry>>, body: Bytes) -> Response
 
 async fn scrub(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
     answer(&body, |wanted| scrubbing::scrub(&registry, wanted))
+}
+
+async fn back_up(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
+    answer(&body, |wanted| backing_up::back_up(registry, wanted))
 }
 
 /// Does what is wanted, and answers what happens.

@@ -27,9 +27,11 @@ impl Registry {
     /// The size of a blob in bytes, told to somebody who will rely on the blob's being there. A damaged one is not there,
     /// so that it is pushed again.
     pub async fn vouch_for_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
-        self.store.leases().lease(digest).await;
+        let question = self.store.leases().ask(digest).await;
         let row = self.store.read().blob_in(repository, digest)?.filter(|row| !row.is_damaged);
-        Ok(row.ok_or_else(|| unknown(repository, digest))?.size)
+        let size = row.ok_or_else(|| unknown(repository, digest))?.size;
+        question.answer();
+        Ok(size)
     }
 
     /// Opens a blob to be pulled.

@@ -6,8 +6,8 @@ use crate::oci::{
     Algorithm, Child, ChildKind, Digest, Manifest, ManifestType, Reference, RepositoryName, Tag,
 };
 use crate::store::{
-    Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Read, Slot,
-    Tables, Write,
+    Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Question, Read,
+    Slot, Tables, Write,
 };
 
 use super::{Error, Referenced, Registry, RequiredChildren};
@@ -85,10 +85,11 @@ impl Registry {
     ) -> Result<FoundManifest, Error> {
         loop {
             let FoundManifest { digest, .. } = self.find_manifest(repository, reference)?;
-            self.store.leases().lease(&digest).await;
+            let question = self.store.leases().ask(&digest).await;
             // Only what is read now may be relied on; a tag may have moved on.
             let found = self.find_manifest(repository, reference)?;
             if found.digest == digest {
+                question.answer();
                 return Ok(found);
             }
         }
@@ -112,12 +113,15 @@ impl Registry {
         let manifest = Manifest::parse(&put.bytes, put.content_type.as_deref())?;
         self.check_urls(&manifest)?;
         let digest = put.verified_digest()?;
-        if matches!(put.reference, Reference::Digest(_)) {
-            // It may be there already, and about to go: from now on it stays until the index comes that it is for.
-            self.store.leases().lease(&digest).await;
-        }
+        // It may be there already, and about to go: from now on it stays until the index comes that it is for.
+        let question = match put.reference {
+            Reference::Digest(_) => Some(self.store.leases().ask(&digest).await),
+            Reference::Tag(_) => None,
+        };
         let required = self.settings.required_children.clone();
-        self.submit(Put { put, manifest, digest, required }).await
+        let pushed = self.submit(Put { put, manifest, digest, required }).await?;
+        question.into_iter().for_each(Question::answer);
+        Ok(pushed)
     }
 
     fn check_urls(&self, manifest: &Manifest) -> Result<(), Error> {

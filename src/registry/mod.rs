@@ -3,6 +3,7 @@
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
 
+mod backup;
 mod blobs;
 mod collection;
 mod error;

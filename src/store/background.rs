@@ -19,6 +19,7 @@ use super::metadata::Metadata;
 use super::settle::{Batch, Unreadable};
 use super::spare::Spares;
 use super::sweep::Sweep;
+use super::unlink::Holds;
 use super::writer::{BlockingWriter, Decline, WriteError};
 
 /// What the thread works with.
@@ -29,6 +30,8 @@ pub(super) struct Pieces {
     pub(super) payloads: Arc<Payloads>,
     pub(super) segments: Arc<Segments>,
     pub(super) in_flight: Arc<InFlight>,
+    /// While any is taken the files of payloads that have gone stay.
+    pub(super) holds: Arc<Holds>,
     pub(super) ballast: Arc<Ballast>,
     /// Syncs many files with one call, where that can be.
     pub(super) barrier: Option<Box<dyn Barrier>>,

@@ -40,6 +40,10 @@ pub enum FormatError {
         root.display()
     )]
     MetadataMissing { root: PathBuf },
+    #[error("{root} is a backup and no store; make one of it with: holdfast restore {root} --root NEW", root = .0.display())]
+    Backup(PathBuf),
+    #[error("{root} is no store yet, for restoring it was cut off; run holdfast restore again with --root {root}", root = .0.display())]
+    Restoring(PathBuf),
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
 }
@@ -57,11 +61,24 @@ pub(super) enum Folder {
 
 /// Finds out what the folder is, and refuses what is not this program's.
 pub(super) fn examine(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
+    refuse_backups(disk, layout)?;
     let path = layout.format();
     match disk.read_whole(&path) {
         Ok(text) => check_store(disk, layout, &String::from_utf8_lossy(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(disk, layout),
         Err(error) => Err(FormatError::Io { path, error }),
+    }
+}
+
+/// Refuses a backup, and what is being restored from one.
+pub(super) fn refuse_backups(disk: &dyn Disk, layout: &Layout) -> Result<(), FormatError> {
+    let is_marked = |path: PathBuf| disk.has(&path).map_err(|error| FormatError::Io { path, error });
+    if is_marked(layout.backup_mark())? {
+        return Err(FormatError::Backup(layout.root().to_owned()));
+    }
+    match is_marked(layout.restore_mark())? {
+        true => Err(FormatError::Restoring(layout.root().to_owned())),
+        false => Ok(()),
     }
 }
 

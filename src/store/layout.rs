@@ -28,6 +28,16 @@ impl Layout {
         self.root.join("FORMAT")
     }
 
+    /// Says that the folder is a backup.
+    pub(super) fn backup_mark(&self) -> PathBuf {
+        self.root.join("BACKUP")
+    }
+
+    /// Says that the folder is being restored, and no store yet.
+    pub(super) fn restore_mark(&self) -> PathBuf {
+        self.root.join("RESTORE")
+    }
+
     /// The file whose lock belongs to the process that has the store open.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join("LOCK")
@@ -88,7 +98,13 @@ impl Layout {
 
     /// Creates whatever folder is missing, so that none has to be created, and synced, while payloads come in.
     pub(super) fn create_folders(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.create_folders([self.log(), self.archive(), self.uploads(), self.blobs()])?;
+        disk.create_folders([self.log(), self.archive(), self.uploads()])?;
+        self.create_shards(disk)
+    }
+
+    /// Creates the folders that payload files lie in.
+    pub(super) fn create_shards(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.create_folders([self.blobs()])?;
         disk.create_folders(Algorithm::ALL.map(|algorithm| self.blobs().join(algorithm.as_str())))?;
         disk.create_folders(self.shards().map(|(_, shard)| shard))
     }

@@ -2,13 +2,15 @@
 //!
 //! A client asks with HEAD whether a blob is there, is told yes, does not push it, and names it in a manifest much later.
 //! Whoever collects what nothing refers to must not come between the two, and a question must not become a write. So
-//! there is one small table in memory, and an order: a question leases first and reads then; a removal says first that
-//! it is leaving, keeps what is leased, and only then decides. Of the two whichever comes second sees the other: a
-//! removal finds the lease, a question finds the departure and waits for its end before it reads.
+//! there is one small table in memory, and an order: a question is noted first, reads then, and becomes a lease if the answer
+//! is yes; a removal says first that something is leaving, keeps what is leased or asked for, and only then decides. Of the two
+//! whichever comes second sees the other: a removal finds the question, a question finds the departure and waits for its
+//! end before it reads.
 //!
 //! Leases die with the process, so nothing may be removed within one lease of a start.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +40,8 @@ struct TablesOfLeases {
     previous: HashSet<u64>,
     /// When the current generation began.
     since: Instant,
+    /// How many ask at the moment.
+    asked: HashMap<u64, u32>,
     leaving: HashMap<u64, watch::Receiver<()>>,
 }
 
@@ -54,6 +58,7 @@ impl Leases {
             current: HashSet::new(),
             previous: HashSet::new(),
             since: Instant::now(),
+            asked: HashMap::new(),
             leaving: HashMap::new(),
         };
         let nothing_leaves_before = tables.since;
@@ -65,21 +70,22 @@ impl Leases {
         self.lease
     }
 
-    /// Leases a digest. Only what is read after this may be relied on.
-    pub async fn lease(&self, digest: &Digest) {
-        let leaving = self.enter(self.hash.hash_one(digest));
+    /// Notes that somebody asks for a digest. Only what is read after this may be relied on, and only if the question is then
+    /// [`answered`](Question::answer) with yes.
+    pub async fn ask(self: &Arc<Self>, digest: &Digest) -> Question {
+        let (question, leaving) = self.enter(self.hash.hash_one(digest));
         if let Some(mut leaving) = leaving {
             // It ends with an error, when the departure is dropped.
             let _ = leaving.changed().await;
         }
+        question
     }
 
-    fn enter(&self, key: u64) -> Option<watch::Receiver<()>> {
+    fn enter(self: &Arc<Self>, key: u64) -> (Question, Option<watch::Receiver<()>>) {
         let mut tables = self.lock();
-        if tables.current.len() < MOST {
-            tables.current.insert(key);
-        }
-        tables.leaving.get(&key).cloned()
+        *tables.asked.entry(key).or_default() += 1;
+        let leaving = tables.leaving.get(&key).cloned();
+        (Question { leases: Arc::clone(self), key }, leaving)
     }
 
     /// Says that a digest may be about to go. `None` if it is leased, or may be, or is leaving already: then it stays. Whoever removes it
@@ -92,7 +98,7 @@ impl Leases {
         let mut tables = self.lock();
         let is_full = tables.current.len() >= MOST || tables.previous.len() >= MOST;
         let is_leased = is_full || tables.current.contains(&key) || tables.previous.contains(&key);
-        if is_leased || tables.leaving.contains_key(&key) {
+        if is_leased || tables.asked.contains_key(&key) || tables.leaving.contains_key(&key) {
             return None;
         }
         let (end, ended) = watch::channel(());
@@ -109,6 +115,35 @@ impl Leases {
             tables.since = Instant::now();
         }
         tables
+    }
+}
+
+/// Somebody asks whether something is there. Until this is dropped it does not leave.
+#[derive(Debug)]
+pub struct Question {
+    leases: Arc<Leases>,
+    key: u64,
+}
+
+impl Question {
+    /// The answer is yes: a lease begins.
+    pub fn answer(self) {
+        let mut tables = self.leases.lock();
+        if tables.current.len() < MOST {
+            tables.current.insert(self.key);
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let mut tables = self.leases.lock();
+        if let Entry::Occupied(mut asked) = tables.asked.entry(self.key) {
+            *asked.get_mut() -= 1;
+            if *asked.get() == 0 {
+                asked.remove();
+            }
+        }
     }
 }
 
@@ -145,9 +180,19 @@ mod tests {
     #[tokio::test]
     async fn what_is_leased_does_not_leave() {
         let leases = leases();
-        leases.lease(&digest("asked for")).await;
+        leases.ask(&digest("asked for")).await.answer();
         assert!(leases.leave(&digest("asked for")).is_none());
         assert!(leases.leave(&digest("forgotten")).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_not_there_is_not_leased_once_its_question_is_over() {
+        let leases = leases();
+        let (first, second) = (leases.ask(&digest("absent")).await, leases.ask(&digest("absent")).await);
+        drop(first);
+        assert!(leases.leave(&digest("absent")).is_none(), "somebody asks");
+        drop(second);
+        assert!(leases.leave(&digest("absent")).is_some());
     }
 
     #[tokio::test]
@@ -157,7 +202,7 @@ mod tests {
         assert!(leases.leave(&digest("leaving")).is_none(), "it is leaving already");
         let asked = tokio::spawn({
             let leases = Arc::clone(&leases);
-            async move { leases.lease(&digest("leaving")).await }
+            async move { leases.ask(&digest("leaving")).await.answer() }
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!asked.is_finished());
@@ -169,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_lease_lasts_for_its_time_and_not_for_ever() {
         let leases = Arc::new(Leases::without_past(Duration::from_millis(200)));
-        leases.lease(&digest("asked for")).await;
+        leases.ask(&digest("asked for")).await.answer();
         assert!(leases.leave(&digest("asked for")).is_none());
         tokio::time::sleep(Duration::from_millis(450)).await;
         assert!(leases.leave(&digest("asked for")).is_some());
@@ -198,8 +243,12 @@ mod tests {
                     }
                 });
                 runtime.block_on(async {
-                    leases.lease(&digest).await;
-                    is_there.load(Ordering::SeqCst)
+                    let question = leases.ask(&digest).await;
+                    let told = is_there.load(Ordering::SeqCst);
+                    if told {
+                        question.answer();
+                    }
+                    told
                 })
             });
             assert!(!told || is_there.load(Ordering::SeqCst), "told yes in round {round}, and it has gone");

@@ -6,6 +6,7 @@
 
 mod archive;
 mod background;
+mod backup;
 mod ballast;
 mod blobs;
 mod clock;
@@ -42,6 +43,10 @@ pub use archive::ArchiveError;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use archive::probe as archive_probe;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub use backup::restore_on;
+pub use backup::{BackupError, BackupListener, BackupNews, Restoring, Summary, Tally, restore};
 pub use blobs::{Incoming, MappedFiles, Mark, Payload, PayloadError, Savepoint, Transfer};
 pub use clock::{ServedClock, ServedTime, Timestamp};
 #[cfg(any(test, feature = "simulation"))]
@@ -51,7 +56,7 @@ pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
-pub use leases::{Departure, Leases};
+pub use leases::{Departure, Leases, Question};
 pub use lock::LockError;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
@@ -84,6 +89,7 @@ use metadata::Metadata;
 use recovery::Recovery;
 use room::Room;
 use spare::Spares;
+use unlink::Holds;
 use writer::Writer;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
@@ -164,8 +170,10 @@ pub struct Store {
     writer: Writer,
     /// Upload sessions that outlived the last run.
     resumed: Vec<Resumed>,
+    /// Taken while the store is copied.
+    holds: Arc<Holds>,
     /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 fn writer_options(options: &Options) -> writer::Options {
@@ -187,7 +195,9 @@ pub struct Resumed {
 impl Store {
     /// Opens the store in `root`, or creates it there if the folder is empty or missing.
     pub fn open(root: &Path, options: &Options) -> Result<Self, OpenError> {
-        let lock = Lock::take(&Layout::new(root), options.lock_wait)?;
+        let layout = Layout::new(root);
+        format::refuse_backups(&Real, &layout)?;
+        let lock = Lock::take(&layout, options.lock_wait)?;
         let root =
             std::path::absolute(root).map_err(|error| OpenError::Io { path: root.to_owned(), error })?;
         Self::open_locked(Arc::new(Real), &root, options, Some(lock))
@@ -235,7 +245,7 @@ impl Store {
         let segments = Arc::new(Segments::default());
         let log = recovery.replay(&metadata, &segments)?;
         upgrade::run(&metadata)?;
-        let in_flight = Arc::new(InFlight::default());
+        let (in_flight, holds) = (Arc::new(InFlight::default()), Arc::new(Holds::default()));
         let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
         let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));
         let clock = ServedClock::go_on(metadata.read().served()?);
@@ -249,6 +259,7 @@ impl Store {
             payloads: Arc::clone(&payloads),
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
+            holds: Arc::clone(&holds),
             ballast,
             barrier: disk.barrier(root).map_err(at_root)?,
             spares,
@@ -272,7 +283,8 @@ impl Store {
             _background: background.map_err(OpenError::Thread)?,
             writer,
             resumed,
-            _lock: lock,
+            holds,
+            lock,
         })
     }
 
@@ -411,5 +423,26 @@ impl Store {
     /// Proves that the metadata and the files agree. For a store that nobody pushes to.
     pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
         survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
+    }
+
+    /// Makes a backup in a folder outside the store, or renews the one that is there, and tells the listener how far it is.
+    /// Everything that was acknowledged before and not deleted meanwhile is in it. Blocks, for as long as it takes.
+    pub fn back_up(&self, folder: &Path, listener: BackupListener<'_>) -> Result<Summary, BackupError> {
+        let _lock = match &self.lock {
+            Some(_) => {
+                backup::refuse_inside(&*self.disk, folder, self.layout.root())?;
+                Some(backup::lock(folder)?)
+            }
+            None => None,
+        };
+        let source = backup::Source {
+            disk: &*self.disk,
+            layout: &self.layout,
+            metadata: &self.metadata,
+            segments: &self.segments,
+            holds: &self.holds,
+            room: &self.room,
+        };
+        backup::make(&source, folder, listener)
     }
 }

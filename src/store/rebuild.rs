@@ -51,7 +51,9 @@ pub struct Rebuilt {
 pub fn rebuild(root: &Path, options: &Options) -> Result<Rebuilt, RebuildError> {
     let root =
         std::path::absolute(root).map_err(|error| RebuildError::Io { root: root.to_owned(), error })?;
-    let _lock = Lock::take(&Layout::new(&root), options.lock_wait)?;
+    let layout = Layout::new(&root);
+    format::refuse_backups(&Real, &layout)?;
+    let _lock = Lock::take(&layout, options.lock_wait)?;
     let disk: Arc<dyn Disk> = Arc::new(Real);
     rebuild_on(&disk, &root, options, u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! Room on the disk: how much is left, and what may still come in.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,11 @@ impl Room {
 
     pub(super) fn new(disk: Arc<dyn Disk>, root: PathBuf, floor: Floor) -> Self {
         Self { disk, root, floor, seen: Mutex::new(None) }
+    }
+
+    /// The same bounds for the disk that another folder lies on.
+    pub(super) fn elsewhere(&self, folder: &Path) -> Self {
+        Self::new(Arc::clone(&self.disk), folder.to_owned(), self.floor)
     }
 
     /// Whether so many more bytes, and a file for them, leave the floor untouched. Where the system does not say, the disk

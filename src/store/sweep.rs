@@ -66,7 +66,7 @@ impl Pieces {
 }
 
 /// Reads a payload file's name.
-fn parse(algorithm: Algorithm, name: &str) -> Option<DoomedFile> {
+pub(super) fn parse(algorithm: Algorithm, name: &str) -> Option<DoomedFile> {
     let (hex, id) = name.split_once('-')?;
     let digest: Digest = format!("{algorithm}:{hex}").parse().ok()?;
     Some(DoomedFile { digest, file: id.parse().ok()? })

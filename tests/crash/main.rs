@@ -11,6 +11,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod backups;
 mod execution;
 mod failures;
 mod goods;
@@ -138,6 +139,29 @@ fn an_archive_that_is_missing_or_has_no_header_is_made_anew() {
 #[test]
 fn an_archive_that_has_rotted_is_found_by_a_thorough_check() {
     second_copy::rot_the_archive().unwrap();
+}
+
+#[test]
+fn wherever_a_backup_stops_the_one_before_it_or_the_new_one_is_whole() {
+    let failures = first_failures(backups::stops_of_renewing(), backups::stop_renewing);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn wherever_a_first_backup_stops_it_is_none_or_whole() {
+    let failures = first_failures(backups::stops_of_making(), backups::stop_making);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn wherever_a_restoring_stops_there_is_no_store_or_the_whole_one() {
+    let failures = first_failures(backups::stops_of_restoring(), backups::stop_restoring);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_payload_that_goes_while_a_backup_is_made_is_in_it_and_goes_afterwards() {
+    backups::delete_meanwhile().unwrap();
 }
 
 /// Those that the environment asks for.

@@ -15,7 +15,7 @@ use crate::operation::Operation;
 use crate::story::{Story, runtime};
 
 /// How long something may take that is sure to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The blob that everything is about. It is small enough for the log.
 const BLOB: usize = 4;
 const REPOSITORY: usize = 0;
@@ -164,7 +164,7 @@ fn payload_files(machine: &Simulated) -> usize {
     names.iter().filter(|name| name.to_string_lossy().starts_with(&hex)).count()
 }
 
-fn wait_until(mut is_so: impl FnMut() -> bool) -> Result<(), String> {
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         if Instant::now() > deadline {
@@ -176,7 +176,7 @@ fn wait_until(mut is_so: impl FnMut() -> bool) -> Result<(), String> {
 }
 
 /// Time for what follows a settled payload: the change, a checkpoint, the end of its segment.
-fn come_to_rest() {
+pub(crate) fn come_to_rest() {
     std::thread::sleep(Duration::from_millis(30));
 }
 

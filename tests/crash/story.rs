@@ -113,7 +113,10 @@ impl Story {
         match collected {
             _ if self.is_disturbed() => Ok(()),
             Err(error) => Err(format!("collecting failed: {error:?}")),
-            Ok(_) => inspect_facts(registry, &mut self.model).await,
+            Ok(_) => match inspect_facts(registry, &mut self.model).await {
+                Err(_) if self.is_disturbed() => Ok(()),
+                inspected => inspected,
+            },
         }
     }
 

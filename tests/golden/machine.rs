@@ -34,6 +34,26 @@ pub(crate) fn with_store(source: &Path) -> (Simulated, String) {
     (machine, expected)
 }
 
+/// Writes everything that a machine has into a folder.
+pub(crate) fn unload(machine: &Simulated, target: &Path) {
+    unload_folder(&*machine.disk(), Path::new("/"), target);
+}
+
+fn unload_folder(disk: &dyn Disk, folder: &Path, target: &Path) {
+    fs::create_dir_all(target).unwrap();
+    for name in disk.list(folder).unwrap() {
+        let (path, to) = (folder.join(&name), target.join(&name));
+        match disk.length(&path) {
+            Ok(length) => {
+                let mut bytes = vec![0; usize::try_from(length).unwrap()];
+                disk.open_for_reading(&path).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+                fs::write(to, bytes).unwrap();
+            }
+            Err(_) => unload_folder(disk, &path, &to),
+        }
+    }
+}
+
 fn copy(disk: &Arc<dyn Disk>, from: &Path, to: &Path) {
     let file = disk.create(to).unwrap();
     file.write_at(&fs::read(from).unwrap(), 0).unwrap();

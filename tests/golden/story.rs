@@ -1,15 +1,16 @@
 //! How a golden store comes to be: a life with every kind of change on both sides of a checkpoint.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast::oci::{Algorithm, Digest, ManifestType, RepositoryName};
+use holdfast::store::simulated::Simulated;
 use holdfast::store::{
-    Accepted, Change, Decision, Hasher, Need, NeedKind, Operation, Options, PayloadId, ServedTime, Slot,
-    Store, Tables, Timestamp, UploadRow, Write,
+    Accepted, Change, Decision, Disk, Hasher, Need, NeedKind, Operation, Options, PayloadId, ServedTime,
+    Slot, Store, Tables, Timestamp, UploadRow, Write,
 };
 
 use crate::state;
@@ -17,7 +18,7 @@ use crate::state;
 /// How the one line begins that the last record brought.
 pub(crate) const LAST: &str = "one: tag last is ";
 
-/// How often small payloads are looked for that should move out of the log. The story up to the first time, and what
+/// How often small payloads are looked for that should move out of the log. What comes before the first time, and what
 /// comes between that and the second, has to be told within this.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(3);
 
@@ -34,32 +35,32 @@ fn options() -> Options {
     }
 }
 
-/// Lives in a folder, and tells what was acknowledged. Nothing changes in the folder for two seconds from then on, or
-/// until the store is dropped.
-pub(crate) async fn live(folder: &Path) -> (Store, String) {
-    let store = Store::open(folder, &options()).unwrap();
-    let mut life = Life { store: &store, clock: 1_700_000_000_000 };
+/// Lives on a machine until that is killed, and tells what was acknowledged.
+pub(crate) async fn live(machine: &Simulated) -> String {
+    let store = Store::open_on(machine.disk(), Path::new("/"), &options()).unwrap();
+    let mut life = Life { store: &store, disk: machine.disk(), clock: 1_700_000_000_000 };
     life.before_the_checkpoint().await;
     // Settling begins with a checkpoint, and ends with a record past it.
-    while !is_settled(folder, &digest_of(Algorithm::Sha256, 0, 1_000)) {
+    while !is_settled(&*machine.disk(), &digest_of(Algorithm::Sha256, 0, 1_000)) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     life.after_the_checkpoint().await;
     let state = state::of(&store);
-    (store, state)
+    machine.kill();
+    state
 }
 
 /// Whether a payload has a file of its own.
-fn is_settled(folder: &Path, digest: &Digest) -> bool {
+fn is_settled(disk: &dyn Disk, digest: &Digest) -> bool {
     let hex = digest.hex();
-    let shard = folder.join("blobs").join(digest.algorithm().as_str()).join(&hex[..2]);
-    let mut names = fs::read_dir(shard).unwrap().map(|entry| entry.unwrap().file_name());
-    names.any(|name| name.to_string_lossy().starts_with(&hex))
+    let shard = Path::new("/blobs").join(digest.algorithm().as_str()).join(&hex[..2]);
+    disk.list(&shard).unwrap().iter().any(|name| name.to_string_lossy().starts_with(&hex))
 }
 
 struct Life<'a> {
     store: &'a Store,
+    disk: Arc<dyn Disk>,
     /// Milliseconds since 1970; each change has a time of its own.
     clock: u64,
 }
@@ -248,8 +249,9 @@ impl Life<'_> {
 
     /// An upload with so many bytes, from where it can go on. One that goes on has its file anew, with more bytes.
     async fn mark(&mut self, number: usize, length: usize) {
-        let path = self.store.root().join("uploads").join(id(number).to_string());
-        fs::write(path, content(number, length)).unwrap();
+        let path = Path::new("/uploads").join(id(number).to_string());
+        self.disk.unlink(&path).unwrap();
+        self.disk.create(&path).unwrap().write_at(&content(number, length), 0).unwrap();
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(&content(number, length));
         let at = self.now();

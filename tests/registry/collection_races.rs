@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::collection::payload_files;
-use crate::support::{Connection, Holdfast, Request, bytes_of, descriptor, image, sha256, to_bytes};
+use crate::support::{
+    Connection, Holdfast, Request, Response, bytes_of, descriptor, image, sha256, to_bytes,
+};
 
 /// How long a client may rely on what it was told.
 const LEASE: Duration = Duration::from_secs(2);
@@ -48,8 +50,8 @@ impl Client {
         (self.random >> 33) % bound
     }
 
-    fn send(&mut self, request: Request) -> crate::support::Response {
-        self.connection.send(&request)
+    fn send(&mut self, request: &Request) -> Response {
+        self.connection.send(request)
     }
 
     fn path(&self, rest: &str) -> String {
@@ -61,8 +63,8 @@ impl Client {
         match self.below(10) {
             0..=4 => self.push(tag),
             5 | 6 => self.pull(&tag),
-            7 => self.delete(tag, false),
-            _ => self.delete(tag, true),
+            7 => self.delete(&tag, false),
+            _ => self.delete(&tag, true),
         }
     }
 
@@ -78,7 +80,7 @@ impl Client {
         let put = Request::put(self.path(&format!("manifests/{tag}")))
             .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
             .body(to_bytes(&manifest));
-        let status = self.send(put).status;
+        let status = self.send(&put).status;
         self.pushes += 1;
         match status {
             201 => drop(self.tags.insert(tag, layers)),
@@ -93,19 +95,19 @@ impl Client {
     /// Asks for a layer, mounts it, or pushes it.
     fn bring(&mut self, number: u64) {
         let (bytes, digest) = (layer(number), sha256(layer(number)));
-        if self.send(Request::head(self.path(&format!("blobs/{digest}")))).status == 200 {
+        if self.send(&Request::head(self.path(&format!("blobs/{digest}")))).status == 200 {
             return;
         }
         let from = format!("client-{}", self.below(CLIENTS));
         let mount = self.path(&format!("blobs/uploads/?mount={digest}&from={from}"));
-        let begun = self.send(Request::post(mount));
+        let begun = self.send(&Request::post(mount));
         match begun.status {
             201 => {}
             202 => {
                 let location = begun.location();
                 let separator = if location.contains('?') { '&' } else { '?' };
                 let put = Request::put(format!("{location}{separator}digest={digest}")).body(bytes);
-                assert_eq!(self.send(put).status, 201);
+                assert_eq!(self.send(&put).status, 201);
             }
             status => panic!("{status}"),
         }
@@ -115,13 +117,13 @@ impl Client {
         let config = r#"{"architecture":"amd64","os":"linux"}"#;
         let digest = sha256(config);
         let whole = Request::post(self.path(&format!("blobs/uploads/?digest={digest}"))).body(config);
-        assert_eq!(self.send(whole).status, 201);
+        assert_eq!(self.send(&whole).status, 201);
         descriptor("application/vnd.oci.image.config.v1+json", config)
     }
 
     fn pull(&mut self, tag: &str) {
         let expected = self.tags.get(tag).copied();
-        let found = self.send(Request::get(self.path(&format!("manifests/{tag}"))));
+        let found = self.send(&Request::get(self.path(&format!("manifests/{tag}"))));
         let Some(layers) = expected else {
             assert_eq!(found.status, 404, "{tag} has no image");
             return;
@@ -129,25 +131,25 @@ impl Client {
         assert_eq!(found.status, 200, "{}: {tag} has an image", self.repository);
         for number in layers {
             let digest = sha256(layer(number));
-            let pulled = self.send(Request::get(self.path(&format!("blobs/{digest}"))));
+            let pulled = self.send(&Request::get(self.path(&format!("blobs/{digest}"))));
             assert_eq!(pulled.status, 200, "{}: the layer {number} of {tag}", self.repository);
             assert!(pulled.body == layer(number), "{}: the layer {number} of {tag}", self.repository);
         }
     }
 
     /// Deletes a tag, or its manifest with all tags that it has.
-    fn delete(&mut self, tag: String, whole: bool) {
-        let Some(layers) = self.tags.get(&tag).copied() else { return };
-        let mut reference = tag.clone();
+    fn delete(&mut self, tag: &str, whole: bool) {
+        let Some(layers) = self.tags.get(tag).copied() else { return };
+        let mut reference = tag.to_owned();
         if whole {
-            let head = self.send(Request::head(self.path(&format!("manifests/{tag}"))));
+            let head = self.send(&Request::head(self.path(&format!("manifests/{tag}"))));
             reference = head.header("Docker-Content-Digest").to_owned();
         }
-        let deleted = self.send(Request::delete(self.path(&format!("manifests/{reference}"))));
+        let deleted = self.send(&Request::delete(self.path(&format!("manifests/{reference}"))));
         assert_eq!(deleted.status, 202);
         match whole {
             true => self.tags.retain(|_, other| *other != layers),
-            false => drop(self.tags.remove(&tag)),
+            false => drop(self.tags.remove(tag)),
         }
     }
 }

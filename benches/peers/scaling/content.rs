@@ -21,14 +21,17 @@ pub(crate) enum Axis {
 impl Axis {
     pub(crate) const ALL: [Self; 3] = [Self::Tags, Self::Repositories, Self::Blobs];
 
-    /// The name of a row.
-    pub(crate) fn row(self, count: u64) -> String {
-        let what = match self {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Tags => "tags of one repository",
             Self::Repositories => "repositories",
             Self::Blobs => "blobs of one repository",
-        };
-        format!("{} {what}", numbers::count(count))
+        }
+    }
+
+    /// The name of a row.
+    pub(crate) fn row(self, count: u64) -> String {
+        format!("{} {}", numbers::count(count), self.name())
     }
 }
 

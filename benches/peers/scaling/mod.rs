@@ -5,13 +5,17 @@
 //! no page cache: it is about the work, not about the disk.
 
 mod content;
+mod plots;
 mod questions;
+mod svg;
 mod table;
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast::load::{Failure, Limit};
+use tempfile::TempDir;
 
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
@@ -19,6 +23,7 @@ use crate::measure::Turn;
 use crate::support::{Server, cpu_time};
 
 use content::{Axis, Content};
+use plots::Measured;
 use questions::{QUESTIONS, Question};
 
 /// For the rows that are about what there is.
@@ -27,38 +32,71 @@ const CONNECTIONS: usize = 4;
 /// What a registry answered to the questions; none where there is no such thing to ask for.
 type Answers = [Option<Turn>; QUESTIONS.len()];
 
-/// Measures and prints everything that is wanted. Whether all went well.
+/// Measures, prints and draws everything that is wanted. Whether all went well.
 pub(crate) fn run(arguments: &Arguments) -> bool {
     table::print_head();
-    let mut is_well = true;
+    let (connections, mut is_well) = measure_connections(arguments);
+    let mut sizes = Sizes::default();
     for axis in Axis::ALL {
-        is_well &= measure_axis(axis, arguments);
+        is_well &= sizes.measure(axis, arguments);
     }
-    is_well & measure_connections(arguments)
+    if let Some(folder) = &arguments.plots
+        && let Err(error) = plots::write(folder, &sizes.measured, &connections)
+    {
+        println!("failed: the plots cannot be written to {}: {error}", folder.display());
+        is_well = false;
+    }
+    is_well
 }
 
-/// Ten times as much in each row; what cannot be filled in time is skipped, and with it what is larger.
-fn measure_axis(axis: Axis, arguments: &Arguments) -> bool {
-    let holdfast = Contestant::holdfast();
-    let largest = if arguments.has_million { 6 } else { 5 };
-    let counts = (0..=largest).map(|power| 10u64.pow(power));
-    for count in counts.filter(|count| arguments.wants(&axis.row(*count))) {
-        let filled = Filled::start(&holdfast, axis, count, arguments.fill);
-        let outcome = filled.and_then(|filled| filled.ask_all(CONNECTIONS, arguments.turn));
-        let more = if matches!(outcome, Ok(None)) { " and more" } else { "" };
-        table::print_row(&format!("{}{more}", axis.row(count)), CONNECTIONS, &holdfast.name, &outcome);
-        if !matches!(outcome, Ok(Some(_))) {
-            return outcome.is_ok();
+/// What has been measured of a registry that holds more and more.
+#[derive(Default)]
+struct Sizes {
+    measured: Vec<Measured>,
+    /// They are removed when all is over: where very many files were just removed others are made slowly.
+    folders: Vec<Arc<TempDir>>,
+}
+
+impl Sizes {
+    /// Ten times as much in each row; what cannot be filled in time is skipped, and with it what is larger. Whether all
+    /// went well.
+    fn measure(&mut self, axis: Axis, arguments: &Arguments) -> bool {
+        let holdfast = Contestant::holdfast();
+        let largest = if arguments.has_million { 6 } else { 5 };
+        let counts = (0..=largest).map(|power| 10u64.pow(power));
+        for count in counts.filter(|count| arguments.wants(&axis.row(*count))) {
+            let outcome = self.ask_filled(&holdfast, axis, count, arguments);
+            let more = if matches!(outcome, Ok(None)) { " and more" } else { "" };
+            table::print_row(&format!("{}{more}", axis.row(count)), CONNECTIONS, &holdfast.name, &outcome);
+            match outcome {
+                Ok(Some(answers)) => {
+                    self.measured.push(Measured { line: axis.name().to_owned(), x: count, answers });
+                }
+                other => return other.is_ok(),
+            }
         }
+        true
     }
-    true
+
+    fn ask_filled(
+        &mut self,
+        contestant: &Contestant,
+        axis: Axis,
+        count: u64,
+        arguments: &Arguments,
+    ) -> Result<Option<Answers>, Failure> {
+        let filled = Filled::start(contestant, axis, count, arguments.fill)?;
+        self.folders.push(filled.server.folder());
+        filled.ask_all(CONNECTIONS, arguments.turn)
+    }
 }
 
-/// The same content under ever more connections, everybody in turn.
-fn measure_connections(arguments: &Arguments) -> bool {
+/// The same content under ever more connections, everybody in turn. What was measured, and whether all went well.
+fn measure_connections(arguments: &Arguments) -> (Vec<Measured>, bool) {
     const FEW: u64 = 1_000;
+    let (mut measured, mut is_well) = (Vec::new(), true);
     if !arguments.wants("connections") {
-        return true;
+        return (measured, is_well);
     }
     let contestants = [Some(Contestant::holdfast()), Contestant::distribution()].into_iter().flatten();
     let start = |contestant: Contestant| {
@@ -69,18 +107,20 @@ fn measure_connections(arguments: &Arguments) -> bool {
         Ok(running) => running,
         Err(failure) => {
             println!("failed: {failure}");
-            return false;
+            return (measured, false);
         }
     };
-    let mut is_well = true;
     for connections in (0..=8).map(|power| 1 << power) {
         for (name, filled) in &running {
             let outcome = filled.ask_all(connections, arguments.turn);
             table::print_row(&Axis::Tags.row(FEW), connections, name, &outcome);
             is_well &= outcome.is_ok();
+            if let Ok(Some(answers)) = outcome {
+                measured.push(Measured { line: name.clone(), x: connections as u64, answers });
+            }
         }
     }
-    is_well
+    (measured, is_well)
 }
 
 /// A registry with something in it.

@@ -162,14 +162,14 @@ impl Pass<'_> {
             NeedKind::Blob => self.registry.repositories_with_uploads(),
             NeedKind::Manifest => HashSet::new(),
         };
+        let leases = Arc::clone(self.registry.store.leases());
         let (mut departures, mut leaving) = (HashMap::new(), Vec::new());
         for held in dead {
+            // Several repositories may let go of the same at once.
+            let departure = departures.entry(held.digest);
             if busy.contains(&held.repository) {
                 self.keep(kind, held, Why::Uploading).await;
-            } else if departures.contains_key(&held.digest) {
-                leaving.push(held);
-            } else if let Some(departure) = self.registry.store.leases().leave(&held.digest) {
-                departures.insert(held.digest, departure);
+            } else if departure.or_insert_with_key(|digest| leases.leave(digest)).is_some() {
                 leaving.push(held);
             } else {
                 self.keep(kind, held, Why::Vouched).await;

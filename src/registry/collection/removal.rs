@@ -41,7 +41,7 @@ impl Operation for Removal {
             let mut bytes = 0;
             match kind {
                 NeedKind::Manifest => {
-                    changes.push(Change::ManifestDeleted { repository, digest, at: slot.now })
+                    changes.push(Change::ManifestDeleted { repository, digest, at: slot.now });
                 }
                 NeedKind::Blob => {
                     changes.push(Change::BlobUnlinked { repository, digest });

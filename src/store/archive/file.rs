@@ -22,7 +22,7 @@ const BUFFER: usize = 256 << 10;
 
 /// What a file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::store) struct Header {
     /// The segment of the log whose changes are the last ones.
     pub(super) segment: u64,
     /// The number of the last record before those in the file; 0 for a snapshot.

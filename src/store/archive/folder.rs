@@ -62,6 +62,11 @@ impl Kind {
     }
 }
 
+/// The path of a snapshot from which an archive begins that belongs to no log yet.
+pub(in crate::store) fn snapshot_path(folder: &Path) -> PathBuf {
+    Kind::Snapshot.path(folder, 0)
+}
+
 impl Folder {
     /// Finds the files that count, and the paths of those that do not: remains of what was cut short, what a snapshot has
     /// as well, and what comes behind a gap.

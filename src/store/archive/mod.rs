@@ -17,6 +17,7 @@ mod keep;
 pub mod probe;
 mod rebuild;
 mod task;
+mod tell;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,10 @@ use super::metadata::MetadataError;
 use super::spare::Spare;
 pub(super) use compare::compare;
 use folder::Folder;
+pub(super) use folder::snapshot_path;
 pub(super) use rebuild::rebuild;
 use task::Task;
+pub(super) use tell::{Telling, tell};
 
 /// What can go wrong with the archive.
 #[derive(Debug, thiserror::Error)]

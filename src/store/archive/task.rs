@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::store::disk::Disk;
-use crate::store::log::{LoggedRecord, NO_RECORD, Position, RecordPlace, encode_changes};
-use crate::store::metadata::{Change, Snapshot};
+use crate::store::log::Position;
+use crate::store::metadata::Snapshot;
 
-use super::file::Writer;
 use super::folder::{Entry, Folder, Kind};
 use super::rebuild::{Rebuilt, scratch};
+use super::tell::tell;
 use super::{ArchiveError, Reach};
 
 /// What a snapshot is made of.
@@ -92,54 +92,8 @@ impl Work {
     fn write(&self, tables: &Snapshot, reach: Reach) -> Result<Entry, ArchiveError> {
         let Reach { segment, sequence } = reach;
         let path = Kind::Snapshot.path(&self.folder, segment);
-        let mut file = Writer::begin(&*self.disk, &path)?;
-        let mut batch = Batch::new(sequence);
-        for told in tables.retell()? {
-            self.go_on()?;
-            let (place, change) = told?;
-            if let Some(record) = batch.add(place, change) {
-                file.push(&record)?;
-            }
-        }
-        file.push(&batch.take())?;
-        let header = file.finish(segment, 0, sequence)?;
+        let told = tables.retell()?.map(|told| self.go_on().and_then(|()| Ok(told?)));
+        let header = tell(&*self.disk, &path, told, segment, sequence)?;
         Ok(Entry::new(path, &header))
-    }
-}
-
-/// Changes that are told of one place, gathered to a record.
-struct Batch {
-    sequence: u64,
-    place: RecordPlace,
-    changes: Vec<Change>,
-    /// How large they are, more or less, in bytes.
-    size: usize,
-}
-
-impl Batch {
-    /// The size of a record, more or less.
-    const SIZE: usize = 128 << 10;
-
-    fn new(sequence: u64) -> Self {
-        Self { sequence, place: NO_RECORD, changes: Vec::new(), size: 0 }
-    }
-
-    /// Adds a change, and gives the record that was gathered before if this one does not belong to it.
-    fn add(&mut self, place: RecordPlace, change: Change) -> Option<LoggedRecord> {
-        let is_another = place != self.place || self.size >= Self::SIZE;
-        let record = (is_another && !self.changes.is_empty()).then(|| self.take());
-        self.place = place;
-        self.size += match &change {
-            Change::ManifestPut { bytes, needs, .. } => bytes.len() + needs.len() * 40,
-            _ => 100,
-        };
-        self.changes.push(change);
-        record
-    }
-
-    fn take(&mut self) -> LoggedRecord {
-        self.size = 0;
-        let changes = encode_changes(&std::mem::take(&mut self.changes)).into();
-        LoggedRecord { sequence: self.sequence, place: self.place, changes }
     }
 }

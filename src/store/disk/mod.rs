@@ -41,8 +41,12 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
 
     /// Gives a file another name. Durable when the folders of both names were synced; until then a power cut may leave
     /// either name, both or none. `to` must never have been a name before, so that nothing is replaced, unless it is
-    /// that of the layout's version.
+    /// that of the layout's version, or of a backup's snapshot: there a power cut leaves the old file or the new one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name, on the same file system. Durable when its folder was synced. An error where there is no
+    /// such thing: whoever asks has another way.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a name; one that is gone already is fine. Whoever has the file open keeps it.
     fn unlink(&self, path: &Path) -> io::Result<()>;

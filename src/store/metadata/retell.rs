@@ -2,7 +2,7 @@
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 
-use crate::oci::RepositoryName;
+use crate::oci::{Digest, RepositoryName};
 use crate::store::clock::Timestamp;
 use crate::store::log::{NO_RECORD, RecordPlace};
 
@@ -26,14 +26,32 @@ impl<A: Access> Tables<A> {
         // Before the blobs, since payloads of the same digests may have come after them.
         let doomed = self.doomed_files(usize::MAX)?.into_iter().flat_map(tell_doomed_file);
         let uploads = self.uploads()?.into_iter();
-        Ok(doomed
-            .chain(self.blobs.iter()?.flat_map(tell_blob))
+        let uploads = uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload }));
+        Ok(doomed.chain(self.retell_holdings()?).chain(uploads).chain(self.retell_time()?))
+    }
+
+    /// The same without what another folder has no files for: those that are to be unlinked, and uploads that go on. The
+    /// payloads come first, in the order of their digests.
+    pub(in crate::store) fn retell_for_another_folder(
+        &self,
+    ) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        Ok(self.retell_holdings()?.chain(self.retell_time()?))
+    }
+
+    fn retell_holdings(&self) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        Ok(self
+            .blobs
+            .iter()?
+            .map(tell_blob)
+            .chain(self.blobs.iter()?.filter_map(tell_damage))
             .chain(self.blob_links.iter()?.map(tell_link))
             .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
-            .chain(self.tags.iter()?.map(tell_tag))
-            .chain(uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload })))
-            // Last, so that everything before it has the times that it says itself.
-            .chain(self.served()?.map(|at| plain(Change::TimePassed { at }))))
+            .chain(self.tags.iter()?.map(tell_tag)))
+    }
+
+    /// Comes last, so that everything before it has the times that it says itself.
+    fn retell_time(&self) -> Result<impl Iterator<Item = Told> + use<A>, MetadataError> {
+        Ok(self.served()?.map(|at| plain(Change::TimePassed { at })).into_iter())
     }
 
     fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Vec<Told> {
@@ -87,26 +105,26 @@ fn tell_doomed_file(DoomedFile { digest, file }: DoomedFile) -> [Told; 2] {
     [plain(Change::BlobAdded { digest, size: 0, file }), plain(Change::BlobRemoved { digest })]
 }
 
-fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Vec<Told> {
-    match tell_blob_and_damage(entry) {
-        Ok((blob, damage)) => [Ok(blob)].into_iter().chain(damage.map(plain)).collect(),
-        Err(error) => vec![Err(error)],
+fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Told {
+    let (digest, BlobRow { size, place, .. }) = read_blob(entry)?;
+    match place {
+        Place::File { id } => plain(Change::BlobAdded { digest, size, file: id }),
+        Place::Log { segment, offset } => {
+            Ok((RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset }))
+        }
     }
 }
 
-fn tell_blob_and_damage(
-    entry: Entry<'_, &'static [u8]>,
-) -> Result<((RecordPlace, Change), Option<Change>), MetadataError> {
+fn tell_damage(entry: Entry<'_, &'static [u8]>) -> Option<Told> {
+    match read_blob(entry) {
+        Ok((digest, row)) => row.is_damaged.then(|| plain(Change::PayloadDamaged { digest })),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+fn read_blob(entry: Entry<'_, &'static [u8]>) -> Result<(Digest, BlobRow), MetadataError> {
     let (digest, row) = entry?;
-    let digest = digest_of("blobs", digest.value())?;
-    let BlobRow { size, place, is_damaged } = decode("blobs", row.value())?;
-    let blob = match place {
-        Place::File { id } => (NO_RECORD, Change::BlobAdded { digest, size, file: id }),
-        Place::Log { segment, offset } => {
-            (RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset })
-        }
-    };
-    Ok((blob, is_damaged.then_some(Change::PayloadDamaged { digest })))
+    Ok((digest_of("blobs", digest.value())?, decode("blobs", row.value())?))
 }
 
 fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {

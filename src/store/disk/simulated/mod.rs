@@ -268,6 +268,13 @@ impl Disk for SimulatedDisk {
         self.call(Call::Rename, to, |state| state.names.rename(from, to))
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(Call::Link, to, |state| {
+            let number = state.names.file(from)?;
+            state.names.create_file(to, number)
+        })
+    }
+
     fn unlink(&self, path: &Path) -> io::Result<()> {
         self.call(Call::Unlink, path, |state| state.names.unlink(path))
     }

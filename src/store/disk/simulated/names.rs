@@ -27,6 +27,9 @@ impl Node {
     }
 }
 
+/// The names of the few files that are ever replaced.
+const REPLACED: [&str; 3] = ["FORMAT", "BACKUP", "metadata.snapshot"];
+
 /// What one name stands for.
 #[derive(Debug, Clone, Default)]
 struct Name {
@@ -111,8 +114,9 @@ impl Names {
         let number = self.file(from)?;
         match self.node(to)? {
             Some(Node::File(same)) if same == number => Ok(()),
-            // The layout's version is the one thing that is ever replaced.
-            Some(_) if to.file_name() != Some(OsStr::new("FORMAT")) => Err(ErrorKind::AlreadyExists.into()),
+            Some(_) if !to.file_name().is_some_and(|name| REPLACED.iter().any(|other| name == *other)) => {
+                Err(ErrorKind::AlreadyExists.into())
+            }
             _ => {
                 self.set(to, Some(Node::File(number)))?;
                 self.set(from, None)

@@ -12,6 +12,7 @@ pub enum Call {
     Open,
     OpenForReading,
     Rename,
+    Link,
     Unlink,
     CreateFolder,
     SyncFolder,
@@ -29,7 +30,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// All of them.
+    /// All that a store makes of itself; links are made for backups alone.
     pub const ALL: [Self; 16] = [
         Self::Create,
         Self::Open,

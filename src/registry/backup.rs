@@ -1,0 +1,28 @@
+//! A backup of everything, while pushes, deletes and collection go on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::store::{BackupError, BackupNews, Summary};
+
+use super::{Registry, blocking};
+
+impl Registry {
+    /// Makes a backup in a folder, or renews the one that is there. It ends when nobody listens any more; whoever is slow to
+    /// listen does not hear all of how far it is.
+    pub async fn back_up(
+        self: &Arc<Self>,
+        folder: PathBuf,
+        listener: mpsc::Sender<BackupNews>,
+    ) -> Result<Summary, BackupError> {
+        let registry = Arc::clone(self);
+        let mut tell = move |news| match news {
+            BackupNews::Carried(_) => !matches!(listener.try_send(news), Err(TrySendError::Closed(_))),
+            BackupNews::Lacking { .. } => listener.blocking_send(news).is_ok(),
+        };
+        blocking(move || registry.store.back_up(&folder, &mut tell)).await
+    }
+}
