@@ -18,11 +18,19 @@ impl Registry {
         folder: PathBuf,
         listener: mpsc::Sender<BackupNews>,
     ) -> Result<Summary, BackupError> {
-        let registry = Arc::clone(self);
+        let (registry, path) = (Arc::clone(self), folder.clone());
         let mut tell = move |news| match news {
             BackupNews::Carried(_) => !matches!(listener.try_send(news), Err(TrySendError::Closed(_))),
             BackupNews::Lacking { .. } => listener.blocking_send(news).is_ok(),
         };
-        blocking(move || registry.store.back_up(&folder, &mut tell)).await
+        let made = blocking(move || registry.store.back_up(&folder, &mut tell)).await;
+        match &made {
+            Ok(summary) => {
+                let (total, lacking) = (summary.total(), summary.lacking);
+                tracing::info!(folder = %path.display(), total.payloads, total.bytes, lacking, "made a backup");
+            }
+            Err(error) => tracing::warn!(folder = %path.display(), %error, "a backup was not made"),
+        }
+        made
     }
 }

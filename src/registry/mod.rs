@@ -1,4 +1,4 @@
-//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub.
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub, back up.
 //!
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.

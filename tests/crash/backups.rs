@@ -149,7 +149,9 @@ fn stops(calls: usize) -> impl Iterator<Item = Stop> + Send {
     const LAST: usize = 80;
     const STRIDE: usize = 41;
     let first = calls.saturating_sub(LAST);
-    let stops = (0..20.min(first)).chain((20..first).step_by(STRIDE)).chain(first..calls + 1);
+    // None at all, and an end by force right after it.
+    let end = std::iter::repeat_n(calls + 1, 8);
+    let stops = (0..20.min(first)).chain((20..first).step_by(STRIDE)).chain(first..=calls).chain(end);
     stops.zip(0..)
 }
 

@@ -42,7 +42,7 @@ impl From<BackupError> for CarryError {
 
 impl CarryError {
     /// The error of a read.
-    pub(super) fn lacking(error: io::Error) -> Self {
+    pub(super) fn lacking(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Lacking("its file is missing".to_owned()),
             _ => Self::Lacking(error.to_string()),
@@ -81,8 +81,8 @@ impl Carrier<'_> {
         if self.is_there(to, size)? {
             return Ok(Way::Present);
         }
-        let source = self.disk.open_for_reading(from).map_err(CarryError::lacking)?;
-        match source.length().map_err(CarryError::lacking)? {
+        let source = self.disk.open_for_reading(from).map_err(|error| CarryError::lacking(&error))?;
+        match source.length().map_err(|error| CarryError::lacking(&error))? {
             length if length == size => {}
             length => {
                 return Err(CarryError::Lacking(format!(
@@ -116,8 +116,7 @@ impl Carrier<'_> {
         fill: impl FnOnce(&dyn DiskFile) -> Result<Way, CarryError>,
     ) -> Result<Way, CarryError> {
         if self.room.as_ref().is_some_and(|room| !room.admits(size)) {
-            let folder = to.parent().unwrap_or(to).to_owned();
-            return Err(BackupError::Full { folder, bytes: size }.into());
+            return Err(BackupError::Full(to.to_owned()).into());
         }
         let temporary = temporary(to);
         self.disk.unlink(&temporary).map_err(at(&temporary))?;
@@ -150,7 +149,7 @@ impl Carrier<'_> {
     }
 
     fn hash(&self, payload: &Listed, path: &Path, watch: &mut Watch<'_>) -> Result<Digest, CarryError> {
-        let file = self.disk.open_for_reading(path).map_err(CarryError::lacking)?;
+        let file = self.disk.open_for_reading(path).map_err(|error| CarryError::lacking(&error))?;
         let mut hasher = Hasher::new(payload.digest.algorithm());
         in_pieces(&*file, payload.size, watch, |piece, _| {
             hasher.update(piece);
@@ -199,7 +198,7 @@ fn in_pieces(
         watch.go_on()?;
         let length = buffer.len().min(usize::try_from(size - offset).unwrap_or(PIECE));
         let (piece, _) = buffer.split_at_mut(length);
-        source.read_exact_at(piece, offset).map_err(CarryError::lacking)?;
+        source.read_exact_at(piece, offset).map_err(|error| CarryError::lacking(&error))?;
         visit(piece, offset)?;
         offset += length as u64;
     }

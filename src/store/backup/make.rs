@@ -33,6 +33,9 @@ pub(in crate::store) struct Source<'a> {
     pub(in crate::store) room: &'a Room,
 }
 
+/// Segments of the log by number. They stay readable when their names go.
+type OpenSegments = BTreeMap<u64, Arc<dyn DiskFile>>;
+
 /// Where payloads lie in the log, by the files that they get in the backup. There are no more than the log has room for.
 type Logged = HashMap<PayloadId, (Arc<dyn DiskFile>, u64)>;
 
@@ -105,7 +108,7 @@ impl Source<'_> {
     }
 
     /// The tables as of the last commit, and the segments in which payloads lie then.
-    fn tables_and_log(&self) -> Result<(Arc<Snapshot>, BTreeMap<u64, Arc<dyn DiskFile>>), BackupError> {
+    fn tables_and_log(&self) -> Result<(Arc<Snapshot>, OpenSegments), BackupError> {
         loop {
             let tables = self.metadata.read();
             let segments = tables.log_segments()?.into_iter();
@@ -159,7 +162,7 @@ impl Source<'_> {
         };
         let read = Payload::in_log(&**segment, *offset, *size, digest);
         let read = read.map_err(|error| CarryError::Lacking(error.to_string()))?;
-        carrier.put(&read.read(0..*size, Transfer::Copied).map_err(CarryError::lacking)?, to)
+        carrier.put(&read.read(0..*size, Transfer::Copied).map_err(|error| CarryError::lacking(&error))?, to)
     }
 }
 
@@ -176,20 +179,13 @@ impl From<io::Error> for Untold {
 }
 
 /// The change by which a payload of the log lies in a file; any other as it is.
-fn give_file(
-    place: RecordPlace,
-    change: Change,
-    segments: &BTreeMap<u64, Arc<dyn DiskFile>>,
-    logged: &mut Logged,
-) -> Change {
-    match (change, segments.get(&place.segment)) {
-        (Change::BlobLogged { digest, size, offset }, Some(segment)) => {
-            let file = PayloadId::random();
-            logged.insert(file, (Arc::clone(segment), offset));
-            Change::BlobAdded { digest, size, file }
-        }
-        (other, _) => other,
+fn give_file(place: RecordPlace, change: Change, segments: &OpenSegments, logged: &mut Logged) -> Change {
+    let Change::BlobLogged { digest, size, offset } = change else { return change };
+    let file = PayloadId::random();
+    if let Some(segment) = segments.get(&place.segment) {
+        logged.insert(file, (Arc::clone(segment), offset));
     }
+    Change::BlobAdded { digest, size, file }
 }
 
 /// Removes what is left of backups before this one. Returns how many files that were.

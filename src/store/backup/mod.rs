@@ -59,8 +59,8 @@ pub enum BackupError {
         root.display(), names.join(", ")
     )]
     Occupied { root: PathBuf, names: Vec<String> },
-    #[error("the disk that {} lies on has no room for {bytes} bytes more; make room there, and run this again", folder.display())]
-    Full { folder: PathBuf, bytes: u64 },
+    #[error("the disk that {} lies on is full, but for what storage.floor keeps free; make room there, and run this again", .0.display())]
+    Full(PathBuf),
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error(transparent)]
@@ -76,7 +76,7 @@ pub enum BackupError {
 /// Says of an error which path it is about.
 fn at(path: &Path) -> impl Fn(io::Error) -> BackupError + '_ {
     |error| match is_full(&error) {
-        true => BackupError::Full { folder: path.to_owned(), bytes: 0 },
+        true => BackupError::Full(path.to_owned()),
         false => BackupError::Io { path: path.to_owned(), error },
     }
 }
