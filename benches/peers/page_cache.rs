@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
 
 /// How a row wants it.
@@ -62,6 +63,8 @@ impl Preparation {
         self.files += 1;
         File::create_new(&path)?.set_len(size)?;
         let (mut hole, mut buffer) = (File::open(&path)?, vec![0; 1 << 20]);
+        // Page by page: read ahead it would come in large pieces, for which the system throws out pages while others are free.
+        fadvise(&hole, 0, None, Advice::Random)?;
         while hole.read(&mut buffer)? > 0 {}
         Ok(())
     }

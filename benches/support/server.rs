@@ -30,6 +30,8 @@ const CONFIGURATION: &str = "log:\n  level: warn\n  accesslog:\n    disabled: tr
 /// A running registry.
 pub struct Server {
     child: Child,
+    /// What it is started with.
+    words: Vec<String>,
     pub target: Target,
     /// Where the load's files may lie too: on the disk that is measured.
     folder: Arc<TempDir>,
@@ -58,17 +60,18 @@ impl Server {
                 .replace("{root}", &root.to_string_lossy())
                 .replace("{folder}", &folder.path().to_string_lossy())
         };
-        let mut words = command.split_whitespace().map(fill_in);
-        let log = File::create(folder.path().join("log"))?;
-        let child = Command::new(words.next().unwrap_or_default())
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        let mut server = Self { child, target: address.into(), folder: Arc::new(folder) };
+        let words: Vec<_> = command.split_whitespace().map(fill_in).collect();
+        let child = spawn(&words, folder.path())?;
+        let mut server = Self { child, words, target: address.into(), folder: Arc::new(folder) };
         server.wait_until_it_answers()?;
         Ok(server)
+    }
+
+    /// Stops it and starts it again over the same data.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.stop();
+        self.child = spawn(&self.words, self.folder.path())?;
+        self.wait_until_it_answers()
     }
 
     pub fn pid(&self) -> u32 {
@@ -101,10 +104,8 @@ impl Server {
         }
         Ok(())
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
+    fn stop(&mut self) {
         let _already_ended = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
@@ -113,6 +114,18 @@ impl Drop for Server {
         let _already_ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(words: &[String], folder: &Path) -> io::Result<Child> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let log = File::create(folder.join("log"))?;
+    Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()
 }
 
 /// An address that nobody listens on at the moment.

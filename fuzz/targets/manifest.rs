@@ -12,7 +12,9 @@ pub fn manifest(data: &[u8]) {
     let Ok(manifest) = Manifest::parse(document, named) else {
         return;
     };
-    let json: Value = serde_json::from_slice(document).unwrap();
+    let Some(json) = plain_reading(document) else {
+        return;
+    };
     let mut children: Vec<_> = manifest.children.iter().map(|child| child.digest.to_string()).collect();
     let mut expected = digests_in(&json);
     children.sort_unstable();
@@ -25,6 +27,15 @@ pub fn manifest(data: &[u8]) {
 
     let again = Manifest::parse(document, Some(manifest.media_type.as_str())).unwrap();
     assert_eq!(again, manifest);
+}
+
+/// None if there is a number in it that is larger than the plain reader can keep: JSON sets no bound to what nobody asks for.
+fn plain_reading(document: &[u8]) -> Option<Value> {
+    match serde_json::from_slice(document) {
+        Ok(json) => Some(json),
+        Err(error) if error.to_string().starts_with("number out of range") => None,
+        Err(error) => panic!("what was accepted is no JSON: {error}"),
+    }
 }
 
 fn digests_in(json: &Value) -> Vec<String> {

@@ -292,6 +292,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_nobody_asks_for_may_be_larger_than_any_float() {
+        let document = image().to_string().replacen('{', r#"{"other":2e25553,"#, 1);
+        let manifest = Manifest::parse(document.as_bytes(), Some(OCI_IMAGE)).expect("an image");
+        assert_eq!(manifest.children.len(), 2);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_manifest_is_told_apart() {
         let refused = |document: &Value, header| parse(document, header).expect_err("refused");
         let schema_1 = json!({ "schemaVersion": 1, "fsLayers": [], "history": [] });

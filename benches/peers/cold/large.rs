@@ -14,7 +14,7 @@ use crate::support::{Server, read_from_disks, run};
 /// How many pull at once.
 pub(super) const PULLERS: usize = 4;
 
-/// More than pull at once, so that hardly ever two of them pull the same.
+/// As many as are pulled from the disk in a turn, each once.
 const BLOBS: u64 = 8;
 
 const SIZE: usize = 256 << 20;
@@ -46,25 +46,32 @@ impl Large {
         self.0.iter().try_for_each(|(path, _)| pull(connection, path, SIZE as u64).map(drop))
     }
 
-    /// Pulls one after the other for so long, each thrown out of the page cache before if they are to be cold.
-    pub(super) fn pull(&self, server: &Server, time: Duration, is_cold: bool) -> Result<Pulled, Failure> {
+    /// Has the page cache forget all of them. Pages that somebody has mapped would stay, so that this is for a server that has
+    /// just been started.
+    pub(super) fn throw_out(&self) -> io::Result<()> {
+        self.0.iter().try_for_each(|(_, file)| Ok(fadvise(File::open(file)?, 0, None, Advice::DontNeed)?))
+    }
+
+    /// Pulls each of them once.
+    pub(super) fn pull_all(&self, server: &Server) -> Result<Pulled, Failure> {
+        self.pull(server, Limit { operations: BLOBS, time: Duration::MAX })
+    }
+
+    /// Pulls one after the other for so long.
+    pub(super) fn pull_for(&self, server: &Server, time: Duration) -> Result<Pulled, Failure> {
+        self.pull(server, Limit { operations: u64::MAX, time })
+    }
+
+    fn pull(&self, server: &Server, limit: Limit) -> Result<Pulled, Failure> {
         let work = |connection: &mut Connection, number: u64| {
-            let (path, file) = &self.0[usize::try_from(number % BLOBS).unwrap()];
-            if is_cold {
-                throw_out(file)?;
-            }
+            let (path, _) = &self.0[usize::try_from(number % BLOBS).unwrap()];
             pull(connection, path, SIZE as u64)
         };
         let before = read_from_disks(server.pid())?;
-        let load = run(&server.target, PULLERS, Limit { operations: u64::MAX, time }, &work)?;
+        let load = run(&server.target, PULLERS, limit, &work)?;
         let from_disk = read_from_disks(server.pid())? - before;
         Ok(Pulled { bytes: load.total().bytes, from_disk, elapsed: load.elapsed })
     }
-}
-
-/// The whole of it; pages that somebody has mapped and touched stay.
-fn throw_out(path: &Path) -> io::Result<()> {
-    Ok(fadvise(File::open(path)?, 0, None, Advice::DontNeed)?)
 }
 
 /// The file of this digest, wherever a registry puts it.

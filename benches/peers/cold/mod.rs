@@ -2,13 +2,15 @@
 //!
 //! A few visitors ask for a manifest by tag or for a small blob, and rest for a moment between two requests, so that they are
 //! no load; what they ask for is in memory. They do so alone, while others pull large blobs that are in memory as well,
-//! which tells what the pulls cost them in processor time, and while others pull blobs each of which is thrown out of the
-//! page cache just before it is asked for. What the server has read from the disk meanwhile is told, as a proof.
+//! which tells what the pulls cost them in processor time, and while others pull blobs that were thrown out of the page cache,
+//! each once. What the server has read from the disk meanwhile is told, as a proof.
 
 mod large;
 mod table;
 mod visitors;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use holdfast::load::{Connection, Failure, Latencies};
@@ -85,25 +87,38 @@ impl Runner {
 
     fn take_turns(&mut self, time: Duration) -> Result<(), Failure> {
         for beside in Beside::ALL {
+            // What it has mapped so far would stay in memory.
+            self.server.restart()?;
             Preparation::of(PageCache::Empty)?.settle()?;
             self.visits.warm_up(&mut Connection::open(&self.server.target)?)?;
-            if beside == Beside::HotPulls {
-                self.large.warm_up(&mut Connection::open(&self.server.target)?)?;
+            match beside {
+                Beside::Nothing => {}
+                Beside::HotPulls => self.large.warm_up(&mut Connection::open(&self.server.target)?)?,
+                Beside::ColdPulls => self.large.throw_out()?,
             }
             self.turns[beside as usize].push(self.take_turn(beside, time)?);
         }
         Ok(())
     }
 
+    /// The visitors come for as long as others pull.
     fn take_turn(&self, beside: Beside, time: Duration) -> Result<Turn, Failure> {
-        std::thread::scope(|scope| {
-            let pulls = scope.spawn(|| match beside {
-                Beside::Nothing => Ok(Pulled::default()),
-                Beside::HotPulls => self.large.pull(&self.server, time, false),
-                Beside::ColdPulls => self.large.pull(&self.server, time, true),
+        let are_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let pulls = scope.spawn(|| {
+                let pulled = match beside {
+                    Beside::Nothing => {
+                        thread::sleep(time);
+                        Ok(Pulled::default())
+                    }
+                    Beside::HotPulls => self.large.pull_for(&self.server, time),
+                    Beside::ColdPulls => self.large.pull_all(&self.server),
+                };
+                are_over.store(true, Ordering::Relaxed);
+                pulled
             });
-            let (manifests, blobs) = self.visits.take(&self.server.target, time)?;
-            let pulled = pulls.join().unwrap()?;
+            let visits = self.visits.take(&self.server.target, &are_over);
+            let (pulled, (manifests, blobs)) = (pulls.join().unwrap()?, visits?);
             Ok(Turn { manifests, blobs, pulled })
         })
     }

@@ -1,5 +1,6 @@
 //! Those who ask for little and notice when it takes long.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,12 +44,16 @@ impl Visits {
         self.get_blob(connection).map(drop)
     }
 
-    /// How long the answers take for so long: manifests, blobs.
-    pub(super) fn take(&self, target: &Target, time: Duration) -> Result<(Latencies, Latencies), Failure> {
+    /// How long the answers take until the visits are over: manifests, blobs.
+    pub(super) fn take(
+        &self,
+        target: &Target,
+        are_over: &AtomicBool,
+    ) -> Result<(Latencies, Latencies), Failure> {
         let (get_manifest, get_blob) = (|c: &mut _| self.get_manifest(c), |c: &mut _| self.get_blob(c));
         thread::scope(|scope| {
-            let manifests = scope.spawn(|| visit_together(target, time, &get_manifest));
-            let blobs = visit_together(target, time, &get_blob)?;
+            let manifests = scope.spawn(|| visit_together(target, are_over, &get_manifest));
+            let blobs = visit_together(target, are_over, &get_blob)?;
             Ok((manifests.join().unwrap()?, blobs))
         })
     }
@@ -64,9 +69,9 @@ impl Visits {
 
 type Ask<'a> = &'a (dyn Fn(&mut Connection) -> Result<u64, Failure> + Sync);
 
-fn visit_together(target: &Target, time: Duration, ask: Ask<'_>) -> Result<Latencies, Failure> {
+fn visit_together(target: &Target, are_over: &AtomicBool, ask: Ask<'_>) -> Result<Latencies, Failure> {
     thread::scope(|scope| {
-        let visitors: Vec<_> = (0..VISITORS).map(|_| scope.spawn(|| visit(target, time, ask))).collect();
+        let visitors: Vec<_> = (0..VISITORS).map(|_| scope.spawn(|| visit(target, are_over, ask))).collect();
         let mut all = Latencies::default();
         for visitor in visitors {
             all.merge(&visitor.join().unwrap()?);
@@ -75,10 +80,9 @@ fn visit_together(target: &Target, time: Duration, ask: Ask<'_>) -> Result<Laten
     })
 }
 
-fn visit(target: &Target, time: Duration, ask: Ask<'_>) -> Result<Latencies, Failure> {
+fn visit(target: &Target, are_over: &AtomicBool, ask: Ask<'_>) -> Result<Latencies, Failure> {
     let (mut connection, mut latencies) = (Connection::open(target)?, Latencies::default());
-    let began = Instant::now();
-    while began.elapsed() < time {
+    while !are_over.load(Ordering::Relaxed) {
         thread::sleep(REST);
         let asked = Instant::now();
         ask(&mut connection)?;
