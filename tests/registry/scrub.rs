@@ -299,6 +299,33 @@ fn it_scrubs_by_itself() {
 }
 
 #[test]
+fn nothing_that_moves_or_goes_while_it_is_looked_for_is_taken_for_damage() {
+    let registry = Holdfast::configured(QUIET);
+    let (root, began) = (registry.root(), Instant::now());
+    let busy = std::thread::scope(|scope| {
+        let pushing = scope.spawn(|| {
+            let mut seed = 0;
+            while began.elapsed() < Duration::from_secs(4) {
+                seed += 1;
+                let length = if seed % 4 == 0 { 300_000 } else { 20_000 };
+                let digest = registry.push_blob("team/app", bytes_of(length, seed));
+                if seed % 2 == 0 {
+                    registry.delete(&path(&digest)).expect(202);
+                }
+            }
+            seed
+        });
+        while !pushing.is_finished() {
+            let said = scrub(&root, true);
+            assert!(said.contains("; 0 are damaged"), "{said}");
+        }
+        pushing.join().unwrap()
+    });
+    assert!(busy > 20, "{busy} pushes");
+    assert!(!registry.log().contains("a payload is damaged"));
+}
+
+#[test]
 fn everything_else_is_served_while_a_scrub_goes_on_at_its_rate() {
     let registry = Holdfast::configured(QUIET);
     let bytes = bytes_of(4 << 20, 10);
