@@ -228,6 +228,8 @@ fn wait_until_settled(registry: &Holdfast, files: usize) {
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", payload_files(&registry.root()).len());
         thread::sleep(Duration::from_millis(10));
     }
+    // That they serve is noted a moment after they are there.
+    thread::sleep(Duration::from_secs(1));
 }
 
 #[test]
