@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::store::{BackupError, BackupNews, Summary};
+use crate::store::{BackupError, BackupNews, Summary, Tally};
 
 use super::{Registry, blocking};
 
@@ -26,8 +26,8 @@ impl Registry {
         let made = blocking(move || registry.store.back_up(&folder, &mut tell)).await;
         match &made {
             Ok(summary) => {
-                let (total, lacking) = (summary.total(), summary.lacking);
-                tracing::info!(folder = %path.display(), total.payloads, total.bytes, lacking, "made a backup");
+                let (Tally { payloads, bytes }, lacking) = (summary.total(), summary.lacking);
+                tracing::info!(folder = %path.display(), payloads, bytes, lacking, "made a backup");
             }
             Err(error) => tracing::warn!(folder = %path.display(), %error, "a backup was not made"),
         }

@@ -110,14 +110,13 @@ impl Story {
         let collected = registry.collect(wanted, None).await;
         self.tell(format!("what nothing refers to is collected: {collected:?}"));
         self.model.make_unneeded_dispensable();
-        match collected {
-            _ if self.is_disturbed() => Ok(()),
+        let found = match collected {
+            _ if self.is_disturbed() => return Ok(()),
             Err(error) => Err(format!("collecting failed: {error:?}")),
-            Ok(_) => match inspect_facts(registry, &mut self.model).await {
-                Err(_) if self.is_disturbed() => Ok(()),
-                inspected => inspected,
-            },
-        }
+            Ok(_) => inspect_facts(registry, &mut self.model).await,
+        };
+        // The background's calls may have come to the stop meanwhile.
+        if self.is_disturbed() { Ok(()) } else { found }
     }
 
     /// As a client does after an error: asks where its upload stands.
