@@ -68,6 +68,12 @@ fn unreadable(error: &io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the log cannot be read: {error}"))
 }
 
+/// A segment lacks a record that it should have.
+fn missing(number: u64, sequence: u64) -> io::Error {
+    let what = format!("record {sequence} is missing in segment {number:x}");
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 impl Archive {
     /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
     fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
@@ -135,19 +141,21 @@ impl Archive {
         let mut found = after;
         let mut file = Writer::begin_with(&*self.disk, &path, create)?;
         let read = read_records(&*self.disk, &self.layout.log(), number, last, |record| {
-            if record.sequence > after {
-                found = record.sequence;
-                file.push(&record).map_err(KeepError::File)?;
+            if record.sequence <= after {
+                return Ok(());
             }
-            Ok(())
+            if record.sequence != found + 1 {
+                return Err(KeepError::Segment(missing(number, found + 1)));
+            }
+            found = record.sequence;
+            file.push(&record).map_err(KeepError::File)
         });
         read.map_err(|error| match error {
             KeepError::Segment(error) => unreadable(&error),
             KeepError::File(error) => error,
         })?;
         if found != last {
-            let what = format!("segment {number:x} of the log ends with record {found}, and not with {last}");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            return Err(missing(number, found + 1));
         }
         let header = file.finish(number, after, last).map_err(at(&path))?;
         Ok(Entry::new(path, &header))
@@ -197,15 +205,102 @@ impl Archive {
         paths.into_iter().try_for_each(|path| self.disk.unlink(&path).map_err(at(&path)))
     }
 
-    /// After damage a new snapshot of the tables is due.
+    /// After damage a new snapshot of the tables is due, and none of the files as they were: it would be taken for that.
     fn note_failure(&mut self, error: ArchiveError) -> io::Error {
         if error.is_damage() {
             tracing::error!(%error, "the archive cannot go on; a new snapshot is taken");
             self.state = State::Broken;
+            self.task = None;
         }
         match error {
             ArchiveError::Io(error) => error,
             other => io::Error::other(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::ballast::Ballast;
+    use crate::store::disk::Disk;
+    use crate::store::disk::simulated::Simulated;
+    use crate::store::layout::Layout;
+    use crate::store::log::{LoggedRecord, NO_RECORD, encode_changes};
+    use crate::store::recovery::Recovery;
+    use crate::store::spare::Spare;
+
+    /// The pieces of a new, empty store.
+    fn recovery() -> Recovery {
+        let (disk, layout) = (Simulated::new(0).disk(), Layout::new(Path::new("/")));
+        for folder in [layout.log(), layout.archive()] {
+            disk.create_folder(&folder).expect("a folder");
+        }
+        let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), 0));
+        let spare = Spare::find(Arc::clone(&disk), &layout.archive(), 0).map(Arc::new).expect("none");
+        // Each record fills a segment.
+        Recovery { disk, layout, cache_size: 1 << 20, segment_size: 8 << 10, ballast, spare }
+    }
+
+    fn archive(recovery: &Recovery) -> Archive {
+        Archive {
+            disk: Arc::clone(&recovery.disk),
+            layout: recovery.layout.clone(),
+            ballast: Arc::clone(&recovery.ballast),
+            spare: Arc::clone(&recovery.spare),
+            least: 0,
+            state: State::Whole(Folder::default()),
+            task: None,
+            rests_until: None,
+        }
+    }
+
+    fn put_changes(disk: &dyn Disk, archive: &Archive, segment: u64, records: std::ops::Range<u64>) -> Entry {
+        let path = Kind::Changes.path(&archive.path(), segment);
+        let mut file = Writer::begin(disk, &path).expect("a file");
+        for sequence in records.clone() {
+            let changes = encode_changes(&[]).into();
+            file.push(&LoggedRecord { sequence, place: NO_RECORD, changes }).expect("written");
+        }
+        Entry::new(path.clone(), &file.finish(segment, records.start - 1, records.end - 1).expect("named"))
+    }
+
+    #[test]
+    fn a_merge_that_is_under_way_when_the_archive_breaks_does_not_count_as_the_snapshot_that_is_due() {
+        let recovery = recovery();
+        let mut archive = archive(&recovery);
+        let folder = Folder { snapshot: None, changes: vec![put_changes(&*recovery.disk, &archive, 1, 1..3)] };
+        archive.begin(Source::Folder(folder)).expect("a thread");
+        // What comes meanwhile the merge does not have.
+        put_changes(&*recovery.disk, &archive, 2, 3..4);
+        archive.note_failure(io::Error::from(io::ErrorKind::InvalidData).into());
+        while archive.task.as_ref().is_some_and(|task| !task.is_finished()) {
+            std::thread::yield_now();
+        }
+        archive.finish_task().expect("nothing fails");
+        assert!(matches!(archive.state, State::Broken));
+        let (left, _) = Folder::find(&*recovery.disk, &archive.path()).expect("read");
+        assert_eq!(left.reach(), Reach { segment: 2, sequence: 3 });
+    }
+
+    #[test]
+    fn a_segment_is_not_kept_behind_a_gap() {
+        let recovery = recovery();
+        let (metadata, segments) = (recovery.open_metadata().expect("a database"), Arc::default());
+        let mut log = recovery.replay(&metadata, &segments).expect("an empty log");
+        for _ in 1..=3 {
+            log.place().expect("a segment");
+            log.append(&[], &[]).expect("a record");
+        }
+        let numbers = segments.numbers();
+        let [first, second, third] = numbers[..] else { panic!("a record filled no segment: {numbers:?}") };
+        let mut archive = archive(&recovery);
+        archive.keep(first, &segments, &log.position()).expect("the first record");
+        let error = archive.keep(third, &segments, &log.position()).expect_err("the second is missing");
+        assert!(error.to_string().contains("record 2 is missing"), "{error}");
+        assert!(matches!(archive.state, State::Broken) && !archive.has(second));
     }
 }

@@ -45,6 +45,8 @@ pub enum ArchiveError {
     /// It may have moved on meanwhile, or not have begun yet.
     #[error("the archive and the log lead to record {found}, and not to {wanted}")]
     Elsewhere { found: u64, wanted: u64 },
+    #[error("record {missing} is missing: the next one is {found}")]
+    Gap { missing: u64, found: u64 },
     #[error("record {sequence} cannot be read: {reason}")]
     Unreadable { sequence: u64, reason: String },
     #[error(transparent)]
@@ -66,7 +68,7 @@ impl ArchiveError {
     fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::InvalidData,
-            Self::Unreadable { .. } => true,
+            Self::Gap { .. } | Self::Unreadable { .. } => true,
             Self::Elsewhere { .. } | Self::Metadata(_) | Self::Stopped => false,
         }
     }

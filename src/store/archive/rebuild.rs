@@ -65,16 +65,18 @@ impl Rebuilt {
         folder: &Folder,
         go_on: impl Fn() -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        for path in folder.paths() {
-            let mut file = Reader::open(disk, &path).map_err(at(&path))?;
-            while let Some(record) = file.next().map_err(at(&path))? {
+        for entry in folder.snapshot.iter().chain(&folder.changes) {
+            let at = at(&entry.path);
+            let mut file = Reader::open(disk, &entry.path).map_err(&at)?;
+            while let Some(record) = file.next().map_err(&at)? {
                 go_on()?;
-                self.add(record)?;
+                match entry.is_snapshot() {
+                    true => self.add(record)?,
+                    false => self.follow(record)?,
+                }
             }
             self.flush()?;
         }
-        // The last segments may have had no record of their own.
-        self.sequence = folder.reach().sequence;
         Ok(())
     }
 
@@ -101,7 +103,7 @@ impl Rebuilt {
             let until = copied.map(|first| first - 1).chain([*records.end(), last]).min().unwrap_or(last);
             read_records(disk, folder, *number, until, |record| match record.sequence < next {
                 true => Ok(()),
-                false => self.add(record),
+                false => self.follow(record),
             })?;
         }
         self.flush()?;
@@ -110,6 +112,14 @@ impl Rebuilt {
                 Err(ArchiveError::Elsewhere { found: self.sequence, wanted })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Adds the next record.
+    fn follow(&mut self, record: LoggedRecord) -> Result<(), ArchiveError> {
+        match record.sequence == self.sequence + 1 {
+            true => self.add(record),
+            false => Err(ArchiveError::Gap { missing: self.sequence + 1, found: record.sequence }),
         }
     }
 
@@ -155,4 +165,29 @@ fn find_records(
         segments.extend(first.zip(last).map(|(first, last)| (number, first..=last)));
     }
     Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Writer;
+    use super::super::folder::{Entry, Kind};
+    use super::*;
+    use crate::store::disk::simulated::Simulated;
+    use crate::store::log::{NO_RECORD, encode_changes};
+
+    #[test]
+    fn records_are_not_applied_behind_a_gap() {
+        let disk = Simulated::new(0).disk();
+        let path = Kind::Changes.path(Path::new("/"), 1);
+        let mut file = Writer::begin(&*disk, &path).expect("a file");
+        for sequence in [1, 3] {
+            let changes = encode_changes(&[]).into();
+            file.push(&LoggedRecord { sequence, place: NO_RECORD, changes }).expect("written");
+        }
+        let entry = Entry::new(path.clone(), &file.finish(1, 0, 3).expect("named"));
+        let folder = Folder { snapshot: None, changes: vec![entry] };
+        let mut rebuilt = Rebuilt::new(scratch(&*disk, Path::new("/")).expect("a database"));
+        let applied = rebuilt.apply_folder(&*disk, &folder, || Ok(()));
+        assert!(matches!(applied, Err(ArchiveError::Gap { missing: 2, found: 3 })), "{applied:?}");
+    }
 }
