@@ -88,9 +88,23 @@ impl Client {
         &self,
         arguments: impl IntoIterator<Item = Argument>,
     ) -> String {
+        match self.attempt(arguments) {
+            Ok(output) => output,
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    /// Runs the client, and gives its standard output without the newline at its end, or all that is to be said of its
+    /// failure.
+    pub(crate) fn attempt<Argument: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) -> Result<String, String> {
         let (command, output) = self.call(arguments);
-        assert!(output.status.success(), "{command:?} failed: {}", both(&output));
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim_end().to_owned()),
+            false => Err(format!("{command:?} failed: {}", both(&output))),
+        }
     }
 
     /// Whether this call of the client succeeds.

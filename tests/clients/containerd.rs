@@ -40,9 +40,18 @@ impl Containerd {
         self.ctr.run(["images", "pull"].into_iter().chain(options).chain([image]));
     }
 
+    /// Pushes, again if ctr lost its connection to containerd while it read what it was to push (containerd issue 5734).
     #[track_caller]
     fn push(&self, image: &str) {
-        self.ctr.run(["images", "push", "--plain-http", image]);
+        const ATTEMPTS: usize = 3;
+        const LOST: &str = "rpc error: code = Internal desc = unexpected EOF";
+        let push = || self.ctr.attempt(["images", "push", "--plain-http", image]);
+        let is_lost =
+            |pushed: &Result<_, String>| pushed.as_ref().is_err_and(|failure| failure.contains(LOST));
+        let pushed = (1..ATTEMPTS).map(|_| push()).find(|pushed| !is_lost(pushed)).unwrap_or_else(push);
+        if let Err(failure) = pushed {
+            panic!("{failure}");
+        }
     }
 
     /// The bytes of what it keeps under this digest.

@@ -272,7 +272,8 @@ mod tests {
     fn a_merge_that_is_under_way_when_the_archive_breaks_does_not_count_as_the_snapshot_that_is_due() {
         let recovery = recovery();
         let mut archive = archive(&recovery);
-        let folder = Folder { snapshot: None, changes: vec![put_changes(&*recovery.disk, &archive, 1, 1..3)] };
+        let folder =
+            Folder { snapshot: None, changes: vec![put_changes(&*recovery.disk, &archive, 1, 1..3)] };
         archive.begin(Source::Folder(folder)).expect("a thread");
         // What comes meanwhile the merge does not have.
         put_changes(&*recovery.disk, &archive, 2, 3..4);
