@@ -5,6 +5,7 @@
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
 mod backing_up;
+pub mod checking;
 mod client;
 mod collecting;
 mod lines;

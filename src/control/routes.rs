@@ -14,15 +14,16 @@ use tokio::sync::mpsc;
 
 use crate::registry::Registry;
 
-use super::{backing_up, collecting, lines, scrubbing};
+use super::{backing_up, checking, collecting, lines, scrubbing};
 
 /// Each path takes what is wanted and answers events: `POST /gc` a [`Gc`](super::Gc) and [`Event`](super::Event)s, `POST /scrub` a
-/// [`Scrub`](scrubbing::Scrub) and [`scrubbing::Event`]s, `POST /backup` a [`Backup`](super::Backup) and
-/// [`BackupEvent`](super::BackupEvent)s.
+/// [`Scrub`](scrubbing::Scrub) and [`scrubbing::Event`]s, `POST /check` a [`Check`](checking::Check) and [`checking::Event`]s,
+/// `POST /backup` a [`Backup`](super::Backup) and [`BackupEvent`](super::BackupEvent)s.
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new()
         .route("/gc", post(collect))
         .route("/scrub", post(scrub))
+        .route("/check", post(check))
         .route("/backup", post(back_up))
         .with_state(registry)
 }
@@ -33,6 +34,10 @@ async fn collect(State(registry): State<Arc<Registry>>, body: Bytes) -> Response
 
 async fn scrub(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
     answer(&body, |wanted| scrubbing::scrub(&registry, wanted))
+}
+
+async fn check(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
+    answer(&body, |wanted| checking::check(&registry, wanted))
 }
 
 async fn back_up(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
