@@ -33,7 +33,12 @@ pub(super) fn run(arguments: &Backup) -> ExitCode {
 fn back_up(arguments: &Backup) -> Result<Summary, ToolError> {
     let path = &arguments.folder;
     let folder = std::path::absolute(path).map_err(|error| ToolError::Path { path: path.clone(), error })?;
-    let tool = Tool { path: "/backup", wanted: control::Backup { folder }, begin: control::back_up };
+    let tool = Tool {
+        path: "/backup",
+        wanted: control::Backup { folder },
+        begin: control::back_up,
+        is_at_rest: false,
+    };
     tool.run(&arguments.store, |news| show(&news))
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Collect {
 pub(super) fn run(arguments: &Collect) -> ExitCode {
     let &Collect { ref store, grace, dry_run, delete_untagged } = arguments;
     let wanted = Gc { grace, dry_run, delete_untagged: delete_untagged.then_some(true) };
-    let tool = Tool { path: "/gc", wanted, begin: control::collect };
+    let tool = Tool { path: "/gc", wanted, begin: control::collect, is_at_rest: false };
     match tool.run(store, |news| show(&news, dry_run)) {
         Ok(report) => {
             summarise(&report, dry_run);

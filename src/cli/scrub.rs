@@ -25,7 +25,7 @@ pub(super) struct Scrub {
 /// Scrubs. Exit code 1 if anything is damaged, or that could not be found out.
 pub(super) fn run(arguments: &Scrub) -> ExitCode {
     let wanted = control::Scrub { rate: arguments.rate };
-    let tool = Tool { path: "/scrub", wanted, begin: begin_in_a_stopped_store };
+    let tool = Tool { path: "/scrub", wanted, begin: begin_in_a_stopped_store, is_at_rest: false };
     match tool.run(&arguments.store, |news| show(&news)) {
         Ok(report) => {
             summarise(&report);

@@ -1,4 +1,4 @@
-//! What gc, scrub and backup share: a running server does the work and tells of it; where there is none this process does, in
+//! What check, gc, scrub and backup share: a running server does the work and tells of it; where there is none this process does, in
 //! the store.
 
 use std::io;
@@ -54,6 +54,8 @@ pub(super) struct Tool<Wanted, News, Outcome> {
     pub(super) wanted: Wanted,
     /// How it is begun without a server.
     pub(super) begin: fn(Arc<Registry>, Wanted) -> Events<News, Outcome>,
+    /// Whether a stopped store then stays as it is, but for what the work itself changes: no payload moves.
+    pub(super) is_at_rest: bool,
 }
 
 impl<Wanted, News, Outcome> Tool<Wanted, News, Outcome>
@@ -82,9 +84,12 @@ where
         }
         // Nobody was told anything that could be relied on.
         let options = Options { lease: Duration::ZERO, ..options };
-        let registry = Registry::new(Store::open(root, &options)?, registry_settings(&config));
+        let open = if self.is_at_rest { Store::open_at_rest } else { Store::open };
+        let registry = Registry::new(open(root, &options)?, registry_settings(&config));
         let outcome = listen((self.begin)(registry.clone(), self.wanted), &mut show).await;
-        registry.unlinked().await?;
+        if !self.is_at_rest {
+            registry.unlinked().await?;
+        }
         registry.close().await;
         outcome
     }

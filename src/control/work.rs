@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{Collection, News, Registry, Report, ScrubNews, ScrubReport};
-use crate::store::{BackupNews, Summary};
+use crate::registry::{self, CheckReport, Collection, News, Registry, Report, ScrubNews, ScrubReport};
+use crate::store::{BackupNews, Summary, SurveyNews};
 
 use super::telling::{Events, tell};
 
@@ -22,6 +22,17 @@ pub struct Gc {
 /// A scrub.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scrub {
+    /// How much is read at the most, in bytes a second; 0 is no bound. Left out it is as the registry's settings have it.
+    pub rate: Option<u64>,
+}
+
+/// A check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whether every payload is read, and the second copy of the metadata compared.
+    pub payloads: bool,
+    /// Whether what can be repaired is.
+    pub repair: bool,
     /// How much is read at the most, in bytes a second; 0 is no bound. Left out it is as the registry's settings have it.
     pub rate: Option<u64>,
 }
@@ -49,6 +60,13 @@ pub fn collect(registry: Arc<Registry>, wanted: Gc) -> Events<News, Report> {
 pub fn scrub(registry: Arc<Registry>, wanted: Scrub) -> Events<ScrubNews, ScrubReport> {
     let rate = wanted.rate.unwrap_or(registry.scrub_settings().rate);
     tell(move |listener| async move { registry.scrub(rate, Some(listener)).await })
+}
+
+/// Begins a check. It ends when nobody listens any more.
+pub fn check(registry: Arc<Registry>, wanted: Check) -> Events<SurveyNews, CheckReport> {
+    let rate = wanted.rate.unwrap_or(registry.scrub_settings().rate);
+    let wanted = registry::Check { is_thorough: wanted.payloads, is_repairing: wanted.repair, rate };
+    tell(move |listener| async move { registry.check(wanted, listener).await })
 }
 
 /// Begins a backup.

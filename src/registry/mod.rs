@@ -1,10 +1,11 @@
-//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub, back up.
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub, check, back up.
 //!
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
 
 mod backup;
 mod blobs;
+mod check;
 mod collection;
 mod error;
 mod listings;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 pub use blobs::MountSource;
+pub use check::{Check, CheckError, CheckReport};
 pub use collection::{
     Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
 };

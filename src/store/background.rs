@@ -4,11 +4,12 @@
 //! There is no hurry in any of it. While pushes come in a burst settling waits, until the log has filled by a good part.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::archive::Archive;
+use super::archive::{Archive, Renewal};
 use super::ballast::Ballast;
 use super::blobs::Payloads;
 use super::disk::{Barrier, Disk};
@@ -32,6 +33,9 @@ pub(super) struct Pieces {
     pub(super) in_flight: Arc<InFlight>,
     /// While any is taken the files of payloads that have gone stay.
     pub(super) holds: Arc<Holds>,
+    pub(super) renewal: Arc<Renewal>,
+    /// While it is true nothing is done: the store is only looked at.
+    pub(super) is_at_rest: Arc<AtomicBool>,
     pub(super) ballast: Arc<Ballast>,
     /// Syncs many files with one call, where that can be.
     pub(super) barrier: Option<Box<dyn Barrier>>,
@@ -78,6 +82,9 @@ fn run(pieces: &Pieces, stop: &Stop) {
     let mut pause = pieces.interval;
     let mut groups = pieces.writer.groups();
     while !stop.comes_within(pause) {
+        if pieces.is_at_rest.load(Ordering::Relaxed) {
+            continue;
+        }
         let is_busy = pieces.writer.groups() != groups;
         groups = pieces.writer.groups();
         match pieces.work(is_busy, &mut sweep, &mut archive, &mut unreadable) {

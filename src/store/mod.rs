@@ -15,6 +15,7 @@ mod format;
 mod hasher;
 mod ids;
 mod in_flight;
+mod judgement;
 mod layout;
 mod leases;
 mod lock;
@@ -37,6 +38,7 @@ mod writer;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use archive::ArchiveError;
@@ -56,6 +58,7 @@ pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
 pub use format::FormatError;
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
+pub use judgement::Judgement;
 pub use leases::{Departure, Leases, Question};
 pub use lock::LockError;
 #[cfg(any(test, feature = "simulation"))]
@@ -67,15 +70,19 @@ pub use log::{AppendError, ReplayError};
 pub use metadata::DumpedRow;
 pub use metadata::{
     Access, BlobRow, Change, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind, Place,
-    Read, Referrer, ReferrerRow, Snapshot, Standing, Tables, TagRow, UploadRow, Violation, Write,
+    Read, Referrer, ReferrerRow, Snapshot, Standing, Tables, TagRow, UploadRow, Write,
 };
 pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use room::Floor;
-pub use survey::{Survey, SurveyOptions};
+pub use survey::{
+    Fault, LostUpload, Repair, Severity, Survey, SurveyError, SurveyListener, SurveyNews, SurveyOptions,
+    SurveyTally,
+};
 pub use verification::Verification;
 pub use writer::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
+use archive::Renewal;
 use background::Background;
 use ballast::Ballast;
 use blobs::{Abilities, Memory, Payloads};
@@ -172,6 +179,9 @@ pub struct Store {
     resumed: Vec<Resumed>,
     /// Taken while the store is copied.
     holds: Arc<Holds>,
+    renewal: Arc<Renewal>,
+    /// While it is true the background does nothing.
+    is_at_rest: Arc<AtomicBool>,
     /// Last, so that the folder is free only when everything else is closed. A disk of tests knows no other process.
     lock: Option<Lock>,
 }
@@ -185,6 +195,14 @@ fn writer_options(options: &Options) -> writer::Options {
     }
 }
 
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Served,
+    /// To be looked at.
+    AtRest,
+}
+
 /// An upload session that can be continued from its last mark.
 pub struct Resumed {
     pub id: PayloadId,
@@ -195,18 +213,28 @@ pub struct Resumed {
 impl Store {
     /// Opens the store in `root`, or creates it there if the folder is empty or missing.
     pub fn open(root: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_real(root, options, Mode::Served)
+    }
+
+    /// Opens the store in `root` to look at it: what the log has is replayed, as by every start, and nothing else is done, until it
+    /// is asked for. Uploads cannot go on.
+    pub fn open_at_rest(root: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_real(root, options, Mode::AtRest)
+    }
+
+    fn open_real(root: &Path, options: &Options, mode: Mode) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
         format::refuse_backups(&Real, &layout)?;
         let lock = Lock::take(&layout, options.lock_wait)?;
         let root =
             std::path::absolute(root).map_err(|error| OpenError::Io { path: root.to_owned(), error })?;
-        Self::open_locked(Arc::new(Real), &root, options, Some(lock))
+        Self::open_locked(Arc::new(Real), &root, options, Some(lock), mode)
             .map_err(|error| error.or_full(&Real, &root))
     }
 
     /// Opens the store in the folder `root` of a disk, which nobody else uses, or creates it there if the folder is empty.
     pub fn open_on(disk: Arc<dyn Disk>, root: &Path, options: &Options) -> Result<Self, OpenError> {
-        Self::open_locked(disk, root, options, None)
+        Self::open_locked(disk, root, options, None, Mode::Served)
     }
 
     fn open_locked(
@@ -214,6 +242,7 @@ impl Store {
         root: &Path,
         options: &Options,
         lock: Option<Lock>,
+        mode: Mode,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
         let folder = format::examine(&*disk, &layout)?;
@@ -246,7 +275,11 @@ impl Store {
         let log = recovery.replay(&metadata, &segments)?;
         upgrade::run(&metadata)?;
         let (in_flight, holds) = (Arc::new(InFlight::default()), Arc::new(Holds::default()));
-        let resumed = recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?;
+        let (renewal, is_at_rest) = (Arc::default(), Arc::new(AtomicBool::new(mode == Mode::AtRest)));
+        let resumed = match mode {
+            Mode::Served => recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?,
+            Mode::AtRest => Vec::new(),
+        };
         let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));
         let clock = ServedClock::go_on(metadata.read().served()?);
         let (tables, of_room) = (Arc::clone(&metadata), Arc::clone(&room));
@@ -260,6 +293,8 @@ impl Store {
             segments: Arc::clone(&segments),
             in_flight: Arc::clone(&in_flight),
             holds: Arc::clone(&holds),
+            renewal: Arc::clone(&renewal),
+            is_at_rest: Arc::clone(&is_at_rest),
             ballast,
             barrier: disk.barrier(root).map_err(at_root)?,
             spares,
@@ -284,6 +319,8 @@ impl Store {
             writer,
             resumed,
             holds,
+            renewal,
+            is_at_rest,
             lock,
         })
     }
@@ -420,9 +457,58 @@ impl Store {
         Ok(Verification::new(payload?, digest))
     }
 
-    /// Proves that the metadata and the files agree. For a store that nobody pushes to.
-    pub fn survey(&self, options: SurveyOptions) -> Result<Survey, MetadataError> {
-        survey::survey(&*self.disk, &self.layout, &self.segments, &self.metadata, options)
+    /// Proves that the metadata and the files agree, uploads under way included. For a store that nobody pushes to. Blocks.
+    pub fn survey(&self, options: SurveyOptions) -> Result<Survey, SurveyError> {
+        let mut survey = Survey::default();
+        self.look_over(options, false, &mut |news| {
+            if let SurveyNews::Found(fault) = news
+                && fault.severity == Severity::Wrong
+            {
+                survey.violations.push(fault);
+            }
+            true
+        })?;
+        survey.violations.extend(self.lost_uploads()?.iter().map(LostUpload::fault));
+        Ok(survey)
+    }
+
+    /// Looks whether the metadata and the files agree, while the store goes on, and tells the listener what it finds. Repairs, if that
+    /// is wanted, what can be repaired without loss. Leaves out the bytes of uploads: see [`lost_uploads`](Self::lost_uploads).
+    /// Blocks, for as long as it takes.
+    pub fn look_over(
+        &self,
+        options: SurveyOptions,
+        is_repairing: bool,
+        listener: SurveyListener<'_>,
+    ) -> Result<SurveyTally, SurveyError> {
+        let source = survey::Source {
+            disk: &*self.disk,
+            layout: &self.layout,
+            segments: &self.segments,
+            metadata: &self.metadata,
+            in_flight: &self.in_flight,
+            renewal: &self.renewal,
+            is_at_rest: &self.is_at_rest,
+            writer: self.writer.blocking(),
+        };
+        survey::Pass::new(source, options, is_repairing, listener).run()
+    }
+
+    /// The upload sessions that could not go on after a restart, because bytes below their marks are lost. One that is being ended
+    /// or finished just now looks like that as well. Blocks.
+    pub fn lost_uploads(&self) -> Result<Vec<LostUpload>, MetadataError> {
+        survey::lost_uploads(&*self.disk, &self.layout, &self.metadata)
+    }
+
+    /// The same of one session.
+    pub fn lost_upload(&self, id: PayloadId) -> Result<Option<LostUpload>, MetadataError> {
+        let row = self.read().upload(id)?;
+        Ok(row.and_then(|row| survey::lost_upload(&*self.disk, &self.layout, id, &row)))
+    }
+
+    /// Whether the store was opened to be looked at, and has no sessions.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_at_rest.load(Ordering::Relaxed)
     }
 
     /// Makes a backup in a folder outside the store, or renews the one that is there, and tells the listener how far it is.

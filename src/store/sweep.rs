@@ -13,7 +13,7 @@ use crate::oci::{Algorithm, Digest};
 use super::background::Pieces;
 use super::disk::Rule;
 use super::layout::Layout;
-use super::metadata::{DoomedFile, Tables, Write};
+use super::metadata::{DoomedFile, Metadata, MetadataError, Tables, Write};
 use super::writer::{Accepted, Decision, Decline, Operation, Slot};
 
 /// The folders that are still to be swept.
@@ -37,7 +37,7 @@ impl Pieces {
         // Whatever is not in flight by now was named, or never will be.
         let is_spared = |file| self.disk.keeps(Rule::SpareInFlight) && self.in_flight.has(file);
         let files: Vec<_> = files.filter(|found| !is_spared(found.file)).collect();
-        let files = self.unknown(&files)?;
+        let files = unknown(&self.metadata, &files)?;
         if !files.is_empty() {
             for DoomedFile { digest, file } in self.writer.submit(FindUnnamed { files })? {
                 self.disk.unlink(&self.layout.payload(&digest, file)).map_err(Decline::Refused)?;
@@ -52,17 +52,17 @@ impl Pieces {
         }
         Ok(())
     }
+}
 
-    /// Those that the metadata do not know as of the last commit, which are few: the writer is asked about these alone.
-    fn unknown(&self, files: &[DoomedFile]) -> Result<Vec<DoomedFile>, Decline<io::Error>> {
-        /// A snapshot is held for so many look-ups.
-        const AT_ONCE: usize = 64;
-        let mut unknown = Vec::new();
-        for some in files.chunks(AT_ONCE) {
-            unknown.extend(self.metadata.read().unnamed_files(some)?);
-        }
-        Ok(unknown)
+/// Those that the metadata do not know as of the last commit, which are few: the writer is asked about these alone.
+pub(super) fn unknown(metadata: &Metadata, files: &[DoomedFile]) -> Result<Vec<DoomedFile>, MetadataError> {
+    /// A snapshot is held for so many look-ups.
+    const AT_ONCE: usize = 64;
+    let mut unknown = Vec::new();
+    for some in files.chunks(AT_ONCE) {
+        unknown.extend(metadata.read().unnamed_files(some)?);
     }
+    Ok(unknown)
 }
 
 /// Reads a payload file's name.
@@ -73,8 +73,8 @@ pub(super) fn parse(algorithm: Algorithm, name: &str) -> Option<DoomedFile> {
 }
 
 /// Finds out which of these files nothing names, now that everything is decided that was asked for before.
-struct FindUnnamed {
-    files: Vec<DoomedFile>,
+pub(super) struct FindUnnamed {
+    pub(super) files: Vec<DoomedFile>,
 }
 
 impl Operation for FindUnnamed {

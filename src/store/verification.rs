@@ -39,10 +39,4 @@ impl Verification {
     pub fn offset(&self) -> u64 {
         self.offset
     }
-
-    /// Reads all of it. Blocks.
-    pub(super) fn finish(mut self) -> Result<(), PayloadError> {
-        while !self.read_on()? {}
-        Ok(())
-    }
 }

@@ -11,6 +11,8 @@ mod base;
 mod blobs;
 mod broken_uploads;
 mod catalog;
+mod check;
+mod check_metadata;
 mod chunks;
 mod collection;
 mod collection_races;

@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::oci::Digest;
-use crate::store::{BlobRow, PayloadError, Verification};
+use crate::store::{BlobRow, Judgement, PayloadError, Verification};
 
 use super::{Error, Registry, blocking};
-use judgement::Judgement;
-use pace::Pace;
+pub(super) use pace::Pace;
 pub use report::{BrokenManifest, Damage, ScrubNews, ScrubReport};
 pub use schedule::ScrubSettings;
 

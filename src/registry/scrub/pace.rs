@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Keeps whoever reads to a number of bytes in a second. What was not read in time is not made up for.
-pub(super) struct Pace {
+pub(in crate::registry) struct Pace {
     /// In bytes a second; 0 is no bound.
     rate: u64,
     /// When what was read so far may have been read.
@@ -16,7 +16,7 @@ impl Pace {
     /// How far ahead of its time reading may be, so that nobody sleeps for less than clocks can tell.
     const AHEAD: Duration = Duration::from_millis(5);
 
-    pub(super) fn new(rate: u64) -> Self {
+    pub(in crate::registry) fn new(rate: u64) -> Self {
         Self { rate, due: Instant::now() }
     }
 
@@ -28,7 +28,8 @@ impl Pace {
         }
     }
 
-    fn wait_for(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
+    /// For how long whoever has read so many bytes now is to wait.
+    pub(in crate::registry) fn wait_for(&mut self, bytes: u64, now: Instant) -> Option<Duration> {
         let nanoseconds =
             (u128::from(bytes.max(Self::LEAST)) * 1_000_000_000).checked_div(self.rate.into())?;
         let duration = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));

@@ -5,6 +5,7 @@
 
 mod expiry;
 mod finish;
+mod loss;
 mod marks;
 mod receive;
 mod session;

@@ -30,7 +30,8 @@ pub(in crate::store) fn compare(
     compare_once(disk, layout, metadata)
 }
 
-fn compare_once(
+/// The same in a store in which nothing moves.
+pub(in crate::store) fn compare_once(
     disk: &dyn Disk,
     layout: &Layout,
     metadata: &Metadata,

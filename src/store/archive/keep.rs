@@ -22,6 +22,7 @@ impl Pieces {
     pub(in crate::store) fn keep_changes(&self, archive: &mut Archive) -> Result<(), Decline<io::Error>> {
         let tables = self.metadata.read();
         let Some(position) = tables.position()? else { return Ok(()) };
+        archive.hear_wish();
         archive.finish_task().map_err(Decline::Refused)?;
         if matches!(archive.state, State::Unknown) {
             archive.find(&self.segments, &position).map_err(Decline::Refused)?;
@@ -75,6 +76,15 @@ fn missing(number: u64, sequence: u64) -> io::Error {
 }
 
 impl Archive {
+    /// Somebody has found out that the files do not lead to where the log is: they are as good as none.
+    fn hear_wish(&mut self) {
+        let wish = self.renewal.last();
+        if wish > self.heard {
+            (self.heard, self.state, self.task) = (wish, State::Broken, None);
+            self.rests_until = None;
+        }
+    }
+
     /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
     fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
         let (folder, others) = Folder::find(&*self.disk, &self.path())?;
@@ -195,6 +205,7 @@ impl Archive {
             let older = folder.paths().into_iter().chain(others);
             self.unlink(older.filter(|path| *path != snapshot.path))?;
             self.state = State::Whole(Folder::default());
+            self.renewal.fulfil(self.heard);
         }
         let State::Whole(folder) = &mut self.state else { return Ok(()) };
         let older = folder.replace(snapshot);
@@ -225,6 +236,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::store::archive::renewal::Wish;
     use crate::store::ballast::Ballast;
     use crate::store::disk::Disk;
     use crate::store::disk::simulated::Simulated;
@@ -255,6 +267,8 @@ mod tests {
             state: State::Whole(Folder::default()),
             task: None,
             rests_until: None,
+            renewal: Arc::default(),
+            heard: Wish::default(),
         }
     }
 

@@ -16,6 +16,7 @@ mod keep;
 #[cfg(any(test, feature = "simulation"))]
 pub mod probe;
 mod rebuild;
+mod renewal;
 mod task;
 mod tell;
 
@@ -30,10 +31,12 @@ use super::disk::Disk;
 use super::layout::Layout;
 use super::metadata::MetadataError;
 use super::spare::Spare;
-pub(super) use compare::compare;
+pub(super) use compare::{compare, compare_once};
 use folder::Folder;
 pub(super) use folder::snapshot_path;
 pub(super) use rebuild::rebuild;
+pub(super) use renewal::Renewal;
+use renewal::Wish;
 use task::Task;
 pub(super) use tell::{Telling, tell};
 
@@ -65,7 +68,7 @@ impl ArchiveError {
     }
 
     /// Whether what lies there is not what was written.
-    fn is_damage(&self) -> bool {
+    pub(super) fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::InvalidData,
             Self::Gap { .. } | Self::Unreadable { .. } => true,
@@ -94,6 +97,9 @@ pub(super) struct Archive {
     task: Option<Task>,
     /// Before that nothing is begun: a snapshot could not be made.
     rests_until: Option<Instant>,
+    renewal: Arc<Renewal>,
+    /// The wish for a new snapshot that was heard last.
+    heard: Wish,
 }
 
 /// What is known of the archive's files.
@@ -117,6 +123,8 @@ impl Archive {
             state: State::Unknown,
             task: None,
             rests_until: None,
+            renewal: Arc::clone(&pieces.renewal),
+            heard: Wish::default(),
         }
     }
 

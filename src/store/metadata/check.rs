@@ -1,57 +1,81 @@
-//! Walks every table and proves that they agree with one another.
+//! Walks every table and proves that they agree with one another, some rows at a time.
+//!
+//! A walk holds no snapshot from one page to the next. A row is compared with others of the same snapshot, which was made
+//! by whole groups of changes, so nothing that moves meanwhile looks like a violation.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::ops::Bound;
 
-use redb::ReadableTable;
+use redb::{Key, ReadableTable, Value};
 
 use crate::oci::{Digest, RepositoryName};
 use crate::store::hasher::Hasher;
-use crate::store::ids::PayloadId;
 
 use super::MetadataError;
 use super::change::NeedKind;
 use super::encoding::decode;
-use super::keys::{digest_from_key, id_from_key};
-use super::reads::DoomedFile;
+use super::keys::{DigestKey, digest_from_key, id_from_key};
+use super::mend::Remedy;
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
 use super::tables::{Access, Tables};
 
+/// How many rows are looked at in one snapshot.
+const PAGE: usize = 256;
+
 /// One thing that must hold and does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation(String);
+pub(in crate::store) struct Violation {
+    text: String,
+    remedy: Option<Remedy>,
+}
 
 impl Violation {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    /// What makes it hold again, if that follows from other rows.
+    pub(in crate::store) fn remedy(&self) -> Option<&Remedy> {
+        self.remedy.as_ref()
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
-/// What a check has found in the tables.
+/// How far a walk has come.
 #[derive(Debug, Default)]
-pub struct Census {
-    /// Every payload that should be there.
-    pub blobs: Vec<(Digest, BlobRow)>,
-    /// Every upload session that should be continuable.
-    pub uploads: Vec<(PayloadId, UploadRow)>,
-    /// Every file that is to be unlinked.
-    pub(in crate::store) doomed: Vec<DoomedFile>,
-    pub repositories: u64,
-    pub manifests: u64,
-    pub tags: u64,
-    pub violations: Vec<Violation>,
+pub(in crate::store) struct Cursor {
+    /// The table, in the order in which they are walked.
+    table: usize,
+    /// The key of the row that was looked at last, in redb's form.
+    last: Option<Vec<u8>>,
 }
 
-impl Census {
+/// What was found in some rows.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Page {
+    /// Payloads that should be there.
+    pub(in crate::store) blobs: Vec<(Digest, BlobRow)>,
+    pub(in crate::store) repositories: u64,
+    pub(in crate::store) manifests: u64,
+    pub(in crate::store) tags: u64,
+    pub(in crate::store) uploads: u64,
+    pub(in crate::store) violations: Vec<Violation>,
+}
+
+impl Page {
     fn expect(&mut self, holds: bool, text: impl FnOnce() -> String) {
+        self.expect_or_mend(holds, text, || None);
+    }
+
+    fn expect_or_mend(
+        &mut self,
+        holds: bool,
+        text: impl FnOnce() -> String,
+        remedy: impl FnOnce() -> Option<Remedy>,
+    ) {
         if !holds {
-            self.violations.push(Violation(text()));
+            self.violations.push(Violation { text: text(), remedy: remedy() });
         }
     }
 
@@ -63,245 +87,272 @@ impl Census {
 }
 
 impl<A: Access> Tables<A> {
-    /// Walks all tables. Errors are the database's; what the tables get wrong is in the census.
-    pub fn check(&self) -> Result<Census, MetadataError> {
-        let mut census = Census::default();
-        self.check_blobs(&mut census)?;
-        self.check_log_payloads(&mut census)?;
-        self.check_doomed_files(&mut census)?;
-        self.check_blob_links(&mut census)?;
-        self.check_manifests(&mut census)?;
-        self.check_manifest_bytes(&mut census)?;
-        self.check_catalog(&mut census)?;
-        self.check_tags(&mut census)?;
-        self.check_needs(&mut census)?;
-        self.check_referrers(&mut census)?;
-        self.check_uploads(&mut census)?;
-        Ok(census)
+    /// Looks at the next rows; `None` behind the last. Errors are the database's; what the tables get wrong is in the page.
+    pub(in crate::store) fn check_some(&self, cursor: &mut Cursor) -> Result<Option<Page>, MetadataError> {
+        let mut page = Page::default();
+        let found = &mut page;
+        match cursor.table {
+            0 => walk(&self.blobs, cursor, |key, row| self.check_blob(key, row, found)),
+            1 => walk(&self.log_payloads, cursor, |key, digest| self.check_log_payload(key, digest, found)),
+            2 => walk(&self.doomed_files, cursor, |key, ()| self.check_doomed_file(key, found)),
+            3 => walk(&self.blob_links, cursor, |key, row| self.check_blob_link(key, row, found)),
+            4 => walk(&self.blob_holders, cursor, |key, ()| self.check_blob_holder(key, found)),
+            5 => walk(&self.manifests, cursor, |key, row| self.check_manifest(key, row, found)),
+            6 => walk(&self.manifest_holders, cursor, |key, ()| self.check_manifest_holder(key, found)),
+            7 => walk(&self.manifest_bytes, cursor, |key, bytes| self.check_bytes(key, bytes, found)),
+            8 => walk(&self.catalog, cursor, |name, ()| self.check_repository(name, found)),
+            9 => walk(&self.tags, cursor, |key, row| self.check_tag(key, row, found)),
+            10 => walk(&self.tags_by_manifest, cursor, |key, ()| self.check_tag_of_manifest(key, found)),
+            11 => walk(&self.needs, cursor, |key, present| self.check_need(key, present, found)),
+            12 => walk(&self.needed_by, cursor, |key, ()| self.check_needed(key, found)),
+            13 => walk(&self.referrers, cursor, |key, row| self.check_referrer(key, row, found)),
+            14 => walk(&self.uploads, cursor, |key, row| check_upload(key, row, found)),
+            _ => return Ok(None),
+        }?;
+        Ok(Some(page))
     }
 
-    fn check_blobs(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.blobs.iter()? {
-            let (key, value) = entry?;
-            let row = digest_from_key(key.value()).zip(decode::<BlobRow>("blobs", value.value()).ok());
-            let Some(blob) = census.readable(row, "blobs", &key.value()) else { continue };
-            let is_held = self.is_blob_held(&blob.0)?;
-            census.expect(is_held, || format!("no repository holds the blob {}", blob.0));
-            census.blobs.push(blob);
-        }
-        Ok(())
-    }
-
-    fn check_log_payloads(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.log_payloads.iter()? {
-            let (key, digest) = entry?;
-            let (segment, offset) = key.value();
-            let row = self.blobs.get(digest.value())?;
-            let row = row.and_then(|row| decode::<BlobRow>("blobs", row.value()).ok());
-            let is_there = row.is_some_and(|row| row.place == (Place::Log { segment, offset }));
-            census.expect(is_there, || format!("log_payloads has {} too many", show(digest.value())));
-        }
-        for (digest, row) in &census.blobs {
-            if let Place::Log { segment, offset } = row.place
-                && self.log_payloads.get((segment, offset))?.is_none()
-            {
-                census.violations.push(Violation(format!("log_payloads lacks {digest}")));
+    fn check_blob(&self, key: &[u8], row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
+        let row = digest_from_key(key).zip(decode::<BlobRow>("blobs", row).ok());
+        let Some((digest, row)) = page.readable(row, "blobs", &key) else { return Ok(()) };
+        let is_held = self.is_blob_held(&digest)?;
+        page.expect(is_held, || format!("no repository holds the blob {digest}"));
+        match row.place {
+            Place::Log { segment, offset } => {
+                let is_listed = self.log_payloads.get((segment, offset))?.is_some();
+                page.expect(is_listed, || format!("log_payloads lacks {digest}"));
+            }
+            Place::File { id } => {
+                let is_upload = self.uploads.get(&id.as_bytes()[..])?.is_some();
+                page.expect(!is_upload, || format!("{digest} lies in the file of an upload that goes on"));
             }
         }
+        page.blobs.push((digest, row));
         Ok(())
     }
 
-    fn check_doomed_files(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.doomed_files.iter()? {
-            let (key, ()) = (entry?.0, ());
-            let (digest, file) = key.value();
-            let doomed = digest_from_key(digest).zip(id_from_key(file));
-            let Some((digest, file)) = census.readable(doomed, "doomed_files", &key.value()) else {
-                continue;
-            };
-            let is_place = self.blob(&digest)?.is_some_and(|row| row.place == Place::File { id: file });
-            census.expect(!is_place, || format!("the file of {digest} is to be unlinked, but serves it"));
-            census.doomed.push(DoomedFile { digest, file });
+    fn check_log_payload(
+        &self,
+        (segment, offset): (u64, u64),
+        digest: &[u8],
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let row = self.blobs.get(digest)?.and_then(|row| decode::<BlobRow>("blobs", row.value()).ok());
+        let is_there = row.is_some_and(|row| row.place == (Place::Log { segment, offset }));
+        page.expect(is_there, || format!("log_payloads has {} too many", show(digest)));
+        Ok(())
+    }
+
+    fn check_doomed_file(&self, key: (&[u8], &[u8]), page: &mut Page) -> Result<(), MetadataError> {
+        let doomed = digest_from_key(key.0).zip(id_from_key(key.1));
+        let Some((digest, file)) = page.readable(doomed, "doomed_files", &key) else { return Ok(()) };
+        let is_place = self.blob(&digest)?.is_some_and(|row| row.place == Place::File { id: file });
+        page.expect_or_mend(
+            !is_place,
+            || format!("the file of {digest} is to be unlinked, but serves it"),
+            || Some(Remedy::Spare { digest, file }),
+        );
+        Ok(())
+    }
+
+    fn check_blob_link(
+        &self,
+        (name, digest): (&str, &[u8]),
+        row: &[u8],
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        page.readable(decode::<LinkRow>("blob_links", row).ok(), "blob_links", &(name, digest));
+        let is_payload = self.blobs.get(digest)?.is_some();
+        page.expect(is_payload, || format!("{name} holds the blob {}, which is not there", show(digest)));
+        let is_mirrored = self.blob_holders.get((digest, name))?.is_some();
+        page.expect_or_mend(
+            is_mirrored,
+            || format!("blob_holders lacks {} of {name}", show(digest)),
+            || Remedy::holder(name, digest),
+        );
+        Ok(())
+    }
+
+    fn check_blob_holder(&self, (digest, name): (&[u8], &str), page: &mut Page) -> Result<(), MetadataError> {
+        let is_mirrored = self.blob_links.get((name, digest))?.is_some();
+        page.expect_or_mend(
+            is_mirrored,
+            || format!("blob_holders has {} of {name} too many", show(digest)),
+            || Remedy::holder(name, digest),
+        );
+        Ok(())
+    }
+
+    fn check_manifest(
+        &self,
+        (name, digest): (&str, &[u8]),
+        row: &[u8],
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        page.manifests += 1;
+        let row = decode::<ManifestRow>("manifests", row).ok();
+        let Some(row) = page.readable(row, "manifests", &(name, digest)) else { return Ok(()) };
+        let size = self.manifest_bytes.get(digest)?.map(|bytes| bytes.value().len() as u64);
+        page.expect(size == Some(row.size), || {
+            let digest = show(digest);
+            format!("{name} holds the manifest {digest} of {} bytes, but {size:?} are there", row.size)
+        });
+        let remedy = || Remedy::manifest(name, digest);
+        let is_mirrored = self.manifest_holders.get((digest, name))?.is_some();
+        let text = || format!("manifest_holders lacks {} of {name}", show(digest));
+        page.expect_or_mend(is_mirrored, text, remedy);
+        let is_listed = self.catalog.get(name)?.is_some();
+        page.expect_or_mend(is_listed, || format!("the catalog lacks {name}"), remedy);
+        if let Some(subject) = row.subject {
+            let is_listed = self.referrers.get((name, &*DigestKey::new(&subject), digest))?.is_some();
+            page.expect(is_listed, || format!("{name}: {} is no referrer of {subject}", show(digest)));
         }
         Ok(())
     }
 
-    fn check_blob_links(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.blob_links.iter()? {
-            let (key, value) = entry?;
-            let (name, digest) = key.value();
-            let row = decode::<LinkRow>("blob_links", value.value()).ok();
-            census.readable(row, "blob_links", &key.value());
-            let is_payload = self.blobs.get(digest)?.is_some();
-            census
-                .expect(is_payload, || format!("{name} holds the blob {}, which is not there", show(digest)));
-            let is_mirrored = self.blob_holders.get((digest, name))?.is_some();
-            census.expect(is_mirrored, || format!("blob_holders lacks {} of {name}", show(digest)));
-        }
-        for entry in self.blob_holders.iter()? {
-            let (key, _) = entry?;
-            let (digest, name) = key.value();
-            let is_mirrored = self.blob_links.get((name, digest))?.is_some();
-            census.expect(is_mirrored, || format!("blob_holders has {} of {name} too many", show(digest)));
-        }
+    fn check_manifest_holder(
+        &self,
+        (digest, name): (&[u8], &str),
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let is_mirrored = self.manifests.get((name, digest))?.is_some();
+        page.expect(is_mirrored, || format!("manifest_holders has {} of {name} too many", show(digest)));
         Ok(())
     }
 
-    fn check_manifests(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.manifests.iter()? {
-            let (key, value) = entry?;
-            let (name, digest) = key.value();
-            census.manifests += 1;
-            let row = decode::<ManifestRow>("manifests", value.value()).ok();
-            let Some(row) = census.readable(row, "manifests", &key.value()) else {
-                continue;
-            };
-            let size = self.manifest_bytes.get(digest)?.map(|bytes| bytes.value().len() as u64);
-            census.expect(size == Some(row.size), || {
-                format!(
-                    "{name} holds the manifest {} of {} bytes, but {size:?} are there",
-                    show(digest),
-                    row.size
-                )
-            });
-            let is_mirrored = self.manifest_holders.get((digest, name))?.is_some();
-            census.expect(is_mirrored, || format!("manifest_holders lacks {} of {name}", show(digest)));
-            let is_listed = self.catalog.get(name)?.is_some();
-            census.expect(is_listed, || format!("the catalog lacks {name}"));
-            if let Some(subject) = row.subject {
-                let key = super::keys::DigestKey::new(&subject);
-                let is_listed = self.referrers.get((name, &*key, digest))?.is_some();
-                census.expect(is_listed, || format!("{name}: {} is no referrer of {subject}", show(digest)));
+    fn check_bytes(&self, key: &[u8], bytes: &[u8], page: &mut Page) -> Result<(), MetadataError> {
+        let digest = page.readable(digest_from_key(key), "manifest_bytes", &key);
+        let Some(digest) = digest else { return Ok(()) };
+        let found = Hasher::digest(digest.algorithm(), bytes);
+        page.expect(found == digest, || format!("the bytes of manifest {digest} are those of {found}"));
+        let holder = self.manifest_holders.range((key, "")..)?.next().transpose()?;
+        let is_held = holder.is_some_and(|(holder, _)| holder.value().0 == key);
+        page.expect(is_held, || format!("no repository holds the manifest {digest}"));
+        Ok(())
+    }
+
+    fn check_repository(&self, name: &str, page: &mut Page) -> Result<(), MetadataError> {
+        page.repositories += 1;
+        page.readable(name.parse::<RepositoryName>().ok(), "catalog", &name);
+        let first = self.manifests.range((name, &[][..])..)?.next().transpose()?;
+        let has_manifest = first.is_some_and(|(manifest, _)| manifest.value().0 == name);
+        page.expect(has_manifest, || format!("the catalog lists {name}, which has no manifest"));
+        Ok(())
+    }
+
+    fn check_tag(&self, (name, tag): (&str, &str), row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
+        page.tags += 1;
+        let row = decode::<TagRow>("tags", row).ok();
+        let Some(TagRow { digest, .. }) = page.readable(row, "tags", &(name, tag)) else { return Ok(()) };
+        let key = DigestKey::new(&digest);
+        let is_there = self.manifests.get((name, &*key))?.is_some();
+        page.expect(is_there, || format!("{name}:{tag} points at {digest}, which is not there"));
+        let is_mirrored = self.tags_by_manifest.get((name, &*key, tag))?.is_some();
+        page.expect_or_mend(
+            is_mirrored,
+            || format!("tags_by_manifest lacks {name}:{tag}"),
+            || Remedy::tag(name, tag, &key),
+        );
+        Ok(())
+    }
+
+    fn check_tag_of_manifest(
+        &self,
+        (name, digest, tag): (&str, &[u8], &str),
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let row = self.tags.get((name, tag))?;
+        let row = row.and_then(|row| decode::<TagRow>("tags", row.value()).ok());
+        let is_mirrored = row.map(|row| row.digest) == digest_from_key(digest);
+        page.expect_or_mend(
+            is_mirrored,
+            || format!("tags_by_manifest has {name}:{tag} at {} too many", show(digest)),
+            || Remedy::tag(name, tag, digest),
+        );
+        Ok(())
+    }
+
+    fn check_need(
+        &self,
+        (name, manifest, kind, digest): (&str, &[u8], u8, &[u8]),
+        present: bool,
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let by = || format!("{name}: the manifest {}", show(manifest));
+        let is_there = self.manifests.get((name, manifest))?.is_some();
+        page.expect(is_there, || format!("{} has needs, but is not there", by()));
+        let is_mirrored = self.needed_by.get((name, kind, digest, manifest))?.is_some();
+        page.expect_or_mend(
+            is_mirrored,
+            || format!("needed_by lacks {} of {}", show(digest), by()),
+            || Remedy::manifest(name, manifest),
+        );
+        let (is_held, remedy) = match NeedKind::from_number(kind) {
+            Some(NeedKind::Blob) => {
+                (self.blob_links.get((name, digest))?.is_some(), Remedy::holder(name, digest))
             }
-        }
-        for entry in self.manifest_holders.iter()? {
-            let (key, _) = entry?;
-            let (digest, name) = key.value();
-            let is_mirrored = self.manifests.get((name, digest))?.is_some();
-            census
-                .expect(is_mirrored, || format!("manifest_holders has {} of {name} too many", show(digest)));
-        }
+            Some(NeedKind::Manifest) => (self.manifests.get((name, digest))?.is_some(), None),
+            None => (false, None),
+        };
+        page.expect_or_mend(
+            is_held || !present,
+            || format!("{} needs {}, which is not there", by(), show(digest)),
+            || remedy,
+        );
         Ok(())
     }
 
-    fn check_manifest_bytes(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.manifest_bytes.iter()? {
-            let (key, bytes) = entry?;
-            let digest = census.readable(digest_from_key(key.value()), "manifest_bytes", &key.value());
-            let Some(digest) = digest else { continue };
-            let found = Hasher::digest(digest.algorithm(), bytes.value());
-            census.expect(found == digest, || format!("the bytes of manifest {digest} are those of {found}"));
-            let mut holders = self.manifest_holders.range((key.value(), "")..)?;
-            let holder = holders.next().transpose()?;
-            let is_held = holder.is_some_and(|(holder, _)| holder.value().0 == key.value());
-            census.expect(is_held, || format!("no repository holds the manifest {digest}"));
-        }
+    fn check_needed(
+        &self,
+        (name, kind, digest, manifest): (&str, u8, &[u8], &[u8]),
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let is_mirrored = self.needs.get((name, manifest, kind, digest))?.is_some();
+        page.expect(is_mirrored, || format!("needed_by has {} in {name} too many", show(digest)));
         Ok(())
     }
 
-    fn check_catalog(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.catalog.iter()? {
-            let (key, _) = entry?;
-            let name = key.value();
-            census.repositories += 1;
-            census.readable(name.parse::<RepositoryName>().ok(), "catalog", &name);
-            let first = self.manifests.range((name, &[][..])..)?.next().transpose()?;
-            let has_manifest = first.is_some_and(|(manifest, _)| manifest.value().0 == name);
-            census.expect(has_manifest, || format!("the catalog lists {name}, which has no manifest"));
-        }
+    fn check_referrer(
+        &self,
+        (name, subject, manifest): (&str, &[u8], &[u8]),
+        row: &[u8],
+        page: &mut Page,
+    ) -> Result<(), MetadataError> {
+        let row = decode::<ReferrerRow>("referrers", row).ok();
+        page.readable(row, "referrers", &(name, subject, manifest));
+        let row = self.manifests.get((name, manifest))?;
+        let row = row.and_then(|row| decode::<ManifestRow>("manifests", row.value()).ok());
+        let refers = row.and_then(|row| row.subject) == digest_from_key(subject);
+        page.expect(refers, || format!("{name}: {} does not refer to {}", show(manifest), show(subject)));
         Ok(())
     }
+}
 
-    fn check_tags(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.tags.iter()? {
-            let (key, value) = entry?;
-            let (name, tag) = key.value();
-            census.tags += 1;
-            let row = decode::<TagRow>("tags", value.value()).ok();
-            let Some(row) = census.readable(row, "tags", &key.value()) else {
-                continue;
-            };
-            let digest = super::keys::DigestKey::new(&row.digest);
-            let is_there = self.manifests.get((name, &*digest))?.is_some();
-            census.expect(is_there, || format!("{name}:{tag} points at {}, which is not there", row.digest));
-            let is_mirrored = self.tags_by_manifest.get((name, &*digest, tag))?.is_some();
-            census.expect(is_mirrored, || format!("tags_by_manifest lacks {name}:{tag}"));
-        }
-        for entry in self.tags_by_manifest.iter()? {
-            let (key, _) = entry?;
-            let (name, digest, tag) = key.value();
-            let row = self.tags.get((name, tag))?;
-            let row = row.and_then(|row| decode::<TagRow>("tags", row.value()).ok());
-            let is_mirrored = row.map(|row| row.digest) == digest_from_key(digest);
-            census.expect(is_mirrored, || {
-                format!("tags_by_manifest has {name}:{tag} at {} too many", show(digest))
-            });
-        }
-        Ok(())
-    }
+fn check_upload(key: &[u8], row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
+    let row = id_from_key(key).zip(decode::<UploadRow>("uploads", row).ok());
+    page.uploads += u64::from(page.readable(row, "uploads", &key).is_some());
+    Ok(())
+}
 
-    fn check_needs(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.needs.iter()? {
-            let (key, present) = entry?;
-            let (name, manifest, kind, digest) = key.value();
-            let by = || format!("{name}: the manifest {}", show(manifest));
-            let is_there = self.manifests.get((name, manifest))?.is_some();
-            census.expect(is_there, || format!("{} has needs, but is not there", by()));
-            let is_mirrored = self.needed_by.get((name, kind, digest, manifest))?.is_some();
-            census.expect(is_mirrored, || format!("needed_by lacks {} of {}", show(digest), by()));
-            let is_held = match NeedKind::from_number(kind) {
-                Some(NeedKind::Blob) => self.blob_links.get((name, digest))?.is_some(),
-                Some(NeedKind::Manifest) => self.manifests.get((name, digest))?.is_some(),
-                None => false,
-            };
-            census.expect(is_held || !present.value(), || {
-                format!("{} needs {}, which is not there", by(), show(digest))
-            });
-        }
-        for entry in self.needed_by.iter()? {
-            let (key, _) = entry?;
-            let (name, kind, digest, manifest) = key.value();
-            let is_mirrored = self.needs.get((name, manifest, kind, digest))?.is_some();
-            census.expect(is_mirrored, || format!("needed_by has {} in {name} too many", show(digest)));
-        }
-        Ok(())
+/// Has the next rows of a table looked at, and notes how far that is: with fewer rows than a page has, at the next table.
+fn walk<K: Key + 'static, V: Value + 'static>(
+    table: &impl ReadableTable<K, V>,
+    cursor: &mut Cursor,
+    mut check: impl for<'a> FnMut(K::SelfType<'a>, V::SelfType<'a>) -> Result<(), MetadataError>,
+) -> Result<(), MetadataError> {
+    let last = cursor.last.take();
+    let from = last.as_deref().map_or(Bound::Unbounded, |last| Bound::Excluded(K::from_bytes(last)));
+    let mut rows = table.range::<K::SelfType<'_>>((from, Bound::Unbounded))?;
+    for _ in 0..PAGE {
+        let Some(entry) = rows.next() else {
+            *cursor = Cursor { table: cursor.table + 1, last: None };
+            return Ok(());
+        };
+        let (key, value) = entry?;
+        cursor.last = Some(K::as_bytes(&key.value()).as_ref().to_vec());
+        check(key.value(), value.value())?;
     }
-
-    fn check_referrers(&self, census: &mut Census) -> Result<(), MetadataError> {
-        for entry in self.referrers.iter()? {
-            let (key, value) = entry?;
-            let (name, subject, manifest) = key.value();
-            let row = decode::<ReferrerRow>("referrers", value.value()).ok();
-            census.readable(row, "referrers", &key.value());
-            let manifest_row = self.manifests.get((name, manifest))?;
-            let manifest_row =
-                manifest_row.and_then(|row| decode::<ManifestRow>("manifests", row.value()).ok());
-            let refers = manifest_row.and_then(|row| row.subject) == digest_from_key(subject);
-            census
-                .expect(refers, || format!("{name}: {} does not refer to {}", show(manifest), show(subject)));
-        }
-        Ok(())
-    }
-
-    fn check_uploads(&self, census: &mut Census) -> Result<(), MetadataError> {
-        let mut ids = HashSet::new();
-        for entry in self.uploads.iter()? {
-            let (key, value) = entry?;
-            let row = id_from_key(key.value()).zip(decode::<UploadRow>("uploads", value.value()).ok());
-            if let Some(upload) = census.readable(row, "uploads", &key.value()) {
-                ids.insert(upload.0);
-                census.uploads.push(upload);
-            }
-        }
-        for (digest, row) in &census.blobs {
-            if matches!(row.place, Place::File { id } if ids.contains(&id)) {
-                census
-                    .violations
-                    .push(Violation(format!("{digest} lies in the file of an upload that goes on")));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// A digest in a key, for people.

@@ -1,8 +1,8 @@
 //! The metadata: what the registry holds, in redb.
 //!
 //! [`tables`] says what is kept under which key, [`rows`] what the values are, [`change`] how it may change, [`apply`]
-//! changes it, [`reads`] answers questions, [`retell`] tells the tables as changes, [`walk`] goes through whole tables, [`check`] proves that they agree with one another. redb's types stay
-//! in this room.
+//! changes it, [`reads`] answers questions, [`retell`] tells the tables as changes, [`walk`] goes through whole tables, [`check`] proves that they agree with one another,
+//! [`mend`] tells anew what does not. redb's types stay in this room.
 
 mod apply;
 mod backend;
@@ -12,6 +12,7 @@ mod check;
 mod dump;
 mod encoding;
 mod keys;
+mod mend;
 mod reads;
 mod retell;
 mod rows;
@@ -25,9 +26,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
-pub use check::Violation;
+pub(super) use check::{Cursor, Page, Violation};
 #[cfg(any(test, feature = "simulation"))]
 pub use dump::DumpedRow;
+pub(super) use mend::Remedy;
 pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;

@@ -56,7 +56,7 @@ impl<A: Access> Tables<A> {
 
     fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Vec<Told> {
         match self.tell_manifest_and_age(entry) {
-            Ok((manifest, age)) => vec![plain(manifest), plain(age)],
+            Ok(told) => told.map(plain).into(),
             Err(error) => vec![Err(error)],
         }
     }
@@ -64,12 +64,21 @@ impl<A: Access> Tables<A> {
     fn tell_manifest_and_age(
         &self,
         entry: Entry<'_, (&'static str, &'static [u8])>,
-    ) -> Result<(Change, Change), MetadataError> {
+    ) -> Result<[Change; 2], MetadataError> {
         let (key, row) = entry?;
         let (name, digest) = key.value();
         let (repository, digest) = (repository("manifests", name)?, digest_of("manifests", digest)?);
-        let row = decode("manifests", row.value())?;
-        let ManifestRow { media_type, subject, pushed, since, standing, .. } = row;
+        self.retell_manifest(repository, digest, &decode("manifests", row.value())?)
+    }
+
+    /// What makes a manifest, and its age.
+    pub(super) fn retell_manifest(
+        &self,
+        repository: RepositoryName,
+        digest: Digest,
+        row: &ManifestRow,
+    ) -> Result<[Change; 2], MetadataError> {
+        let ManifestRow { media_type, subject, pushed, since, standing, .. } = *row;
         let bytes = self.manifest_bytes(&digest)?.map(|bytes| bytes.to_vec()).unwrap_or_default().into();
         let needs = self.needs(&repository, &digest)?;
         let referrer = match &subject {
@@ -92,7 +101,7 @@ impl<A: Access> Tables<A> {
             annotations,
             at: pushed,
         };
-        Ok((manifest, age))
+        Ok([manifest, age])
     }
 }
 
