@@ -11,5 +11,5 @@ mod process;
 mod server;
 
 pub use load::{fill_with_tags, rounds, run};
-pub use process::{Memory, cpu_time, read_from_disks};
+pub use process::{Memory, anonymous_memory, cpu_time, read_from_disks};
 pub use server::{Server, holdfast_command};

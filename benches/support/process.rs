@@ -53,7 +53,7 @@ impl Memory {
             let (anonymous, over) = (Arc::clone(&anonymous), Arc::clone(&over));
             move || {
                 while !over.load(Ordering::Relaxed) {
-                    anonymous.fetch_max(family_status(pid, "RssAnon:"), Ordering::Relaxed);
+                    anonymous.fetch_max(anonymous_memory(pid), Ordering::Relaxed);
                     thread::sleep(Self::INTERVAL);
                 }
             }
@@ -79,6 +79,11 @@ impl Drop for Memory {
             let _ = watcher.join();
         }
     }
+}
+
+/// What a process and its children have of memory that is not the page cache's, in bytes.
+pub fn anonymous_memory(pid: u32) -> u64 {
+    family_status(pid, "RssAnon:")
 }
 
 /// The sum over a process and its children.

@@ -69,7 +69,12 @@ impl Server {
 
     /// Stops it and starts it again over the same data.
     pub fn restart(&mut self) -> io::Result<()> {
-        self.stop();
+        self.restart_after(Signal::TERM)
+    }
+
+    /// Ends it by a signal, and starts it again over the same data.
+    pub fn restart_after(&mut self, signal: Signal) -> io::Result<()> {
+        self.end(signal);
         self.child = spawn(&self.words, self.folder.path())?;
         self.wait_until_it_answers()
     }
@@ -105,8 +110,8 @@ impl Server {
         Ok(())
     }
 
-    fn stop(&mut self) {
-        let _already_ended = kill_process(Pid::from_child(&self.child), Signal::TERM);
+    fn end(&mut self, signal: Signal) {
+        let _already_ended = kill_process(Pid::from_child(&self.child), signal);
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(2));
@@ -118,7 +123,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        self.end(Signal::TERM);
     }
 }
 

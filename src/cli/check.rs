@@ -1,20 +1,19 @@
 //! `holdfast check`: proves that a store holds together, that of a running server or of a stopped one, and repairs what can be
 //! repaired.
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 use tokio::sync::mpsc;
 
-use super::gc::show_progress;
 use super::pieces::registry_settings;
-use super::stopped::{Stopped, StoppedError};
+use super::progress;
+use super::stopped::Stopped;
+use super::tool::{ToolError, listen};
 use crate::config::parse_size;
-use crate::control::checking::{self, Event};
-use crate::control::{self, AskError};
+use crate::control;
 use crate::registry::{CheckReport, Registry};
-use crate::store::{Fault, OpenError, Repair, Severity, Store, SurveyTally};
+use crate::store::{Fault, Repair, Severity, Store, SurveyNews, SurveyTally};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -33,77 +32,52 @@ pub(super) struct Check {
     rate: Option<u64>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum CheckError {
-    #[error(transparent)]
-    Stopped(#[from] StoppedError),
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    #[error("threads cannot be started: {0}; the system is short of something: try again")]
-    Threads(#[source] io::Error),
-    #[error("{0}")]
-    Failed(String),
-    #[error("the server was stopped in the middle; run this again")]
-    BrokenOff,
-}
-
 /// Checks. Exit code 1 if anything is wrong in the end, or that could not be found out.
 pub(super) fn run(arguments: &Check) -> ExitCode {
     match check(arguments) {
         Ok(report) => conclude(&report, arguments.repair),
-        Err(error) => {
-            eprintln!("holdfast: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => error.exit(),
     }
 }
 
-fn check(arguments: &Check) -> Result<CheckReport, CheckError> {
+fn check(arguments: &Check) -> Result<CheckReport, ToolError> {
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    threads.map_err(CheckError::Threads)?.block_on(async {
-        let (teller, told) = mpsc::channel(256);
-        let (worked, shown) = tokio::join!(work(arguments, teller), show(told));
-        worked.and(shown)
-    })
+    let checked = threads.map_err(ToolError::Threads)?.block_on(work(arguments));
+    progress::show("");
+    checked
 }
 
-/// Has the server do it, if there is one, and does it here otherwise.
-async fn work(arguments: &Check, teller: mpsc::Sender<Event>) -> Result<(), CheckError> {
+/// Has the server do it, if there is one, and does it here otherwise, in a store that is left as it was but for what is repaired:
+/// unlike other tools, which open it as a server does.
+async fn work(arguments: &Check) -> Result<CheckReport, ToolError> {
     let Check { payloads, repair, rate, .. } = *arguments;
-    let wanted = checking::Check { payloads, repair, rate };
+    let wanted = control::Check { payloads, repair, rate };
     let (config, options) = arguments.store.find_with_config()?;
     let root = &config.storage.root;
-    if control::ask(&control::socket(root), "/check", &wanted, teller.clone()).await? {
-        return Ok(());
+    let (teller, told) = mpsc::channel(256);
+    let (socket, mut show) = (control::socket(root), show);
+    let asked = control::ask(&socket, "/check", &wanted, teller);
+    let (is_done, report) = tokio::join!(asked, listen(told, &mut show));
+    if is_done? {
+        return report;
     }
     // There is nobody to be held up.
-    let wanted = checking::Check { rate: Some(rate.unwrap_or(0)), ..wanted };
+    let wanted = control::Check { rate: Some(rate.unwrap_or(0)), ..wanted };
     let registry = Registry::new(Store::open_at_rest(root, &options)?, registry_settings(&config));
-    let mut told = checking::check(&registry, wanted);
-    while let Some(event) = told.recv().await {
-        // It is shown for as long as there is something to show.
-        let _ = teller.send(event).await;
-    }
+    let report = listen(control::check(registry.clone(), wanted), &mut show).await;
     registry.close().await;
-    Ok(())
+    report
 }
 
-/// Writes what happens: what was found to standard output, how far it is to a terminal.
-async fn show(mut told: mpsc::Receiver<Event>) -> Result<CheckReport, CheckError> {
-    while let Some(event) = told.recv().await {
-        if !matches!(event, Event::Looked(_)) {
-            show_progress("");
-        }
-        match event {
-            Event::Looked(tally) => show_progress(&format!("looked at {}", describe(&tally))),
-            Event::Found(fault) => print!("{}", line(&fault)),
-            Event::Done(report) => return Ok(report),
-            Event::Failed(error) => return Err(CheckError::Failed(error)),
+/// Writes what was found to standard output, how far it is to a terminal.
+fn show(news: SurveyNews) {
+    match news {
+        SurveyNews::Looked(tally) => progress::show(&format!("looked at {}", describe(&tally))),
+        SurveyNews::Found(fault) => {
+            progress::show("");
+            print!("{}", line(&fault));
         }
     }
-    Err(CheckError::BrokenOff)
 }
 
 /// What was found, and what has become of it, in lines.

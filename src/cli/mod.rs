@@ -10,12 +10,14 @@ mod check;
 pub mod config;
 mod gc;
 mod pieces;
+mod progress;
 mod rebuild;
 mod reload;
 mod restore;
 mod scrub;
 mod serve;
 mod stopped;
+mod tool;
 
 use std::process::ExitCode;
 

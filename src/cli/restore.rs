@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::backup::{end, show_carried, show_lacking};
+use super::backup::{end, show};
+use super::progress;
 use super::stopped::{Stopped, StoppedError};
-use crate::store::{self, BackupError, BackupNews, Restoring, Summary};
+use crate::store::{self, BackupError, Restoring, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct Restore {
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &Restore) -> ExitCode {
             code
         }
         Err(error) => {
-            super::gc::show_progress("");
+            progress::show("");
             eprintln!("holdfast: {error}");
             ExitCode::FAILURE
         }
@@ -52,10 +53,7 @@ fn restore(arguments: &Restore) -> Result<(PathBuf, Summary), Failure> {
     let (config, options) = arguments.store.load()?;
     let how = Restoring { links: arguments.link, verifies: arguments.verify };
     let mut show = |news| {
-        match news {
-            BackupNews::Carried(summary) => show_carried(&summary),
-            BackupNews::Lacking { digest, reason } => show_lacking(&digest.to_string(), &reason),
-        }
+        show(&news);
         true
     };
     let root = config.storage.root;

@@ -4,21 +4,18 @@
 //!
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
-mod backing_up;
-pub mod checking;
 mod client;
-mod collecting;
 mod lines;
 mod routes;
-pub mod scrubbing;
 mod telling;
+mod work;
 
 use std::path::{Path, PathBuf};
 
-pub use backing_up::{Backup, BackupEvent, back_up};
 pub use client::{AskError, ask};
-pub use collecting::{Event, Found, Gc, Kept, Kind, Outcome, Summary, collect};
 pub use routes::router;
+pub use telling::{Event, Events};
+pub use work::{Backup, Check, Gc, Scrub, back_up, check, collect, scrub};
 
 /// Who may open the socket: its owner.
 pub const MODE: u32 = 0o600;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,34 +14,28 @@ use tokio::sync::mpsc;
 
 use crate::registry::Registry;
 
-use super::{backing_up, checking, collecting, lines, scrubbing};
+use super::telling::Events;
+use super::{lines, work};
 
-/// Each path takes what is wanted and answers events: `POST /gc` a [`Gc`](super::Gc) and [`Event`](super::Event)s, `POST /scrub` a
-/// [`Scrub`](scrubbing::Scrub) and [`scrubbing::Event`]s, `POST /check` a [`Check`](checking::Check) and [`checking::Event`]s,
-/// `POST /backup` a [`Backup`](super::Backup) and [`BackupEvent`](super::BackupEvent)s.
+/// Each path takes what is wanted and answers [`Event`](super::Event)s, a line of JSON each: `POST /gc` a [`Gc`](super::Gc),
+/// `POST /scrub` a [`Scrub`](super::Scrub), `POST /check` a [`Check`](super::Check), `POST /backup` a [`Backup`](super::Backup).
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new()
-        .route("/gc", post(collect))
-        .route("/scrub", post(scrub))
-        .route("/check", post(check))
-        .route("/backup", post(back_up))
+        .route("/gc", does(work::collect))
+        .route("/scrub", does(work::scrub))
+        .route("/check", does(work::check))
+        .route("/backup", does(work::back_up))
         .with_state(registry)
 }
 
-async fn collect(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
-    answer(&body, |wanted| collecting::collect(registry, wanted))
-}
-
-async fn scrub(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
-    answer(&body, |wanted| scrubbing::scrub(&registry, wanted))
-}
-
-async fn check(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
-    answer(&body, |wanted| checking::check(&registry, wanted))
-}
-
-async fn back_up(State(registry): State<Arc<Registry>>, body: Bytes) -> Response {
-    answer(&body, |wanted| backing_up::back_up(registry, wanted))
+/// A path at which work is begun.
+fn does<W, N, O>(begin: fn(Arc<Registry>, W) -> Events<N, O>) -> MethodRouter<Arc<Registry>>
+where
+    W: DeserializeOwned + 'static,
+    N: Serialize + Send + 'static,
+    O: Serialize + Send + 'static,
+{
+    post(async move |State(registry), body: Bytes| answer(&body, |wanted| begin(registry, wanted)))
 }
 
 /// Does what is wanted, and answers what happens.

@@ -3,18 +3,32 @@
 use std::fmt::Display;
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 /// How many events may wait for whoever reads them.
 const WAITING: usize = 256;
 
-/// Begins work, and tells its news as they come, then its end: what it came to, or what went wrong. When nobody listens any
-/// more, nobody takes its news either.
-pub(super) fn tell<E, News, Outcome, Error, Work>(
+/// What is told of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event<News, Outcome> {
+    /// It goes on.
+    News(News),
+    /// The end, and what it came to.
+    Done(Outcome),
+    /// The end, with what went wrong.
+    Failed(String),
+}
+
+/// Everything that is told of work, one after another.
+pub type Events<News, Outcome> = mpsc::Receiver<Event<News, Outcome>>;
+
+/// Begins work, and tells its news as they come, then its end. When nobody listens any more, nobody takes its news either.
+pub(super) fn tell<News, Outcome, Error, Work>(
     begin: impl FnOnce(mpsc::Sender<News>) -> Work,
-) -> mpsc::Receiver<E>
+) -> Events<News, Outcome>
 where
-    E: From<News> + From<Result<Outcome, String>> + Send + 'static,
     News: Send + 'static,
     Outcome: Send + 'static,
     Error: Display + Send + 'static,
@@ -25,16 +39,19 @@ where
     let worked = tokio::spawn(begin(listener));
     tokio::spawn(async move {
         while let Some(news) = news.recv().await {
-            if teller.send(E::from(news)).await.is_err() {
+            if teller.send(Event::News(news)).await.is_err() {
                 return;
             }
         }
         let end = match worked.await {
-            Ok(end) => end.map_err(|error| error.to_string()),
-            Err(_) => Err("the server was stopped, or met an error of its own: see its log".to_owned()),
+            Ok(Ok(outcome)) => Event::Done(outcome),
+            Ok(Err(error)) => Event::Failed(error.to_string()),
+            Err(_) => {
+                Event::Failed("the server was stopped, or met an error of its own: see its log".to_owned())
+            }
         };
         // Whoever asked may have gone.
-        let _ = teller.send(E::from(end)).await;
+        let _ = teller.send(end).await;
     });
     told
 }

@@ -3,6 +3,7 @@
 //! Every type here is made only by parsing, so that whoever holds one holds something valid. The room is pure:
 //! no I/O, no clock, and it knows no other room.
 
+pub(crate) mod as_text;
 mod descriptor;
 mod digest;
 mod manifest;

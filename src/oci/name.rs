@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::as_text::as_text;
+
 /// The name of a repository (distribution specification, "Pulling manifests": `<name>`).
 ///
 /// At most [`RepositoryName::MAX_LEN`] bytes; cheap to clone.
@@ -50,6 +52,8 @@ impl fmt::Display for RepositoryName {
         f.write_str(&self.0)
     }
 }
+
+as_text!(RepositoryName);
 
 impl AsRef<str> for RepositoryName {
     fn as_ref(&self) -> &str {

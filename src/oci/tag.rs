@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::as_text::as_text;
+
 /// A tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution specification, "Pulling manifests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(Box<str>);
@@ -43,6 +45,8 @@ impl fmt::Display for Tag {
         f.write_str(&self.0)
     }
 }
+
+as_text!(Tag);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::oci::as_text::as_text;
+
 /// Names an upload session and, when it is finished, the payload's file.
 ///
 /// Random, so that it can be neither guessed nor met twice.
@@ -31,6 +33,8 @@ impl fmt::Display for PayloadId {
         self.0.hyphenated().fmt(f)
     }
 }
+
+as_text!(PayloadId);
 
 /// A text that is no identifier in the one form that they are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,12 @@
 //! How far a load is, in one line that is written again and again, for a person at a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cli::progress::show;
 use crate::load::numbers::{bandwidth, count, grouped};
 use crate::load::{self, Load, Plan, Watch, Work};
 
@@ -49,12 +50,6 @@ fn accompany(plan: &Plan<'_>, watch: &Watch, ended: &mpsc::Receiver<()>) {
     if is_shown {
         show("");
     }
-}
-
-/// Writes the line over the one before. Without a terminal that takes it the load goes on all the same.
-fn show(line: &str) {
-    let mut terminal = io::stderr().lock();
-    let _ = write!(terminal, "\r\x1b[K{line}").and_then(|()| terminal.flush());
 }
 
 /// What a load has done up to some moment.

@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::oci::RepositoryName;
@@ -42,7 +43,7 @@ pub struct Collection {
 }
 
 /// What is told of a pass while it goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
     /// So many things have been looked at so far.
     Looked(u64),

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::oci::{Digest, RepositoryName};
 use crate::store::{Held, NeedKind, PayloadId};
 
 /// Something that nothing refers to, and what has become of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub thing: Thing,
     pub verdict: Verdict,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Thing {
     Manifest { repository: RepositoryName, digest: Digest },
     Blob { repository: RepositoryName, digest: Digest },
@@ -28,7 +30,7 @@ impl Thing {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// It is gone; in a dry run, it would be.
     Removed {
@@ -39,7 +41,7 @@ pub enum Verdict {
 }
 
 /// Why something is kept that nothing refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// Its grace is not over.
     Young { left: Duration },
@@ -50,7 +52,7 @@ pub enum Why {
 }
 
 /// What a pass came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
     pub manifests: u64,
     pub blobs: u64,

@@ -1,9 +1,11 @@
 //! What a pass has found.
 
+use serde::{Deserialize, Serialize};
+
 use crate::oci::{Digest, RepositoryName, Tag};
 
 /// What is told of a pass while it goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScrubNews {
     /// So much has been read so far.
     Read {
@@ -19,7 +21,7 @@ pub enum ScrubNews {
 }
 
 /// A damaged payload, and whom it concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     pub digest: Digest,
     /// That it should have, in bytes.
@@ -35,7 +37,7 @@ pub struct Damage {
 }
 
 /// A manifest that a damaged blob is part of, or an index that has such a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokenManifest {
     pub repository: RepositoryName,
     pub manifest: Digest,
@@ -44,7 +46,7 @@ pub struct BrokenManifest {
 }
 
 /// What a pass came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScrubReport {
     /// How many payloads were looked at.
     pub payloads: u64,

@@ -75,11 +75,14 @@ impl Folder {
         let names = disk.list(folder).map_err(at(folder))?;
         for name in names.into_iter().filter(|name| !Spare::is_name(name)) {
             let path = folder.join(&name);
-            let kind = Kind::of(&path);
+            let Some(kind) = Kind::of(&path) else {
+                others.push(path);
+                continue;
+            };
             match (kind, read_header(disk, &path).map_err(at(&path))?) {
-                (Some(Kind::Snapshot), Some(header)) => snapshots.push(Entry::new(path, &header)),
-                (Some(Kind::Changes), Some(header)) => changes.push(Entry::new(path, &header)),
-                _ => others.push(path),
+                (Kind::Snapshot, Some(header)) => snapshots.push(Entry::new(path, &header)),
+                (Kind::Changes, Some(header)) => changes.push(Entry::new(path, &header)),
+                (_, None) => others.push(path),
             }
         }
         snapshots.sort_by_key(|entry| entry.reach.sequence);

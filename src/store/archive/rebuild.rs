@@ -18,7 +18,7 @@ const CACHE: u64 = 8 << 20;
 
 /// A database that has no name and goes with whoever has it.
 pub(super) fn scratch(disk: &dyn Disk, folder: &Path) -> Result<Metadata, MetadataError> {
-    Metadata::scratch(disk, &folder.join("scratch"), CACHE)
+    Metadata::scratch(disk, folder, CACHE)
 }
 
 /// Makes the metadata, as they were after record `last` or the last one that there is, out of the archive and the log of

@@ -133,7 +133,7 @@ impl Summary {
 }
 
 /// What is told while it goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BackupNews {
     /// So far. Now and then.
     Carried(Summary),

@@ -40,6 +40,7 @@ pub use walk::Held;
 use super::ballast::Ballast;
 use super::disk::{Disk, DiskFile, Rule, is_full, parent};
 use super::format::VERSION;
+use super::ids::PayloadId;
 use backend::{Backend, Health};
 
 /// What can go wrong with the database.
@@ -156,12 +157,13 @@ impl Metadata {
         Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
     }
 
-    /// A database of its own, in a file that has no name and is gone with whoever has it. On a full disk it fails, and leaves
-    /// the ballast to those who make room.
-    pub(super) fn scratch(disk: &dyn Disk, path: &Path, cache_size: u64) -> Result<Self, MetadataError> {
-        disk.unlink(path)?;
-        let file = disk.create(path)?;
-        disk.unlink(path)?;
+    /// A database of its own, in a file that lies in a folder, has no name and is gone with whoever has it. On a full disk it
+    /// fails, and leaves the ballast to those who make room.
+    pub(super) fn scratch(disk: &dyn Disk, folder: &Path, cache_size: u64) -> Result<Self, MetadataError> {
+        // For a moment it has one, which nobody else may have at that moment.
+        let path = folder.join(format!("scratch-{}", PayloadId::random()));
+        let file = disk.create(&path)?;
+        disk.unlink(&path)?;
         Self::open_file(file, cache_size, None)
     }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What is told while a survey goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SurveyNews {
     /// So far.
     Looked(SurveyTally),
