@@ -4,18 +4,32 @@ use std::sync::Arc;
 
 use holdfast::oci::Reference;
 use holdfast::registry::{Error, Registry};
-use holdfast::store::{PayloadId, Store, SurveyOptions, Transfer};
+use holdfast::store::{PayloadId, Severity, Store, SurveyNews, SurveyOptions, Transfer};
 
 use crate::goods::GOODS;
 use crate::model::{Answer, Fact, Model, Session};
 
-/// All invariants of the store, and the bytes of all payloads.
+/// All invariants of the store, and the bytes of all payloads. What a crash has left is removed: whoever looks afterwards must
+/// not miss anything.
 pub(crate) fn survey(store: &Store) -> Result<(), String> {
     let survey = store.survey(SurveyOptions { is_thorough: true });
     let violations = survey.map_err(|error| format!("the survey failed: {error}"))?.violations;
-    match violations.is_empty() {
+    if !violations.is_empty() {
+        return Err(format!("the store is unsound: {violations:?}"));
+    }
+    let mut faults = Vec::new();
+    let repaired = store.look_over(SurveyOptions::default(), true, &mut |news| {
+        if let SurveyNews::Found(fault) = news
+            && fault.severity != Severity::Leftover
+        {
+            faults.push(fault);
+        }
+        true
+    });
+    repaired.map_err(|error| format!("the repair failed: {error}"))?;
+    match faults.is_empty() {
         true => Ok(()),
-        false => Err(format!("the store is unsound: {violations:?}")),
+        false => Err(format!("the store was unsound after all: {faults:?}")),
     }
 }
 

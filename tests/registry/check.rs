@@ -1,9 +1,10 @@
 //! `holdfast check`: what does not hold together is found, in a running registry and in a stopped store, and `--repair` puts
 //! right what can be put right without a loss.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::scrub::{IN_THE_LOG, QUIET, expect_damaged, expect_served, flip_byte, open, payload_file};
@@ -12,8 +13,10 @@ use crate::support::{Holdfast, Upload, bytes_of, sha256};
 pub(crate) const REPOSITORY: &str = "team/app";
 const MARKED: &str = "storage: {uploads: {markinterval: 1MiB}}\n";
 /// Segments of the log are short, so that most are forgotten soon and the archive has them.
-pub(crate) const SHORT: &str =
-    "storage: {log: {segmentsize: 64KiB, archivesize: 1KiB, settleinterval: 10ms}, scrub: {rate: 0}}\n";
+pub(crate) const SHORT: &str = "storage:
+  log: {segmentsize: 64KiB, archivesize: 1KiB, settleinterval: 10ms}
+  scrub: {rate: 0}
+";
 
 /// What a check has said, and whether it calls the store sound.
 pub(crate) struct Said {
@@ -261,7 +264,7 @@ fn an_upload_that_was_cut_in_a_stopped_store_is_ended_by_a_repair_alone() {
 
 #[test]
 fn nothing_that_moves_while_it_is_looked_at_is_called_wrong() {
-    let registry = Holdfast::configured(SHORT);
+    let registry = Holdfast::configured(&format!("{SHORT}  uploads: {{markinterval: 64KiB}}\n"));
     let (root, began) = (registry.root(), Instant::now());
     let (pushes, rounds) = std::thread::scope(|scope| {
         let pushing: Vec<_> = (0..2)
@@ -274,7 +277,9 @@ fn nothing_that_moves_while_it_is_looked_at_is_called_wrong() {
             .collect();
         let mut rounds = 0;
         while !pushing.iter().all(|pushing| pushing.is_finished()) {
-            let options = [&[][..], &["--payloads"], &["--repair"], &["--payloads", "--repair"]][rounds % 4];
+            let options =
+                [&[][..], &["--payloads", "--rate", "50MiB"], &["--repair"], &["--payloads", "--repair"]]
+                    [rounds % 4];
             let said = expect_sound(&root, options);
             assert!(!said.contains("left over") && !said.contains("repaired"), "{said}");
             rounds += 1;
@@ -285,17 +290,45 @@ fn nothing_that_moves_while_it_is_looked_at_is_called_wrong() {
     assert!(!registry.log().contains("a check has repaired"), "{}", registry.log());
 }
 
+#[test]
+fn a_check_that_waits_for_its_pace_does_not_hold_up_the_end_of_the_server_nor_anybody_else() {
+    let mut registry = Holdfast::configured(QUIET);
+    let bytes = bytes_of(4 << 20, 7);
+    let digest = registry.push_blob(REPOSITORY, &bytes);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(["check", "--payloads", "--rate", "1KiB", "--root"]).arg(registry.root());
+    let mut check = command.stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..20 {
+        expect_served(&registry, &digest, &bytes);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(check.try_wait().unwrap().is_none(), "a check of 4 MiB at 1 KiB a second has ended");
+    let began = Instant::now();
+    registry.stop();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let end = check.wait_with_output().unwrap();
+    let complaint = String::from_utf8(end.stderr).unwrap();
+    assert!(end.status.code() == Some(1) && complaint.starts_with("holdfast: "), "{complaint}");
+}
+
 /// Pushes, tags, deletes and breaks off, so that payloads settle and go, segments are deleted and uploads end.
 fn keep_busy(registry: &Holdfast, pusher: u64, began: Instant) -> u64 {
-    let mut seed = pusher * 1_000_000;
-    while began.elapsed() < Duration::from_secs(8) {
+    let (mut seed, mut young) = (pusher * 1_000_000, VecDeque::new());
+    while began.elapsed() < Duration::from_secs(10) {
         seed += 1;
         let repository = format!("busy/{}", seed % 3);
-        let length = if seed.is_multiple_of(4) { 300_000 } else { 20_000 };
-        let digest = registry.push_blob(&repository, bytes_of(length, seed));
+        let length = if seed.is_multiple_of(4) { 20_000 } else { 300_000 };
+        let (bytes, mut upload) = (bytes_of(length, seed), registry.start_upload(&repository));
+        let digest = sha256(&bytes);
+        upload.patch(bytes).expect(202);
+        upload.put(&digest, "").expect(201);
+        young.push_back(format!("/v2/{repository}/blobs/{digest}"));
         let pushed = registry.push_image(&repository, &format!("v{}", seed % 5), seed);
-        if seed.is_multiple_of(2) {
-            registry.delete(&format!("/v2/{repository}/blobs/{digest}")).expect(202);
+        // What goes has lain there for long enough to be seen.
+        if young.len() > 20
+            && let Some(old) = young.pop_front()
+        {
+            registry.delete(&old).expect(202);
             registry.delete(&format!("/v2/{repository}/manifests/{}", pushed.digest)).expect(202);
         }
         let mut upload = registry.start_upload(&repository);

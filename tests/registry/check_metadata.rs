@@ -13,6 +13,7 @@ use crate::support::{Holdfast, bytes_of, descriptor, image, sha256};
 
 type ByDigest = TableDefinition<'static, (&'static [u8], &'static str), ()>;
 const BLOB_HOLDERS: ByDigest = TableDefinition::new("blob_holders");
+const BLOB_LINKS: TableDefinition<'static, (&str, &[u8]), &[u8]> = TableDefinition::new("blob_links");
 const MANIFEST_HOLDERS: ByDigest = TableDefinition::new("manifest_holders");
 const CATALOG: TableDefinition<'static, &str, ()> = TableDefinition::new("catalog");
 const TAGS_BY_MANIFEST: TableDefinition<'static, (&str, &[u8], &str), ()> =
@@ -57,6 +58,9 @@ fn rows_that_follow_from_others_are_made_anew_and_the_second_copy_agrees() {
     let tags = ["old", "new"];
     let [old, new] = [0, 1].map(|at| registry.push_manifest(REPOSITORY, tags[at], &manifests[at]));
     let file = payload_file(&registry.root(), &layer);
+    // So that what is told anew without need would be younger than before.
+    std::thread::sleep(Duration::from_millis(1_200));
+    registry.push_blob("team/other", "later");
     registry.stop();
     let root = registry.root();
     let file_id = file.file_name().unwrap().to_str().unwrap()[65..].replace('-', "");
@@ -66,7 +70,7 @@ fn rows_that_follow_from_others_are_made_anew_and_the_second_copy_agrees() {
         let mut holders = transaction.open_table(BLOB_HOLDERS).unwrap();
         holders.remove((&*key(&layer), REPOSITORY)).unwrap().unwrap();
         holders.insert((&*key(&layer), "team/stranger"), ()).unwrap();
-        holders.insert((&*key(&sha256(config)), "team/stranger"), ()).unwrap();
+        holders.remove((&*key(&sha256(config)), REPOSITORY)).unwrap().unwrap();
         let mut holders = transaction.open_table(MANIFEST_HOLDERS).unwrap();
         holders.remove((&*key(&old), REPOSITORY)).unwrap().unwrap();
         transaction.open_table(CATALOG).unwrap().remove(REPOSITORY).unwrap().unwrap();
@@ -82,7 +86,8 @@ fn rows_that_follow_from_others_are_made_anew_and_the_second_copy_agrees() {
     let expected = [
         format!("wrong: blob_holders lacks {layer} of {REPOSITORY}\n"),
         format!("wrong: blob_holders has {layer} of team/stranger too many\n"),
-        format!("wrong: blob_holders has {} of team/stranger too many\n", sha256(config)),
+        format!("wrong: blob_holders lacks {} of {REPOSITORY}\n", sha256(config)),
+        format!("wrong: no repository holds the blob {}\n", sha256(config)),
         format!("wrong: manifest_holders lacks {old} of {REPOSITORY}\n"),
         format!("wrong: the catalog lacks {REPOSITORY}\n"),
         format!("wrong: tags_by_manifest lacks {REPOSITORY}:new\n"),
@@ -96,8 +101,9 @@ fn rows_that_follow_from_others_are_made_anew_and_the_second_copy_agrees() {
         expect_lines(&said, &expected.each_ref().map(String::as_str));
     }
     let said = expect_sound(&root, &["--payloads", "--repair"]);
-    // What a manifest is made of was told with it, when it was told for another row.
-    for line in expected.iter().filter(|line| !line.contains("needed_by")) {
+    // What one repair put right with another thing is not told of.
+    let is_told = |line: &&String| !line.contains("needed_by") && !line.contains("no repository holds");
+    for line in expected.iter().filter(is_told) {
         expect_lines(&said, &[&format!("{line}  repaired: made anew from the rows that it follows from\n")]);
     }
     let said = expect_sound(&root, &["--payloads"]);
@@ -109,6 +115,33 @@ fn rows_that_follow_from_others_are_made_anew_and_the_second_copy_agrees() {
     registry.get(&format!("/v2/{REPOSITORY}/manifests/new")).expect(200);
     registry.get(&format!("/v2/{REPOSITORY}/blobs/{layer}")).expect(200);
     registry.get(&format!("/v2/team/stranger/blobs/{layer}")).expect(404);
+}
+
+#[test]
+fn a_blob_that_a_manifest_needs_or_that_nobody_else_has_is_given_back_to_its_repository() {
+    let mut registry = Holdfast::configured(SHORT);
+    let needed = registry.push_image(REPOSITORY, "v1", 1).config;
+    let lone = registry.push_blob(REPOSITORY, "lone");
+    registry.push_blob("team/other", r#"{"architecture":"amd64","os":"linux","seed":1}"#);
+    registry.stop();
+    let root = registry.root();
+    spoil(&root, |transaction| {
+        let mut links = transaction.open_table(BLOB_LINKS).unwrap();
+        for digest in [&needed, &lone] {
+            links.remove((REPOSITORY, &*key(digest))).unwrap().unwrap();
+        }
+    });
+    let said = expect_unsound(&root, &[]);
+    expect_lines(&said, &[&format!("needs {needed}, which is not there\n")]);
+    for digest in [&needed, &lone] {
+        expect_lines(&said, &[&format!("wrong: blob_holders has {digest} of {REPOSITORY} too many\n")]);
+    }
+    expect_sound(&root, &["--payloads", "--repair"]);
+    expect_sound(&root, &["--payloads"]);
+    registry.start_again();
+    for digest in [&needed, &lone] {
+        registry.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).expect(200);
+    }
 }
 
 #[test]

@@ -7,26 +7,28 @@ use crate::store::writer::{Accepted, Decision, Operation, Slot};
 
 use super::{Pass, Repair, Severity, SurveyError};
 
-/// Why rows stay as they are.
-const REBUILD: &str = "no other row tells it; stop the server, and holdfast rebuild makes the database anew";
-
 impl Pass<'_> {
-    /// Walks through all rows, and looks at each payload as it comes. What was repaired is looked at once more.
+    /// Walks through all rows, and looks at each payload as it comes. Where something was to be repaired, all rows are looked
+    /// at once more: one repair may put right what seemed to be beyond it.
     pub(super) fn check_rows(&mut self) -> Result<(), SurveyError> {
-        let (mut cursor, mut last) = (Cursor::default(), None);
+        let (mut cursor, mut last, mut are_sound) = (Cursor::default(), None, true);
         while let Some(page) = self.next_page(&mut cursor)? {
             self.count(&page);
+            are_sound &= page.violations.is_empty();
             for violation in page.violations {
-                self.note_row(&violation, &mut last)?;
+                match self.is_repairing {
+                    true => self.mend(&violation, &mut last)?,
+                    false => self.find(Severity::Wrong, violation.to_string(), Repair::NotWanted)?,
+                }
             }
             for (digest, row) in page.blobs {
                 self.check_payload(digest, row)?;
             }
             self.tell_progress()?;
         }
-        match last {
-            Some(_) => self.check_repaired_rows(),
-            None => Ok(()),
+        match are_sound || !self.is_repairing {
+            true => Ok(()),
+            false => self.check_mended_rows(),
         }
     }
 
@@ -43,38 +45,30 @@ impl Pass<'_> {
         self.tally.payload_bytes += page.blobs.iter().map(|(_, row)| row.size).sum::<u64>();
     }
 
-    /// Tells of a row that is wrong, and has told anew what follows from others. `last` is what was told anew last: one remedy
-    /// may be that of many rows.
-    fn note_row(&mut self, violation: &Violation, last: &mut Option<Remedy>) -> Result<(), SurveyError> {
-        let text = violation.to_string();
-        let Some(remedy) = violation.remedy().filter(|_| self.is_repairing) else {
-            self.has_wrong_rows = true;
-            return self.find_beyond_repair(Severity::Wrong, text, REBUILD);
-        };
+    /// Has told anew what follows from other rows. `last` is what was told last: one remedy may be that of many rows.
+    fn mend(&mut self, violation: &Violation, last: &mut Option<Remedy>) -> Result<(), SurveyError> {
+        const DONE: &str = "made anew from the rows that it follows from";
+        let Some(remedy) = violation.remedy() else { return Ok(()) };
         let is_told = last.as_ref() == Some(remedy) || self.submit(Mend { remedy: remedy.clone() })?;
-        match is_told {
-            true => {
-                *last = Some(remedy.clone());
-                self.find(
-                    Severity::Wrong,
-                    text,
-                    Repair::Done("made anew from the rows that it follows from".into()),
-                )
-            }
-            false => {
-                self.has_wrong_rows = true;
-                self.find_beyond_repair(Severity::Wrong, text, REBUILD)
-            }
+        if is_told {
+            *last = Some(remedy.clone());
+            self.find(Severity::Wrong, violation.to_string(), Repair::Done(DONE.to_owned()))?;
         }
+        Ok(())
     }
 
-    fn check_repaired_rows(&mut self) -> Result<(), SurveyError> {
+    /// Tells of what is still wrong.
+    fn check_mended_rows(&mut self) -> Result<(), SurveyError> {
+        const REBUILD: &str =
+            "no other row tells it; stop the server, and holdfast rebuild makes the database anew";
         let mut cursor = Cursor::default();
         while let Some(page) = self.next_page(&mut cursor)? {
-            for violation in page.violations.iter().filter(|violation| violation.remedy().is_some()) {
+            for violation in page.violations {
                 self.has_wrong_rows = true;
-                self.find_beyond_repair(Severity::Wrong, violation.to_string(), REBUILD)?;
+                let repair = Repair::Impossible(REBUILD.to_owned());
+                self.find(Severity::Wrong, violation.to_string(), repair)?;
             }
+            self.tell_progress()?;
         }
         Ok(())
     }
