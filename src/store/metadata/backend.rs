@@ -154,11 +154,8 @@ mod tests {
             write(&database, 1, 1);
         }
         write(&database, 1_000, 1_000);
-        let table = database
-            .begin_read()
-            .and_then(|read| Ok(read.open_table(TABLE)))
-            .expect("read")
-            .expect("a table");
+        let transaction = database.begin_read().expect("a transaction");
+        let table = transaction.open_table(TABLE).expect("a table");
         assert_eq!(table.get(999).expect("read").expect("a row").value(), [7; 3_000]);
     }
 }
