@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
@@ -12,10 +12,13 @@ use crate::store::disk::DiskFile;
 /// The file that redb keeps its pages in. Takes no locks of its own: the folder's lock keeps other processes out.
 #[derive(Debug)]
 pub(super) struct Backend {
-    pub(super) file: Arc<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
+    /// How long redb has made the file, in bytes. It must not see that the file keeps more: whatever is longer than what it wants to
+    /// grow to it takes for something to be cut, in the middle of a transaction.
+    length: AtomicU64,
     /// What a full disk gives back when the database has to grow; `None` for one that can do without.
-    pub(super) ballast: Option<Arc<Ballast>>,
-    pub(super) health: Arc<Health>,
+    ballast: Option<Arc<Ballast>>,
+    health: Arc<Health>,
 }
 
 /// What has gone wrong with the file so far. redb refuses everything after an error, until it is opened again.
@@ -41,6 +44,15 @@ impl Backend {
     /// What the file keeps when redb makes it shorter, in bytes: what a few deletions write, on a disk that has become
     /// full meanwhile. redb finds it at the next start, and puts it to use.
     const KEPT: u64 = 4 << 20;
+
+    pub(super) fn new(
+        file: Arc<dyn DiskFile>,
+        ballast: Option<Arc<Ballast>>,
+        health: Arc<Health>,
+    ) -> io::Result<Self> {
+        let length = AtomicU64::new(file.length()?);
+        Ok(Self { file, length, ballast, health })
+    }
 
     /// Makes the file shorter or longer. Where there is plenty of room the file has it from then on, so that nothing that is
     /// written into it later meets a full disk.
@@ -79,7 +91,7 @@ impl Backend {
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.note(self.file.length())
+        Ok(self.length.load(Ordering::SeqCst))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -87,7 +99,9 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.note(self.resize(len))
+        self.note(self.resize(len))?;
+        self.length.store(len, Ordering::SeqCst);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -100,5 +114,48 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.note(self.relieve(|| self.file.write_at(data, offset)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use redb::{Database, ReadableDatabase, TableDefinition};
+
+    use super::*;
+    use crate::store::disk::simulated::Simulated;
+
+    const TABLE: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("rows");
+
+    /// Adds rows, removes those behind the first ones again, and commits: what these had is free at once.
+    fn write(database: &Database, added: u64, left: u64) {
+        let transaction = database.begin_write().expect("a transaction");
+        let mut table = transaction.open_table(TABLE).expect("a table");
+        for row in 0..added {
+            drop(table.insert(row, &[7; 3_000][..]).expect("inserted"));
+        }
+        for row in left..added {
+            drop(table.remove(row).expect("removed"));
+        }
+        drop(table);
+        transaction.commit().expect("committed");
+    }
+
+    /// redb takes a file that is longer than it should be for one that is to become shorter, in the middle of a transaction.
+    #[test]
+    fn a_database_that_has_shrunk_grows_again() {
+        let file = Simulated::new(0).disk().create(Path::new("/database")).expect("a file");
+        let backend = Backend::new(file, None, Arc::default()).expect("a length");
+        let database = Database::builder().set_cache_size(1 << 20).create_with_backend(backend);
+        let database = database.expect("a database");
+        write(&database, 1_000, 1);
+        for _ in 0..10 {
+            write(&database, 1, 1);
+        }
+        write(&database, 1_000, 1_000);
+        let transaction = database.begin_read().expect("a transaction");
+        let table = transaction.open_table(TABLE).expect("a table");
+        assert_eq!(table.get(999).expect("read").expect("a row").value(), [7; 3_000]);
     }
 }

@@ -143,7 +143,7 @@ impl Metadata {
         let length = file.length()?;
         let is_new = length == 0;
         let health = Arc::new(Health::default());
-        let backend = Backend { file, ballast, health: Arc::clone(&health) };
+        let backend = Backend::new(file, ballast, Arc::clone(&health))?;
         backend.take_room(0, length);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let snapshot = match open_snapshot(&database) {
