@@ -41,6 +41,8 @@ struct Arguments {
 
 /// How long a client may rely on what it was told, in seconds.
 const LEASE: u64 = 10;
+/// The bound of the log, in bytes.
+const LOG_SIZE: u64 = 256 << 20;
 /// How often it is looked how the registry is.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -78,6 +80,7 @@ fn command() -> String {
         ("GC_GRACE", "0s".to_owned()),
         ("GC_LEASE", format!("{LEASE}s")),
         ("GC_DELETEUNTAGGED", "true".to_owned()),
+        ("LOG_SIZE", LOG_SIZE.to_string()),
         // What a kill has left of an upload holds what is in its repository.
         ("MAINTENANCE_UPLOADPURGING_AGE", format!("{LEASE}s")),
         ("MAINTENANCE_UPLOADPURGING_INTERVAL", "2s".to_owned()),

@@ -12,7 +12,11 @@ impl Pass<'_> {
     /// Looks at a payload where it lies. One that has gone meanwhile is none, one that has moved is looked at where it is now.
     pub(super) fn check_payload(&mut self, digest: Digest, mut row: BlobRow) -> Result<(), SurveyError> {
         loop {
-            let looked = self.look_at(&digest, row)?;
+            let mut looked = self.look_at(&digest, row)?;
+            if matches!(looked, Err(PayloadError::Io(_))) {
+                // What a device cannot give once it may give when it is asked again.
+                looked = self.look_at(&digest, row)?;
+            }
             if looked.is_ok() && !row.is_damaged {
                 return Ok(());
             }
