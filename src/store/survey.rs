@@ -133,7 +133,7 @@ impl Files<'_> {
     fn check_file(&self, path: &Path, digest: &Digest, row: BlobRow) -> Result<(), String> {
         let payload = Payload::open_unmapped(self.disk, path, row.size);
         let checked = payload.and_then(|payload| match self.options.is_thorough {
-            true => Verification::new(payload, digest).finish(),
+            true => Verification::new(payload, digest, Verification::PIECE).finish(),
             false => Ok(()),
         });
         checked.map_err(|error| error.to_string())

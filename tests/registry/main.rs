@@ -43,3 +43,4 @@ mod tag_parameters;
 mod tags;
 mod taken_back;
 mod uploads;
+mod verified_pulls;

@@ -30,7 +30,7 @@ fn scrub(root: &Path, is_sound: bool) -> String {
 }
 
 #[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(20), "not in time: {what}");
@@ -40,7 +40,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 /// The file of a payload, once it lies in one.
 #[track_caller]
-fn payload_file(root: &Path, digest: &str) -> PathBuf {
+pub(crate) fn payload_file(root: &Path, digest: &str) -> PathBuf {
     let hex = digest.strip_prefix("sha256:").unwrap();
     let find = || {
         let folder = std::fs::read_dir(root.join("blobs/sha256").join(&hex[..2])).unwrap();
@@ -55,14 +55,14 @@ fn open(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
-fn flip_byte(path: &Path, offset: u64) {
+pub(crate) fn flip_byte(path: &Path, offset: u64) {
     let (file, mut byte) = (open(path), [0]);
     file.read_exact_at(&mut byte, offset).unwrap();
     file.write_all_at(&[!byte[0]], offset).unwrap();
 }
 
 /// Pushes an image with a layer of this content, and another that shares nothing with it.
-fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
+pub(crate) fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
     let config = r#"{"architecture":"amd64","os":"linux"}"#;
     registry.push_blob("team/app", config);
     registry.push_blob("team/app", layer);
@@ -78,12 +78,12 @@ fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
     (pushed, registry.push_image("team/app", "other", 1))
 }
 
-fn path(digest: &str) -> String {
+pub(crate) fn path(digest: &str) -> String {
     format!("/v2/team/app/blobs/{digest}")
 }
 
 #[track_caller]
-fn expect_damaged(registry: &Registry, digest: &str) {
+pub(crate) fn expect_damaged(registry: &Registry, digest: &str) {
     let body = registry.get(&path(digest)).expect(500).json();
     let message = body["errors"][0]["message"].as_str().unwrap();
     assert!(message.starts_with(DAMAGED) && message.contains("push it again"), "{message}");
@@ -92,7 +92,7 @@ fn expect_damaged(registry: &Registry, digest: &str) {
 }
 
 #[track_caller]
-fn expect_served(registry: &Registry, digest: &str, bytes: &[u8]) {
+pub(crate) fn expect_served(registry: &Registry, digest: &str, bytes: &[u8]) {
     registry.head(&path(digest)).expect(200);
     registry.get(&path(digest)).expect(200).expect_body(bytes);
 }
