@@ -37,6 +37,7 @@ mod ranges;
 mod rebuild;
 mod referrers;
 mod restarts;
+mod rolling_restarts;
 mod scrub;
 mod sessions_model;
 mod tag_parameters;
