@@ -17,6 +17,7 @@ use super::payload_body::{PayloadBody, Piece};
 use super::ranges::{Selection, select};
 use super::respond::{self, With};
 use crate::oci::{Digest, RepositoryName};
+use crate::registry::VerifiedPull;
 use crate::store::{Payload, PayloadId, Transfer};
 
 const OCTETS: &str = "application/octet-stream";
@@ -47,8 +48,13 @@ pub(super) async fn get(
         return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
     }
     let payload = call.api.registry.open_blob(repository, digest).await?;
+    let selection = selection(headers, digest, payload.size());
+    if call.api.settings.verify_pulls && !payload.is_verified() && selection.is_whole(payload.size()) {
+        let pull = call.api.registry.verify_pull(repository, digest).await?;
+        return Ok(describe(verified(pull, &selection), digest));
+    }
     let transfer = transfer(call.parts.version);
-    let response = match selection(headers, digest, payload.size()) {
+    let response = match selection {
         Selection::Whole => whole(payload, transfer),
         Selection::Single(range) => single(payload, transfer, range),
         Selection::Multiple(ranges) => multiple(payload, transfer, ranges),
@@ -106,6 +112,19 @@ fn respond_with(
 fn whole(payload: Arc<Payload>, transfer: Transfer) -> Response {
     let range = 0..payload.size();
     respond_with(StatusCode::OK, payload, transfer, pieces_of(range)).with(header::CONTENT_TYPE, OCTETS)
+}
+
+/// The whole, compared with its digest on its way out, although somebody may have asked for it as a range.
+fn verified(pull: VerifiedPull, selection: &Selection) -> Response {
+    let size = pull.size();
+    let body = |status| respond::body(status, Body::from_stream(pull.into_pieces()), size);
+    let response = match selection {
+        Selection::Single(range) => {
+            body(StatusCode::PARTIAL_CONTENT).with(header::CONTENT_RANGE, content_range(range, size))
+        }
+        _ => body(StatusCode::OK),
+    };
+    response.with(header::CONTENT_TYPE, OCTETS)
 }
 
 fn single(payload: Arc<Payload>, transfer: Transfer, range: Range<u64>) -> Response {

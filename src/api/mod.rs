@@ -58,6 +58,8 @@ pub struct Settings {
     pub manifest_max_size: usize,
     /// The most `tag` parameters of one push.
     pub manifest_max_tags: usize,
+    /// Whether blobs that are pulled whole are verified on their way out.
+    pub verify_pulls: bool,
     /// How long the body of a manifest may stay without a byte.
     pub idle: Duration,
     /// How long a request waits where something is short, before it is told to come again.
@@ -75,6 +77,7 @@ impl Default for Settings {
             tags_max_entries: 100_000,
             manifest_max_size: 4 << 20,
             manifest_max_tags: 64,
+            verify_pulls: false,
             idle: Duration::from_secs(15 * 60),
             wait: Duration::from_secs(10),
         }

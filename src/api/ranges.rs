@@ -18,6 +18,17 @@ pub(super) enum Selection {
     Unsatisfiable,
 }
 
+impl Selection {
+    /// Whether it is all of a content of `size` bytes, and once.
+    pub(super) fn is_whole(&self, size: u64) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Single(range) => *range == (0..size),
+            Self::Multiple(_) | Self::Unsatisfiable => false,
+        }
+    }
+}
+
 /// Reads the value of `Range` for content of `size` bytes.
 pub(super) fn select(header: Option<&str>, size: u64) -> Selection {
     let Some(list) = header.and_then(strip_unit) else {

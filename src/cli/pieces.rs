@@ -144,6 +144,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
         tags_max_entries: config.tags.maxentries,
         manifest_max_size: usize::try_from(manifests.maxsize).unwrap_or(usize::MAX),
         manifest_max_tags: manifests.maxtags,
+        verify_pulls: config.storage.pulls.verify,
         idle: http.idletimeout,
         wait: http.waittimeout,
     })

@@ -179,6 +179,7 @@ impl InForce {
             pulls: Pulls {
                 openfiles: self.count("storage.pulls.openfiles"),
                 sendfile: self.switch("storage.pulls.sendfile"),
+                verify: self.switch("storage.pulls.verify"),
             },
             writer: Writer {
                 groupsize: self.count("storage.writer.groupsize"),

@@ -209,6 +209,8 @@ pub struct Pulls {
     pub openfiles: usize,
     /// Whether files are sent without a copy.
     pub sendfile: bool,
+    /// Whether what is pulled whole is verified on its way out.
+    pub verify: bool,
 }
 
 /// `storage.writer`.

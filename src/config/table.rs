@@ -352,6 +352,16 @@ pub(super) const SETTINGS: &[Setting] = &[
                   over TCP. Without it their pages are copied into the socket.",
     },
     Setting {
+        key: "storage.pulls.verify",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whether blobs that are pulled whole are compared with their digests on their way out: a damaged one is cut off \
+                  before its last byte, and not served from then on until somebody pushes it again. HEAD and ranges of a part \
+                  are answered without. Such pulls are not sent by `storage.pulls.sendfile`, and cost up to nine times the \
+                  processor.",
+    },
+    Setting {
         key: "storage.writer.groupsize",
         kind: count(1, 100_000),
         default: "256",

@@ -45,16 +45,15 @@ impl Registry {
         }
         let (registry, name, digest) = (Arc::clone(self), repository.clone(), *digest);
         let opened = blocking(move || registry.store.open_blob(&name, &digest)).await;
-        match opened {
-            Ok(payload) => payload.ok_or_else(|| unknown(repository, &digest)),
-            Err(source) if source.is_damage() => {
-                self.suspect(digest, &source);
-                Err(Error::Damaged { digest, source })
-            }
-            Err(PayloadError::Io(error)) => Err(error.into()),
-            Err(PayloadError::Metadata(error)) => Err(error.into()),
-            Err(source) => Err(Error::Damaged { digest, source }),
+        opened.map_err(|error| self.unopened(digest, error))?.ok_or_else(|| unknown(repository, &digest))
+    }
+
+    /// Why a pull could not be begun.
+    pub(super) fn unopened(self: &Arc<Self>, digest: Digest, error: PayloadError) -> Error {
+        if error.is_damage() {
+            self.suspect(digest, &error);
         }
+        unreadable(digest, error)
     }
 
     /// Lets a repository hold a blob that another one holds. `false` if that one does not, or does not exist.
@@ -76,7 +75,17 @@ impl Registry {
     }
 }
 
-fn unknown(repository: &RepositoryName, digest: &Digest) -> Error {
+/// Why a payload cannot be had.
+pub(super) fn unreadable(digest: Digest, error: PayloadError) -> Error {
+    match error {
+        source if source.is_damage() => Error::Damaged { digest, source },
+        PayloadError::Io(error) => error.into(),
+        PayloadError::Metadata(error) => error.into(),
+        source => Error::Damaged { digest, source },
+    }
+}
+
+pub(super) fn unknown(repository: &RepositoryName, digest: &Digest) -> Error {
     Error::BlobUnknown { repository: repository.clone(), digest: *digest }
 }
 

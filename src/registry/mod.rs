@@ -13,6 +13,7 @@ mod manifests;
 mod scrub;
 mod settings;
 mod uploads;
+mod verified_pull;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Extent, Started};
+pub use verified_pull::VerifiedPull;
 
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};

@@ -419,11 +419,35 @@ impl Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<Arc<Payload>>, PayloadError> {
+        self.find_blob(repository, digest, |row| self.open_at(digest, row))
+    }
+
+    /// Begins to verify a payload that a repository holds, `piece` bytes at a time, or `None` if it holds no such blob; where it
+    /// lies as well. Blocks.
+    pub fn verify_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        piece: u64,
+    ) -> Result<Option<(BlobRow, Verification)>, PayloadError> {
+        self.find_blob(repository, digest, |row| match row.is_damaged {
+            true => Err(PayloadError::Damaged),
+            false => Ok((row, Verification::new(self.open_unmapped(digest, row)?, digest, piece))),
+        })
+    }
+
+    /// Opens a payload that a repository holds, wherever it lies.
+    fn find_blob<T>(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        open: impl Fn(BlobRow) -> Result<T, PayloadError>,
+    ) -> Result<Option<T>, PayloadError> {
         loop {
             let Some(row) = self.read().blob_in(repository, digest)? else {
                 return Ok(None);
             };
-            match self.open_at(digest, row) {
+            match open(row) {
                 // It has moved since it was looked up.
                 Err(PayloadError::Missing) if self.read().blob(digest)? != Some(row) => {}
                 other => return other.map(Some),
@@ -435,16 +459,18 @@ impl Store {
         match row.place {
             _ if row.is_damaged => Err(PayloadError::Damaged),
             Place::File { id } => self.payloads.open(digest, id, row.size),
-            Place::Log { segment, offset } => {
-                let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
-                Payload::in_log(&*segment, offset, row.size, digest).map(Arc::new)
-            }
+            Place::Log { .. } => self.open_unmapped(digest, row).map(Arc::new),
         }
     }
 
     /// Begins to verify a payload that lies where `row` says, whatever the row says of damage. Blocks.
     pub fn verify(&self, digest: &Digest, row: BlobRow) -> Result<Verification, PayloadError> {
-        let payload = match row.place {
+        Ok(Verification::new(self.open_unmapped(digest, row)?, digest, Verification::PIECE))
+    }
+
+    /// Opens a payload to be read, and neither mapped nor kept open.
+    fn open_unmapped(&self, digest: &Digest, row: BlobRow) -> Result<Payload, PayloadError> {
+        match row.place {
             // Those that are kept open for pulls are not to make room for it.
             Place::File { id } => {
                 Payload::open_unmapped(&*self.disk, &self.layout.payload(digest, id), row.size)
@@ -453,8 +479,7 @@ impl Store {
                 let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
                 Payload::in_log(&*segment, offset, row.size, digest)
             }
-        };
-        Ok(Verification::new(payload?, digest))
+        }
     }
 
     /// Proves that the metadata and the files agree, uploads under way included. For a store that nobody pushes to. Blocks.

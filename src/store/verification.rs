@@ -1,4 +1,6 @@
-//! Reading a payload at rest once more, to see whether it still is what its digest says.
+//! Reading a payload once more, to see whether it still is what its digest says.
+
+use bytes::Bytes;
 
 use crate::oci::Digest;
 
@@ -10,29 +12,44 @@ pub struct Verification {
     payload: Payload,
     digest: Digest,
     hasher: Hasher,
+    /// How much is read at once, in bytes.
+    piece: u64,
     /// How far it is read, in bytes.
     offset: u64,
 }
 
 impl Verification {
-    /// How much is read at once, in bytes.
-    const PIECE: u64 = 1 << 20;
+    /// How much is read at once where nobody waits for it, in bytes.
+    pub(super) const PIECE: u64 = 1 << 20;
 
-    pub(super) fn new(payload: Payload, digest: &Digest) -> Self {
-        Self { payload, digest: *digest, hasher: Hasher::new(digest.algorithm()), offset: 0 }
+    pub(super) fn new(payload: Payload, digest: &Digest, piece: u64) -> Self {
+        Self { payload, digest: *digest, hasher: Hasher::new(digest.algorithm()), piece, offset: 0 }
+    }
+
+    /// Reads the next piece, whose bytes are those that were hashed. The last one is an error unless all of it is right. Blocks.
+    pub fn next_piece(&mut self) -> Result<Bytes, PayloadError> {
+        let end = self.payload.size().min(self.offset + self.piece);
+        let piece = self.payload.read(self.offset..end, Transfer::Copied)?;
+        self.hasher.update(&piece);
+        self.offset = end;
+        if self.is_read() {
+            let found = self.hasher.finish();
+            if found != self.digest {
+                return Err(PayloadError::Content { found });
+            }
+        }
+        Ok(piece)
     }
 
     /// Reads some more. `true` if that was all of it, and all of it is right. Blocks.
     pub fn read_on(&mut self) -> Result<bool, PayloadError> {
-        let end = self.payload.size().min(self.offset + Self::PIECE);
-        let piece = self.payload.read(self.offset..end, Transfer::Copied)?;
-        self.hasher.update(&piece);
-        self.offset = end;
-        match self.hasher.finish() {
-            _ if end < self.payload.size() => Ok(false),
-            found if found == self.digest => Ok(true),
-            found => Err(PayloadError::Content { found }),
-        }
+        self.next_piece()?;
+        Ok(self.is_read())
+    }
+
+    /// Whether all of it has been read.
+    pub fn is_read(&self) -> bool {
+        self.offset == self.payload.size()
     }
 
     /// How much has been read, in bytes.

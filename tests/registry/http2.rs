@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::support::{Holdfast, OCI_INDEX, bytes_of, index, sha256, to_bytes};
+use crate::verified_pulls::Pulled;
 
 struct Client(SendRequest<Full<Bytes>>);
 
@@ -28,19 +29,48 @@ impl Client {
 
     /// Sends a request and gives the whole answer.
     async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let (head, body) = self.begin(method, path, headers, body).await.unwrap().into_parts();
+        Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// Sends a request and gives the answer, whose body is still to come.
+    async fn begin(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> hyper::Result<Response<Incoming>> {
         let mut request = Request::builder().method(method).uri(format!("http://registry.example.com{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
-        let (head, body) = self.0.send_request(request).await.unwrap().into_parts();
-        Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+        self.0.send_request(request).await
     }
 }
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
+    }
+}
+
+/// Pulls a blob, however that ends.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn pull(address: SocketAddr, path: &str, range: Option<&str>) -> Pulled {
+    let headers: Vec<_> = range.into_iter().map(|range| ("range", range)).collect();
+    let response = Client::connect(address).await.begin("GET", path, &headers, b"").await;
+    let Ok(response) = response else { return Pulled::default() };
+    let status = response.status().as_u16();
+    let announced = response.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    let (mut stream, mut body) = (response.into_body(), Vec::new());
+    loop {
+        match stream.frame().await {
+            None => return Pulled { status, announced, body, is_whole: true },
+            Some(Err(_reset)) => return Pulled { status, announced, body, is_whole: false },
+            Some(Ok(frame)) => body.extend_from_slice(&frame.into_data().unwrap_or_default()),
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{Holdfast, Request, bytes_of, sha256};
+use rustix::process::{Resource, Rlimit};
+
+use crate::support::{Connection, Holdfast, Request, bytes_of, sha256};
 
 const REPOSITORY: &str = "team/memory";
 const PIECE: usize = 1024 * 1024;
@@ -70,26 +72,74 @@ fn memory_does_not_grow_with_the_blobs_that_are_pushed_and_pulled() {
     });
 }
 
-#[test]
-fn pullers_who_read_nothing_cost_little_memory_and_hold_nobody_up() {
-    const PULLERS: u64 = 400;
-    /// What each may cost, in bytes: no slice of what it pulls, and no buffer for one.
-    const EACH: u64 = 64 << 10;
-    let registry = Holdfast::start();
-    let path = format!("/v2/team/app/blobs/{}", registry.push_blob("team/app", bytes_of(32 << 20, 1)));
-    let before = registry.own_memory();
-    let pull = |_| {
-        let mut connection = registry.connect();
-        connection.write_head(&Request::get(&path));
-        connection
-    };
-    let pullers: Vec<_> = (0..PULLERS).map(pull).collect();
-    for seed in 2..30 {
+/// How many connections there can be at once, of so many: each takes a descriptor here, and one there.
+fn connections_of(wanted: usize) -> usize {
+    /// For everything else that either process has open.
+    const OTHERS: u64 = 2_000;
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(Resource::Nofile, raised).unwrap();
+    let room = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most.saturating_sub(OTHERS)).unwrap());
+    if room < wanted {
+        eprintln!("{room} connections instead of {wanted}: the limit on open files allows no more");
+    }
+    wanted.min(room)
+}
+
+/// Others are served as if there were nobody else.
+fn expect_service(registry: &Holdfast) {
+    for seed in 100..130 {
         let small = bytes_of(1_000, seed);
         let path = format!("/v2/team/app/blobs/{}", registry.push_blob("team/app", &small));
         registry.get(&path).expect(200).expect_body(&small);
     }
-    let each = registry.own_memory().saturating_sub(before) / PULLERS;
-    assert!(each < EACH, "each costs {each} bytes");
-    drop(pullers);
+}
+
+/// Opens so many connections, and gives what each costs the server, in bytes of its own memory.
+fn cost_of_each(
+    registry: &Holdfast,
+    count: usize,
+    open: impl Fn() -> Connection,
+    settle: impl Fn(&mut Connection),
+) -> (u64, Vec<Connection>) {
+    let before = registry.own_memory();
+    let mut connections: Vec<_> = (0..count).map(|_| open()).collect();
+    connections.iter_mut().for_each(settle);
+    // Whoever was sent something may be given more to send.
+    std::thread::sleep(Duration::from_millis(500));
+    (registry.own_memory().saturating_sub(before) / count as u64, connections)
+}
+
+#[test]
+fn ten_thousand_idle_connections_cost_little_memory_and_hold_nobody_up() {
+    /// What each may cost, in bytes.
+    const EACH: u64 = 48 << 10;
+    let registry = Holdfast::start();
+    let ask = |connection: &mut Connection| drop(connection.send(&Request::get("/v2/")).expect(200));
+    let (each, idle) = cost_of_each(&registry, connections_of(10_000), || registry.connect(), ask);
+    eprintln!("{} idle connections cost {each} bytes each", idle.len());
+    expect_service(&registry);
+    assert!(each > 0 && each < EACH, "each costs {each} bytes");
+}
+
+#[test]
+fn two_thousand_slow_pullers_cost_little_memory_and_hold_nobody_up() {
+    /// What each may cost, in bytes: no slice of what it pulls, and no buffer for one.
+    const SENT_AS_FILES: u64 = 64 << 10;
+    /// Two pieces of 128 KiB, which had to be looked at.
+    const VERIFIED: u64 = 384 << 10;
+    let verifying = "storage: {pulls: {verify: true}}\n";
+    for (registry, bound) in [(Holdfast::start(), SENT_AS_FILES), (Holdfast::configured(verifying), VERIFIED)]
+    {
+        let path = format!("/v2/team/app/blobs/{}", registry.push_blob("team/app", bytes_of(32 << 20, 1)));
+        let pull = || {
+            let mut connection = registry.connect();
+            connection.write_head(&Request::get(&path));
+            connection
+        };
+        let (each, pullers) = cost_of_each(&registry, connections_of(2_000), pull, Connection::skip_some);
+        eprintln!("{} slow pullers cost {each} bytes each", pullers.len());
+        expect_service(&registry);
+        assert!(each > 0 && each < bound, "each costs {each} bytes");
+    }
 }

@@ -62,7 +62,7 @@ pub(crate) fn flip_byte(path: &Path, offset: u64) {
 }
 
 /// Pushes an image with a layer of this content, and another that shares nothing with it.
-fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
+pub(crate) fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
     let config = r#"{"architecture":"amd64","os":"linux"}"#;
     registry.push_blob("team/app", config);
     registry.push_blob("team/app", layer);
@@ -78,7 +78,7 @@ fn push_images(registry: &Registry, layer: &[u8]) -> (Image, Image) {
     (pushed, registry.push_image("team/app", "other", 1))
 }
 
-fn path(digest: &str) -> String {
+pub(crate) fn path(digest: &str) -> String {
     format!("/v2/team/app/blobs/{digest}")
 }
 

@@ -150,6 +150,13 @@ impl Connection {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Reads what has come in, and keeps nothing of it.
+    #[track_caller]
+    pub fn skip_some(&mut self) {
+        assert!(self.fill(), "the connection ended");
+        self.buffer.clear();
+    }
+
     /// Reads to the end of the stream and keeps nothing of it; how many bytes came.
     pub fn skip_to_end(mut self) -> usize {
         let mut skipped = self.buffer.len();

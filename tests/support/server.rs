@@ -23,12 +23,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How a test's holdfast is started.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
+    address: Option<SocketAddr>,
     configuration: Option<String>,
     environment: Vec<(String, String)>,
     headers: Vec<(String, String)>,
 }
 
 impl Builder {
+    /// Where it listens; without it on a free port of 127.0.0.1.
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
     /// The text of the configuration file; without it there is no file.
     pub fn configuration(mut self, yaml: &str) -> Self {
         self.configuration = Some(yaml.to_owned());
@@ -120,6 +127,19 @@ impl Holdfast {
     /// Asks it to stop (SIGTERM) without waiting.
     pub fn ask_to_stop(&self) {
         self.process.as_ref().unwrap().signal(Signal::TERM);
+    }
+
+    /// Asks it to stop (SIGTERM) and has another one, over the same folder and on the same port, take its place: the other one
+    /// is started at once, and waits until the first has ended, which must go well.
+    #[track_caller]
+    pub fn roll(&mut self) {
+        let old = self.process.take().unwrap();
+        old.signal(Signal::TERM);
+        self.builder.address = Some(self.registry.address);
+        self.start_again();
+        if let Err(complaint) = old.stop() {
+            panic!("{complaint}");
+        }
     }
 
     /// Ends it as a crash would (SIGKILL).
@@ -252,7 +272,8 @@ impl Process {
 /// `holdfast serve` as the builder wants it, with none of the environment's own settings.
 fn serve(builder: &Builder, folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    command.args(["serve", "--addr", "127.0.0.1:0", "--root"]).arg(root_in(folder));
+    let address = builder.address.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
+    command.args(["serve", "--addr", &address, "--root"]).arg(root_in(folder));
     if let Some(yaml) = &builder.configuration {
         let file = folder.join("holdfast.yml");
         // A file that is right already is left alone: on a full disk it could not be written again.
@@ -299,13 +320,9 @@ fn follow_log(stderr: ChildStderr, log: &Mutex<String>, sender: &Sender<SocketAd
     }
 }
 
-/// The first `127.0.0.1:<port>` in a line of the log, port 0 (the one that was asked for) excepted.
+/// The address in the line that states it.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.match_indices("127.0.0.1:").find_map(|(start, prefix)| {
-        let digits: String = line[start + prefix.len()..].chars().take_while(char::is_ascii_digit).collect();
-        let port: u16 = digits.parse().ok().filter(|port| *port != 0)?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    })
+    line.split_once("listening on http://")?.1.split_whitespace().next()?.parse().ok()
 }
 
 /// Waits until the log names an address that takes connections; `None` when the process ends or never does.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::oci::{Digest, RepositoryName};
 use crate::registry::{Error, Registry, blocking};
-use crate::store::{MetadataError, NeedKind, PayloadError, Snapshot};
+use crate::store::{MetadataError, NeedKind, Snapshot};
 
 use super::{BrokenManifest, Damage};
 
@@ -20,9 +20,9 @@ impl Registry {
         self: &Arc<Self>,
         digest: Digest,
         size: u64,
-        error: &PayloadError,
+        problem: String,
     ) -> Result<Damage, Error> {
-        let (registry, problem) = (Arc::clone(self), error.to_string());
+        let registry = Arc::clone(self);
         let assessed = blocking(move || {
             let tables = registry.store.read();
             let mut repositories = tables.repositories_of(&digest, REPOSITORIES + 1)?;
@@ -70,8 +70,10 @@ impl Damage {
         let Self { digest, size, problem, .. } = self;
         let repositories: Vec<_> = self.repositories.iter().map(RepositoryName::as_str).collect();
         let repositories = repositories.join(", ");
+        let images: Vec<_> = self.broken.iter().map(ToString::to_string).collect();
+        let images = images.join(", ");
         tracing::error!(
-            %digest, size, problem, repositories,
+            %digest, size, problem, repositories, images,
             "a payload is damaged, and not served until it is pushed again; holdfast scrub says what it breaks"
         );
     }

@@ -56,6 +56,31 @@ impl Registry {
             }
         });
     }
+
+    /// A pull has found this where the payload lay: it is marked if it is damaged, unless it has moved or was replaced meanwhile.
+    pub(super) fn convict(self: &Arc<Self>, digest: Digest, row: BlobRow, error: &PayloadError) {
+        if !error.is_damage() {
+            return;
+        }
+        let (registry, problem) = (Arc::clone(self), error.to_string());
+        tokio::spawn(async move {
+            if let Err(error) = registry.mark_damaged(digest, row, problem).await {
+                tracing::warn!(%digest, %error, "a payload that is damaged could not be marked");
+            }
+        });
+    }
+
+    async fn mark_damaged(
+        self: &Arc<Self>,
+        digest: Digest,
+        row: BlobRow,
+        problem: String,
+    ) -> Result<(), Error> {
+        if self.judge(Judgement { digest, place: row.place, is_damaged: true }).await? {
+            self.assess(digest, row.size, problem).await?.log();
+        }
+        Ok(())
+    }
 }
 
 struct Pass<'a> {
@@ -172,7 +197,7 @@ impl<'a> Pass<'a> {
             Seen::Sound => {}
             Seen::Damaged(error) => {
                 self.report.damaged += 1;
-                let damage = self.registry.assess(digest, row.size, &error).await?;
+                let damage = self.registry.assess(digest, row.size, error.to_string()).await?;
                 damage.log();
                 self.send(ScrubNews::Damaged(damage)).await;
             }

@@ -1,5 +1,7 @@
 //! What a pass has found.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -43,6 +45,17 @@ pub struct BrokenManifest {
     pub manifest: Digest,
     /// The first of those that point at it.
     pub tags: Vec<Tag>,
+}
+
+/// As whoever pulls it calls it: by its first tag, or by its digest if it has none.
+impl fmt::Display for BrokenManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { repository, manifest, tags } = self;
+        match tags.first() {
+            Some(tag) => write!(f, "{repository}:{tag}"),
+            None => write!(f, "{repository}@{manifest}"),
+        }
+    }
 }
 
 /// What a pass came to.

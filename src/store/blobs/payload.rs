@@ -132,6 +132,11 @@ impl Payload {
         self.size
     }
 
+    /// Whether it was compared with its digest when it was opened.
+    pub fn is_verified(&self) -> bool {
+        matches!(self.source, Source::Memory(_))
+    }
+
     /// Whether nobody has cut or extended the file since it was opened, as far as can be told without waiting.
     pub(super) fn has_its_length(&self) -> bool {
         match &self.source {

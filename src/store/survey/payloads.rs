@@ -101,7 +101,9 @@ impl Pass<'_> {
             },
         };
         match payload {
-            Ok(payload) if self.options.is_thorough => self.read(Verification::new(payload, digest)),
+            Ok(payload) if self.options.is_thorough => {
+                self.read(Verification::new(payload, digest, Verification::PIECE))
+            }
             other => Ok(other.map(drop)),
         }
     }
