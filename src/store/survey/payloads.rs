@@ -9,8 +9,10 @@ use crate::store::verification::Verification;
 use super::{Pass, Repair, Severity, SurveyError};
 
 impl Pass<'_> {
-    /// Looks at a payload where it lies. One that has gone meanwhile is none, one that has moved is looked at where it is now.
+    /// Looks at a payload where it lies. One that has gone meanwhile is none, one that has moved is looked at where it is now, and one
+    /// that is not as it should be is looked at twice: an error that does not come again tells nothing of it.
     pub(super) fn check_payload(&mut self, digest: Digest, mut row: BlobRow) -> Result<(), SurveyError> {
+        let mut is_suspect = false;
         loop {
             let mut looked = self.look_at(&digest, row)?;
             if matches!(looked, Err(PayloadError::Io(_))) {
@@ -21,9 +23,10 @@ impl Pass<'_> {
                 return Ok(());
             }
             let Some(now) = self.source.metadata.read().blob(&digest)? else { return Ok(()) };
-            let has_moved = now.place != row.place;
+            let is_again = is_suspect && now == row;
+            is_suspect = now.place == row.place;
             row = now;
-            if !has_moved && self.judge(digest, row, &looked)? {
+            if is_again && self.judge(digest, row, &looked)? {
                 return Ok(());
             }
         }
