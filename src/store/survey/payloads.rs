@@ -14,11 +14,7 @@ impl Pass<'_> {
     pub(super) fn check_payload(&mut self, digest: Digest, mut row: BlobRow) -> Result<(), SurveyError> {
         let mut is_suspect = false;
         loop {
-            let mut looked = self.look_at(&digest, row)?;
-            if matches!(looked, Err(PayloadError::Io(_))) {
-                // What a device cannot give once it may give when it is asked again.
-                looked = self.look_at(&digest, row)?;
-            }
+            let looked = self.look_at(&digest, row)?;
             if looked.is_ok() && !row.is_damaged {
                 return Ok(());
             }
