@@ -87,6 +87,8 @@ impl Archive {
 
     /// Looks at the files, removes those that do not count, and finds out whether the others lead to the log.
     fn find(&mut self, segments: &Segments, position: &Position) -> io::Result<()> {
+        // After a kill there may be names that the disk does not have: segments are deleted on the strength of these.
+        self.disk.sync_folder(&self.path())?;
         let (folder, others) = Folder::find(&*self.disk, &self.path())?;
         let reach = folder.reach();
         let behind = segments.numbers().into_iter().filter(|number| *number > reach.segment);
@@ -239,18 +241,25 @@ mod tests {
     use crate::store::archive::renewal::Wish;
     use crate::store::ballast::Ballast;
     use crate::store::disk::Disk;
-    use crate::store::disk::simulated::Simulated;
+    use crate::store::disk::simulated::{Call, Failure, Simulated};
     use crate::store::layout::Layout;
     use crate::store::log::{LoggedRecord, NO_RECORD, encode_changes};
     use crate::store::recovery::Recovery;
     use crate::store::spare::Spare;
 
-    /// The pieces of a new, empty store.
-    fn recovery() -> Recovery {
-        let (disk, layout) = (Simulated::new(0).disk(), Layout::new(Path::new("/")));
+    /// A machine with the folders of a store.
+    fn machine(seed: u64) -> Simulated {
+        let (machine, layout) = (Simulated::new(seed), Layout::new(Path::new("/")));
+        let disk = machine.disk();
         for folder in [layout.log(), layout.archive()] {
-            disk.create_folder(&folder).expect("a folder");
+            disk.create_folder(&folder).and_then(|()| disk.sync_folder(Path::new("/"))).expect("a folder");
         }
+        machine
+    }
+
+    /// What a process has that starts on it.
+    fn recovery(machine: &Simulated) -> Recovery {
+        let (disk, layout) = (machine.disk(), Layout::new(Path::new("/")));
         let ballast = Arc::new(Ballast::take(Arc::clone(&disk), layout.ballast(), 0));
         let spare = Spare::find(Arc::clone(&disk), &layout.archive(), 0).map(Arc::new).expect("none");
         // Each record fills a segment.
@@ -284,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_merge_that_is_under_way_when_the_archive_breaks_does_not_count_as_the_snapshot_that_is_due() {
-        let recovery = recovery();
+        let recovery = recovery(&machine(0));
         let mut archive = archive(&recovery);
         let folder =
             Folder { snapshot: None, changes: vec![put_changes(&*recovery.disk, &archive, 1, 1..3)] };
@@ -301,9 +310,31 @@ mod tests {
         assert_eq!(left.reach(), Reach { segment: 2, sequence: 3 });
     }
 
+    /// The process is killed when a file has its name in memory alone; the next one relies on it, and the power fails.
+    #[test]
+    fn a_file_that_is_found_is_relied_on_only_when_its_name_is_durable() {
+        for seed in 0..20 {
+            let machine = machine(seed);
+            machine.fail(Call::SyncFolder, 0, Failure::Device);
+            let (disk, path) = (machine.disk(), Kind::Changes.path(Path::new("/archive"), 1));
+            let file = Writer::begin(&*disk, &path).expect("a file");
+            file.finish(1, 0, 0).expect_err("its name is not durable");
+            machine.kill();
+            let recovery = recovery(&machine);
+            let mut archive = archive(&recovery);
+            let metadata = recovery.open_metadata().expect("a database");
+            let position = recovery.replay(&metadata, &Arc::default()).expect("an empty log").position();
+            archive.find(&Segments::default(), &position).expect("read");
+            assert!(archive.has(1), "seed {seed}");
+            machine.cut(seed);
+            let (left, _) = Folder::find(&*machine.disk(), &archive.path()).expect("read");
+            assert_eq!(left.reach(), Reach { segment: 1, sequence: 0 }, "seed {seed}");
+        }
+    }
+
     #[test]
     fn a_segment_is_not_kept_behind_a_gap() {
-        let recovery = recovery();
+        let recovery = recovery(&machine(0));
         let (metadata, segments) = (recovery.open_metadata().expect("a database"), Arc::default());
         let mut log = recovery.replay(&metadata, &segments).expect("an empty log");
         for _ in 1..=3 {
