@@ -58,9 +58,13 @@ impl Registry {
     }
 
     /// A pull has found this where the payload lay: it is marked if it is damaged, unless it has moved or was replaced meanwhile.
+    /// What a device could not give is looked at once more.
     pub(super) fn convict(self: &Arc<Self>, digest: Digest, row: BlobRow, error: &PayloadError) {
         if !error.is_damage() {
             return;
+        }
+        if matches!(error, PayloadError::Io(_)) {
+            return self.suspect(digest, error);
         }
         let (registry, problem) = (Arc::clone(self), error.to_string());
         tokio::spawn(async move {
