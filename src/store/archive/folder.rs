@@ -140,11 +140,6 @@ impl Entry {
         let Header { segment, after, last, length, .. } = *header;
         Self { path, reach: Reach { segment, sequence: last }, after, length }
     }
-
-    /// Whether its changes make tables out of empty ones, and are no records of their own.
-    pub(super) fn is_snapshot(&self) -> bool {
-        Kind::of(&self.path) == Some(Kind::Snapshot)
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::store::log::{LoggedRecord, decode_changes, read_records, segment_numb
 use crate::store::metadata::{Metadata, MetadataError};
 
 use super::file::Reader;
-use super::folder::Folder;
+use super::folder::{Entry, Folder};
 use super::{ArchiveError, Reach, at};
 
 /// The cache of a database that is made anew, in bytes.
@@ -65,19 +65,18 @@ impl Rebuilt {
         folder: &Folder,
         go_on: impl Fn() -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        for entry in folder.snapshot.iter().chain(&folder.changes) {
+        let mut apply = |entry: &Entry, add: fn(&mut Self, LoggedRecord) -> Result<(), ArchiveError>| {
             let at = at(&entry.path);
             let mut file = Reader::open(disk, &entry.path).map_err(&at)?;
             while let Some(record) = file.next().map_err(&at)? {
                 go_on()?;
-                match entry.is_snapshot() {
-                    true => self.add(record)?,
-                    false => self.follow(record)?,
-                }
+                add(self, record)?;
             }
-            self.flush()?;
-        }
-        Ok(())
+            self.flush()
+        };
+        // What a snapshot is made of are no records of their own, and all have the number of the last one.
+        folder.snapshot.iter().try_for_each(|snapshot| apply(snapshot, Self::add))?;
+        folder.changes.iter().try_for_each(|changes| apply(changes, Self::follow))
     }
 
     /// Applies the records of the log behind those that were applied, which lie behind segment `after`, up to record `last`.
@@ -170,7 +169,7 @@ fn find_records(
 #[cfg(test)]
 mod tests {
     use super::super::file::Writer;
-    use super::super::folder::{Entry, Kind};
+    use super::super::folder::Kind;
     use super::*;
     use crate::store::disk::simulated::Simulated;
     use crate::store::log::{NO_RECORD, encode_changes};
