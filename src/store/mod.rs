@@ -468,18 +468,8 @@ impl Store {
         Ok(Verification::new(self.open_unmapped(digest, row)?, digest, Verification::PIECE))
     }
 
-    /// Opens a payload to be read, and neither mapped nor kept open.
     fn open_unmapped(&self, digest: &Digest, row: BlobRow) -> Result<Payload, PayloadError> {
-        match row.place {
-            // Those that are kept open for pulls are not to make room for it.
-            Place::File { id } => {
-                Payload::open_unmapped(&*self.disk, &self.layout.payload(digest, id), row.size)
-            }
-            Place::Log { segment, offset } => {
-                let segment = self.segments.file(segment).ok_or(PayloadError::Missing)?;
-                Payload::in_log(&*segment, offset, row.size, digest)
-            }
-        }
+        verification::open_unmapped(&*self.disk, &self.layout, &self.segments, digest, row)
     }
 
     /// Proves that the metadata and the files agree, uploads under way included. For a store that nobody pushes to. Blocks.

@@ -5,7 +5,11 @@ use bytes::Bytes;
 use crate::oci::Digest;
 
 use super::blobs::{Payload, PayloadError, Transfer};
+use super::disk::Disk;
 use super::hasher::Hasher;
+use super::layout::Layout;
+use super::log::Segments;
+use super::metadata::{BlobRow, Place};
 
 /// A payload that is being verified. It is read into memory and never mapped, so that an error of the disk is one of this alone.
 pub struct Verification {
@@ -55,5 +59,23 @@ impl Verification {
     /// How much has been read, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+}
+
+/// Opens a payload where its row says that it lies, to be read, and neither mapped nor kept open: those that are kept open for
+/// pulls are not to make room for it. One in the log is small, and compared with its digest at once. Blocks.
+pub(super) fn open_unmapped(
+    disk: &dyn Disk,
+    layout: &Layout,
+    segments: &Segments,
+    digest: &Digest,
+    row: BlobRow,
+) -> Result<Payload, PayloadError> {
+    match row.place {
+        Place::File { id } => Payload::open_unmapped(disk, &layout.payload(digest, id), row.size),
+        Place::Log { segment, offset } => {
+            let segment = segments.file(segment).ok_or(PayloadError::Missing)?;
+            Payload::in_log(&*segment, offset, row.size, digest)
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Metadata against the places of payloads.
 
 use crate::oci::Digest;
-use crate::store::blobs::{Payload, PayloadError};
+use crate::store::blobs::PayloadError;
 use crate::store::judgement::Judgement;
-use crate::store::metadata::{BlobRow, Place};
-use crate::store::verification::Verification;
+use crate::store::metadata::BlobRow;
+use crate::store::verification::{Verification, open_unmapped};
 
 use super::{Pass, Repair, Severity, SurveyError};
 
@@ -89,17 +89,7 @@ impl Pass<'_> {
 
     fn look_at(&mut self, digest: &Digest, row: BlobRow) -> Result<Result<(), PayloadError>, SurveyError> {
         let source = &self.source;
-        let payload = match row.place {
-            Place::File { id } => {
-                Payload::open_unmapped(source.disk, &source.layout.payload(digest, id), row.size)
-            }
-            // A payload in the log is small, and always read.
-            Place::Log { segment, offset } => match source.segments.file(segment) {
-                Some(segment) => Payload::in_log(&*segment, offset, row.size, digest),
-                None => Err(PayloadError::Missing),
-            },
-        };
-        match payload {
+        match open_unmapped(source.disk, source.layout, source.segments, digest, row) {
             Ok(payload) if self.options.is_thorough => {
                 self.read(Verification::new(payload, digest, Verification::PIECE))
             }
