@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use holdfast::api;
+use holdfast::auth::Authority;
 use holdfast::oci::{Digest, RepositoryName};
 use holdfast::registry::{Append, Extent, Registry, Settings};
 use holdfast::store::{Options, Store};
@@ -36,7 +37,11 @@ impl InProcess {
             let _entered = runtime.enter();
             Registry::new(Store::open(folder.path(), &Options::default()).unwrap(), Settings::default())
         };
-        let router = TowerToHyperService::new(api::router(Arc::clone(&registry), api::Settings::default()));
+        let router = TowerToHyperService::new(api::router(
+            Arc::clone(&registry),
+            Authority::open(),
+            api::Settings::default(),
+        ));
         Self { registry, router, runtime, _folder: folder }
     }
 

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use holdfast::api;
+use holdfast::auth::Authority;
 use holdfast::registry::{Registry, Settings};
 use holdfast::store::{Options, Store};
 use http_body_util::BodyExt;
@@ -87,7 +88,11 @@ impl World {
         let _entered = self.runtime.enter();
         let store = Store::open(self.folder.path(), &Options::default()).unwrap();
         let registry = Registry::new(store, Settings::default());
-        let router = TowerToHyperService::new(api::router(Arc::clone(&registry), api::Settings::default()));
+        let router = TowerToHyperService::new(api::router(
+            Arc::clone(&registry),
+            Authority::open(),
+            api::Settings::default(),
+        ));
         self.running = Some(Running { registry, router });
     }
 

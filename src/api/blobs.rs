@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::Call;
 use super::conditions::{allows_range, etag, is_not_modified};
 use super::error::Error;
-use super::headers::{DOCKER_CONTENT_DIGEST, IMMUTABLE, text};
+use super::headers::{DOCKER_CONTENT_DIGEST, text};
 use super::payload_body::{PayloadBody, Piece};
 use super::ranges::{Selection, select};
 use super::respond::{self, With};
@@ -30,10 +30,10 @@ pub(super) async fn head(
 ) -> Result<Response, Error> {
     let size = call.api.registry.vouch_for_blob(repository, digest).await?;
     if is_not_modified(&call.parts.headers, digest) {
-        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
+        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), call, digest));
     }
     let response = respond::body(StatusCode::OK, Body::empty(), size);
-    Ok(describe(response, digest).with(header::CONTENT_TYPE, OCTETS))
+    Ok(describe(response, call, digest).with(header::CONTENT_TYPE, OCTETS))
 }
 
 /// `GET`: the blob, or the ranges of it that were asked for.
@@ -45,13 +45,13 @@ pub(super) async fn get(
     let headers = &call.parts.headers;
     if is_not_modified(headers, digest) {
         call.api.registry.blob_size(repository, digest)?;
-        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), digest));
+        return Ok(describe(respond::empty(StatusCode::NOT_MODIFIED), call, digest));
     }
     let payload = call.api.registry.open_blob(repository, digest).await?;
     let selection = selection(headers, digest, payload.size());
     if call.api.settings.verify_pulls && !payload.is_verified() && selection.is_whole(payload.size()) {
         let pull = call.api.registry.verify_pull(repository, digest).await?;
-        return Ok(describe(verified(pull, &selection), digest));
+        return Ok(describe(verified(pull, &selection), call, digest));
     }
     let transfer = transfer(call.parts.version);
     let response = match selection {
@@ -60,7 +60,7 @@ pub(super) async fn get(
         Selection::Multiple(ranges) => multiple(payload, transfer, ranges),
         Selection::Unsatisfiable => return Ok(identify(unsatisfiable(payload.size()), digest)),
     };
-    Ok(describe(response, digest))
+    Ok(describe(response, call, digest))
 }
 
 /// `DELETE`: the repository no longer holds the blob; others are not concerned.
@@ -86,8 +86,8 @@ fn selection(headers: &HeaderMap, digest: &Digest, size: u64) -> Selection {
 }
 
 /// The headers of every answer that has the blob, or stands for it.
-fn describe(response: Response, digest: &Digest) -> Response {
-    identify(response, digest).with(header::CACHE_CONTROL, IMMUTABLE)
+fn describe(response: Response, call: &Call, digest: &Digest) -> Response {
+    identify(response, digest).with(header::CACHE_CONTROL, call.caching().immutable)
 }
 
 /// The headers of every answer about a blob.

@@ -19,7 +19,8 @@ pub(super) fn list(call: &Call) -> Result<Response, Error> {
         let asked = call.query.get("n").unwrap_or_default().to_owned();
         return Err(Error::PageSize { asked, max: Some(max) });
     }
-    let page = call.api.registry.list_repositories(call.query.get("last").unwrap_or_default(), limit)?;
+    let last = call.query.get("last").unwrap_or_default();
+    let page = call.api.registry.list_repositories(last, limit, |name| call.guest.caller.sees(name))?;
     let mut response = respond::json(StatusCode::OK, &json!({ "repositories": page.names }));
     if let Some(last) = page.names.last().filter(|_| page.has_more) {
         let link = call.links.next_page("_catalog", &[("n", &limit.to_string()), ("last", last)]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::headers::{self, DOCKER_UPLOAD_UUID};
 use super::links::Links;
 use super::respond;
-use crate::auth::Denied;
+use crate::auth::{Action, Rejection};
 use crate::oci::{DigestError, NameError, ReferenceError, RepositoryName, TagError};
 use crate::registry;
 
@@ -41,8 +41,13 @@ pub(super) enum Error {
     ManifestTooLarge { max: usize },
     #[error("at most {max} tags can be set by one request (validation.manifests.maxtags)")]
     TooManyTags { max: usize },
-    #[error(transparent)]
-    Denied(#[from] Denied),
+    /// Who asks has to log in, or to log in as somebody else.
+    #[error("{}", unauthorized(why.as_ref()))]
+    Unauthorized { challenge: String, why: Option<Rejection> },
+    #[error("{}", denied(who, *action, repository.as_ref()))]
+    Denied { who: String, action: Action, repository: Option<RepositoryName> },
+    #[error("too many want to log in at once; try again")]
+    LoginsBusy,
     #[error(transparent)]
     Registry(#[from] registry::Error),
     /// As above, for a request to an upload of this repository.
@@ -54,6 +59,17 @@ pub(super) enum Error {
 
 fn at_most(max: Option<usize>) -> String {
     max.map_or_else(String::new, |max| format!(" and at most {max}"))
+}
+
+fn unauthorized(why: Option<&Rejection>) -> String {
+    why.map_or_else(|| "authentication required: log in first".to_owned(), ToString::to_string)
+}
+
+fn denied(who: &str, action: Action, repository: Option<&RepositoryName>) -> String {
+    match repository {
+        Some(repository) => format!("{who} may not {action} in {repository}"),
+        None => format!("{who} may not {action} repositories"),
+    }
 }
 
 impl From<ReferenceError> for Error {
@@ -110,7 +126,9 @@ impl Error {
             Self::PageSize { .. } => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
             Self::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             Self::TooManyTags { .. } => (StatusCode::URI_TOO_LONG, "MANIFEST_INVALID"),
-            Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Denied { .. } => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::LoginsBusy => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Registry(error) | Self::Upload { error, .. } => registry_status(error),
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
@@ -141,6 +159,12 @@ impl Error {
         let mut headers = Vec::new();
         match self {
             Self::Method { allowed } => headers.push((header::ALLOW, allowed.clone())),
+            Self::Unauthorized { challenge, why } => {
+                headers.push((header::WWW_AUTHENTICATE, challenge.clone()));
+                if let Some(Rejection::TooOften(wait)) = why {
+                    headers.push((header::RETRY_AFTER, (wait.as_secs() + 1).to_string()));
+                }
+            }
             Self::Upload { repository, error: registry::Error::OutOfOrder { id, offset, .. } } => {
                 headers.push((header::LOCATION, links.upload(repository, *id)));
                 headers.push((DOCKER_UPLOAD_UUID, id.to_string()));
@@ -187,6 +211,7 @@ fn registry_status(error: &registry::Error) -> (StatusCode, &'static str) {
         E::ManifestInvalid(_) | E::UrlNotAllowed { .. } => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
         E::ChildrenMissing(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
         E::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "DENIED"),
+        E::TagImmutable { .. } => (StatusCode::FORBIDDEN, "DENIED"),
         E::StillNeeded { .. } | E::DeleteDisabled => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
         E::UploadBusy | E::Interrupted | E::Busy | E::OutcomeUnknown | E::Stopped => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")

@@ -13,10 +13,26 @@ pub(super) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject"
 pub(super) const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 pub(super) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// Content under a digest never changes.
-pub(super) const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// Content under a tag may have changed since.
-pub(super) const REVALIDATE: &str = "no-cache";
+/// `Cache-Control` of what is served: for how long, and to whom a cache may give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caching {
+    /// Content under a digest never changes.
+    pub(super) immutable: &'static str,
+    /// Content under a tag may have changed since.
+    pub(super) revalidate: &'static str,
+}
+
+impl Caching {
+    /// Where everybody may have everything.
+    const PUBLIC: Self = Self { immutable: "public, max-age=31536000, immutable", revalidate: "no-cache" };
+    /// Where it depends on who asks.
+    const PRIVATE: Self =
+        Self { immutable: "private, max-age=31536000, immutable", revalidate: "private, no-cache" };
+
+    pub(super) fn new(is_private: bool) -> Self {
+        if is_private { Self::PRIVATE } else { Self::PUBLIC }
+    }
+}
 
 /// An upload's `Range`: the positions of the bytes that it has. None and one look the same; clients know.
 pub(super) fn upload_range(offset: u64) -> String {

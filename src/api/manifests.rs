@@ -8,9 +8,10 @@ use axum::response::Response;
 use super::Call;
 use super::conditions::{etag, is_not_modified, precondition};
 use super::error::Error;
-use super::headers::{DOCKER_CONTENT_DIGEST, IMMUTABLE, OCI_SUBJECT, OCI_TAG, REVALIDATE, text};
+use super::headers::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, text};
 use super::request_body::RequestBody;
 use super::respond::{self, With};
+use crate::auth::Action;
 use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::registry::{FoundManifest, PutManifest};
 
@@ -40,8 +41,8 @@ fn answer(call: &Call, found: &FoundManifest, reference: &Reference, body: Body)
         false => respond::body(StatusCode::OK, body, found.size),
     };
     let caching = match reference {
-        Reference::Digest(_) => IMMUTABLE,
-        Reference::Tag(_) => REVALIDATE,
+        Reference::Digest(_) => call.caching().immutable,
+        Reference::Tag(_) => call.caching().revalidate,
     };
     response
         .with(header::CONTENT_TYPE, found.media_type.as_str())
@@ -69,6 +70,7 @@ pub(super) async fn put(
         content_type: text(headers, header::CONTENT_TYPE).map(str::to_owned),
         precondition: precondition(headers),
         bytes: whole.bytes.clone(),
+        may_overwrite: call.guest.caller.may(Action::Overwrite, &repository),
         repository: repository.clone(),
     };
     let pushed = api.registry.put_manifest(put).await?;
@@ -107,6 +109,7 @@ pub(super) async fn delete(
     reference: &Reference,
 ) -> Result<Response, Error> {
     let precondition = precondition(&call.parts.headers);
-    call.api.registry.delete_manifest(repository, reference, precondition).await?;
+    let may_overwrite = call.guest.caller.may(Action::Overwrite, repository);
+    call.api.registry.delete_manifest(repository, reference, precondition, may_overwrite).await?;
     Ok(respond::empty(StatusCode::ACCEPTED))
 }

@@ -1,8 +1,9 @@
 //! HTTP and nothing else: path to route, headers to arguments, outcome to response, error to code.
 //!
-//! A request walks one way: [`route`] → [`authorise`](crate::auth::authorise) → a handler → the registry. Handlers are
+//! A request walks one way: [`route`] → [`access`] → a handler → the registry. Handlers are
 //! in a file for each family of endpoints. Whatever goes wrong becomes a response in [`error`] and nowhere else.
 
+mod access;
 mod base;
 mod blobs;
 mod catalog;
@@ -18,6 +19,7 @@ mod referrers;
 mod request_body;
 mod respond;
 mod route;
+mod source;
 mod tags;
 mod uploads;
 
@@ -30,10 +32,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, request::Parts};
 use axum::response::Response;
 use futures_util::FutureExt;
+use ipnet::IpNet;
 
-use crate::auth::authorise;
+use crate::auth::Authority;
 use crate::registry::Registry;
+use access::{Entry, Guest};
 use error::Error;
+use headers::Caching;
 use links::Links;
 use query::Query;
 use request_body::{RequestBody, Room};
@@ -60,6 +65,8 @@ pub struct Settings {
     pub manifest_max_tags: usize,
     /// Whether blobs that are pulled whole are verified on their way out.
     pub verify_pulls: bool,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long the body of a manifest may stay without a byte.
     pub idle: Duration,
     /// How long a request waits where something is short, before it is told to come again.
@@ -78,6 +85,7 @@ impl Default for Settings {
             manifest_max_size: 4 << 20,
             manifest_max_tags: 64,
             verify_pulls: false,
+            trusted_proxies: Vec::new(),
             idle: Duration::from_secs(15 * 60),
             wait: Duration::from_secs(10),
         }
@@ -87,6 +95,7 @@ impl Default for Settings {
 /// What every handler has at hand.
 struct Api {
     registry: Arc<Registry>,
+    authority: Authority,
     settings: Settings,
     /// For the bodies of manifests.
     room: Room,
@@ -98,15 +107,23 @@ const LARGE_MANIFESTS: usize = 32;
 /// A request whose route is known and allowed.
 struct Call {
     api: Arc<Api>,
+    guest: Guest,
     links: Links,
     parts: Parts,
     query: Query,
 }
 
+impl Call {
+    /// What caches may do with the answer.
+    fn caching(&self) -> Caching {
+        Caching::new(self.api.authority.asks())
+    }
+}
+
 /// The whole API as a service.
-pub fn router(registry: Arc<Registry>, settings: Settings) -> Router {
+pub fn router(registry: Arc<Registry>, authority: Authority, settings: Settings) -> Router {
     let room = Room::new(LARGE_MANIFESTS, settings.wait);
-    Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings, room }))
+    Router::new().fallback(answer).with_state(Arc::new(Api { registry, authority, settings, room }))
 }
 
 /// Answers every request, whatever becomes of it.
@@ -136,14 +153,13 @@ async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Respons
         Error::Tag(error) if parts.method != Method::PUT => Error::TagUnknown(error),
         error => error,
     })?;
-    let Some(action) = route.action(&parts.method) else {
+    let Some(rule) = route.rule(&parts.method) else {
         return Err(Error::Method { allowed: route.methods() });
     };
-    if let Some(action) = action {
-        authorise(action, route.repository())?;
-    }
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    dispatch(route, &Call { api, links, parts, query }, body).await
+    let entry = Entry { route: &route, rule, parts: &parts, query: &query, links: &links };
+    let guest = api.admit(&entry).await?;
+    dispatch(route, &Call { api, guest, links, parts, query }, body).await
 }
 
 async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Response, Error> {

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::error::Error;
 use crate::auth::Action;
 use crate::oci::{Digest, Reference, RepositoryName};
+use crate::registry;
 use crate::store::PayloadId;
 
 /// An endpoint, with what its path says (distribution specification, "Endpoints").
@@ -32,6 +33,33 @@ pub(super) enum Route {
     Tags { repository: RepositoryName },
     /// `/v2/<name>/referrers/<digest>` (end-12).
     Referrers { repository: RepositoryName, digest: Digest },
+}
+
+/// Who may use a method of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everybody. Nobody is asked who they are.
+    Open,
+    /// Whoever has proved who they are, where that is asked.
+    Known,
+    /// Whoever may do this to the repository.
+    May(Action),
+}
+
+impl Rule {
+    /// Whether it lets anything be changed.
+    pub(super) fn is_write(self) -> bool {
+        matches!(self, Self::May(Action::Push | Action::Delete | Action::Overwrite))
+    }
+
+    /// What it lets somebody do, in a word.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "none",
+            Self::Known => "login",
+            Self::May(action) => action.as_str(),
+        }
+    }
 }
 
 impl Route {
@@ -79,14 +107,16 @@ impl Route {
         }
     }
 
-    /// The methods of this endpoint and what each does; `None` where it touches nothing.
-    fn table(&self) -> &'static [(Method, Option<Action>)] {
-        const PULL: Option<Action> = Some(Action::Pull);
-        const PUSH: Option<Action> = Some(Action::Push);
-        const DELETE: Option<Action> = Some(Action::Delete);
+    /// The methods of this endpoint, and who may use each.
+    fn table(&self) -> &'static [(Method, Rule)] {
+        const PULL: Rule = Rule::May(Action::Pull);
+        const PUSH: Rule = Rule::May(Action::Push);
+        const DELETE: Rule = Rule::May(Action::Delete);
+        const LIST: Rule = Rule::May(Action::List);
         match self {
-            Self::Root | Self::Base => &[(Method::GET, None), (Method::HEAD, None)],
-            Self::Catalog => &[(Method::GET, Some(Action::List)), (Method::HEAD, Some(Action::List))],
+            Self::Root => &[(Method::GET, Rule::Open), (Method::HEAD, Rule::Open)],
+            Self::Base => &[(Method::GET, Rule::Known), (Method::HEAD, Rule::Known)],
+            Self::Catalog => &[(Method::GET, LIST), (Method::HEAD, LIST)],
             Self::Blob { .. } => &[(Method::GET, PULL), (Method::HEAD, PULL), (Method::DELETE, DELETE)],
             Self::Uploads { .. } => &[(Method::POST, PUSH)],
             Self::Upload { .. } => &[
@@ -103,9 +133,22 @@ impl Route {
         }
     }
 
-    /// What this method does here, or `None` if there is no such method.
-    pub(super) fn action(&self, method: &Method) -> Option<Option<Action>> {
-        self.table().iter().find(|(known, _)| known == method).map(|(_, action)| *action)
+    /// Who may use this method here, or `None` if there is no such method.
+    pub(super) fn rule(&self, method: &Method) -> Option<Rule> {
+        self.table().iter().find(|(known, _)| known == method).map(|(_, rule)| *rule)
+    }
+
+    /// What is answered where a repository has nothing of the kind, or does not exist.
+    pub(super) fn unknown(&self, repository: &RepositoryName) -> Error {
+        let repository = repository.clone();
+        Error::Registry(match self {
+            Self::Blob { digest, .. } => registry::Error::BlobUnknown { repository, digest: *digest },
+            Self::Manifest { reference, .. } => {
+                registry::Error::ManifestUnknown { repository, reference: reference.clone() }
+            }
+            Self::Upload { id, .. } => registry::Error::UploadUnknown { repository, id: *id },
+            _ => registry::Error::RepositoryUnknown(repository),
+        })
     }
 
     /// The methods of this endpoint, for `Allow`.

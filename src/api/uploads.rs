@@ -8,6 +8,7 @@ use super::error::Error;
 use super::headers::{self, DOCKER_CONTENT_DIGEST, DOCKER_UPLOAD_UUID};
 use super::request_body::RequestBody;
 use super::respond::{self, With};
+use crate::auth::Action;
 use crate::oci::{Algorithm, Digest, RepositoryName};
 use crate::registry::{Append, Extent, MountSource, Started};
 use crate::store::PayloadId;
@@ -27,7 +28,7 @@ pub(super) async fn start(
         return Ok(created(call.links.blob(repository, &digest), &digest));
     }
     let algorithm = call.query.parsed("digest-algorithm")?.unwrap_or(Algorithm::Sha256);
-    let started = call.api.registry.start_upload(repository, algorithm);
+    let started = call.api.registry.start_upload(repository, algorithm, call.guest.owner());
     Ok(session(StatusCode::ACCEPTED, call, repository, started))
 }
 
@@ -36,13 +37,23 @@ async fn mount(call: &Call, repository: &RepositoryName) -> Result<Option<Respon
     let Some(Ok(digest)) = call.query.get("mount").map(str::parse::<Digest>) else {
         return Ok(None);
     };
-    let source = match call.query.get("from").map(str::parse) {
-        None => MountSource::Anywhere,
-        Some(Ok(from)) if is_from_here(call) => MountSource::Repository(from),
-        Some(_) => return Ok(None),
+    let Some(source) = mount_source(call, &digest)? else {
+        return Ok(None);
     };
     let is_mounted = call.api.registry.mount_blob(repository, &digest, source).await?;
     Ok(is_mounted.then(|| created(call.links.blob(repository, &digest), &digest)))
+}
+
+/// Where to mount from: a repository that whoever asks may pull from.
+fn mount_source(call: &Call, digest: &Digest) -> Result<Option<MountSource>, Error> {
+    let may_pull = |from: &RepositoryName| call.guest.caller.may(Action::Pull, from);
+    let from = match call.query.get("from").map(str::parse) {
+        None if !call.api.authority.asks() => return Ok(Some(MountSource::Anywhere)),
+        None => call.api.registry.readable_holder(digest, may_pull)?,
+        Some(Ok(from)) if is_from_here(call) => Some(from).filter(may_pull),
+        Some(_) => None,
+    };
+    Ok(from.map(MountSource::Repository))
 }
 
 /// Some clients name the registry that holds `from`, which may be another one.

@@ -1,29 +1,24 @@
 //! Who is asking, and what they may do.
 //!
-//! There are no logins yet: everyone may do everything. But every route says what it does and to which repository, and
-//! asks here first.
+//! [`Authority::authenticate`] finds out who a request comes from; the [`Caller`] that it returns knows what they may do.
+//! Knows of headers and addresses, and nothing of routes: which action a request is, the API says.
 
-use crate::oci::RepositoryName;
+mod action;
+mod authority;
+mod caller;
+mod credentials;
+mod failures;
+mod htpasswd;
+mod identity;
+mod passwords;
+pub mod policy;
+mod remembered;
+pub mod users;
+mod watched;
 
-/// What a request does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Reads a repository.
-    Pull,
-    /// Adds to a repository.
-    Push,
-    /// Takes away from a repository.
-    Delete,
-    /// Lists the repositories.
-    List,
-}
-
-/// A request that is not allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not allowed")]
-pub struct Denied;
-
-/// Decides whether the action may be done, to the repository where it concerns one.
-pub fn authorise(_action: Action, _repository: Option<&RepositoryName>) -> Result<(), Denied> {
-    Ok(())
-}
+pub use action::{Action, ActionError};
+pub use authority::{Authority, HtpasswdSettings, Rejection, Settings};
+pub use caller::Caller;
+pub use failures::FailureLimit;
+pub use identity::{Identity, IdentityError, Workload};
+pub use watched::FileError;

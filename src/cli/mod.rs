@@ -10,6 +10,7 @@ mod check;
 pub mod config;
 mod gc;
 mod pieces;
+mod policy;
 mod progress;
 mod rebuild;
 mod reload;
@@ -18,6 +19,7 @@ mod scrub;
 mod serve;
 mod stopped;
 mod tool;
+mod user;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,10 @@ enum Command {
     Restore(restore::Restore),
     /// Make the database of a store anew, if it was lost or damaged
     Rebuild(rebuild::Rebuild),
+    /// Add, remove and list those who may log in with a password
+    User(user::User),
+    /// Explain what the policies of the configuration decide
+    Policy(policy::Policy),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
     /// Load a registry, and check every answer
@@ -63,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }

@@ -9,6 +9,8 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::api;
+use crate::auth::policy::Policies;
+use crate::auth::{self, Authority};
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{
@@ -45,7 +47,8 @@ impl Pieces {
         let store = store.map_err(io::Error::other).map_err(ServeError::Threads)??;
         let files = config.storage.pulls.sendfile.then(|| store.mapped_files() as Arc<dyn FileSender>);
         let registry = Registry::new(store, registry_settings(config));
-        let router = api::router(Arc::clone(&registry), api);
+        let authority = Authority::new(auth_settings(config))?;
+        let router = api::router(Arc::clone(&registry), authority, api);
         Ok(Self { registry, router, files })
     }
 }
@@ -100,6 +103,7 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
         idle: http.idletimeout,
         required_children: required_children(manifests),
         urls: UrlPolicy::new(move |url| urls.permits(url)),
+        immutable_tags: config.tags.immutable.clone().into(),
         collection: CollectionSettings {
             enabled: storage.gc.enabled,
             interval: storage.gc.interval,
@@ -145,9 +149,24 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
         manifest_max_size: usize::try_from(manifests.maxsize).unwrap_or(usize::MAX),
         manifest_max_tags: manifests.maxtags,
         verify_pulls: config.storage.pulls.verify,
+        trusted_proxies: http.trustedproxies.clone(),
         idle: http.idletimeout,
         wait: http.waittimeout,
     })
+}
+
+/// How people log in.
+pub(super) fn auth_settings(config: &Config) -> auth::Settings {
+    let config::Auth { htpasswd, policies, groups, failedlogins } = config.auth.clone();
+    auth::Settings {
+        htpasswd: htpasswd.path.map(|path| auth::HtpasswdSettings { path, realm: htpasswd.realm }),
+        policies: (!policies.is_empty()).then_some(Policies { list: policies, groups }),
+        failures: auth::FailureLimit {
+            most: u32::try_from(failedlogins.limit).unwrap_or(u32::MAX),
+            window: failedlogins.window,
+        },
+        wait: config.http.waittimeout,
+    }
 }
 
 fn header((name, value): &(String, String)) -> Result<(HeaderName, HeaderValue), HeaderError> {

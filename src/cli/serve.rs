@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::allocator;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
+use crate::auth;
 use crate::config::{
     self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
 };
@@ -61,6 +62,10 @@ pub(super) enum ServeError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Header(#[from] HeaderError),
+    #[error(
+        "{0}; nobody could log in: holdfast user add NAME --file PATH makes a file of users (auth.htpasswd.path)"
+    )]
+    Users(#[from] auth::FileError),
     #[error(
         "the store cannot be written any more; what was acknowledged is safe: see the error before this one, then start again"
     )]

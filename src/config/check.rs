@@ -128,6 +128,31 @@ pub(super) fn header_name(name: &str, again: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// What a challenge can quote.
+pub(super) fn realm(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'"' && byte != b'\\';
+    let misleading = |word: &str| word.eq_ignore_ascii_case("basic") || word.eq_ignore_ascii_case("bearer");
+    match text {
+        "" => Err("it must not be empty".to_owned()),
+        _ if !text.bytes().all(allowed) => {
+            Err("it is written in a challenge: visible ASCII and blanks, without quotes and backslashes"
+                .to_owned())
+        }
+        _ if text.split(|c: char| !c.is_ascii_alphanumeric()).any(misleading) => {
+            Err("the words basic and bearer mislead containerd's clients when they stand here".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The path of a file, or nothing.
+pub(super) fn path_if_any(text: &str) -> Result<String, String> {
+    match text.contains('\0') {
+        true => Err("a path has no NUL in it".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// A value for a header: visible ASCII with spaces and tabs between.
 pub(super) fn header_value(value: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';

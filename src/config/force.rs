@@ -8,13 +8,14 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes, Level, Log,
-    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags, UploadPurging, Uploads,
-    Urls, Validation, WriteAheadLog, Writer,
+    AccessLog, Auth, Catalog, Config, Debug, Delete, FailedLogins, Floor, Formatter, Gc, H2c, Htpasswd, Http,
+    Http2, Indexes, Level, Log, Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags,
+    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
 use super::yaml::{self, Source};
+use crate::auth::policy::Subject;
 
 /// A value for every setting of the table.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ impl InForce {
     pub(super) fn check(&mut self, findings: &mut Findings) {
         self.check_address(findings);
         self.check_platforms(findings);
+        self.check_groups(findings);
         self.switch_validation_off(findings);
     }
 
@@ -71,6 +73,20 @@ impl InForce {
         if !is_empty && self.choice(platforms) != "list" {
             let origin = self.origin_of(list);
             findings.note(Level::Warn, origin, list, format!("has no effect unless {platforms} is list"));
+        }
+    }
+
+    /// A policy for a group that is not there is a misspelt one.
+    fn check_groups(&self, findings: &mut Findings) {
+        let (key, origin) = ("auth.policies", self.origin_of("auth.policies"));
+        let auth = self.auth();
+        for subject in auth.policies.iter().flat_map(|policy| &policy.who) {
+            if let Subject::Group(name) = subject
+                && !auth.groups.contains_key(name)
+            {
+                let message = format!("there is no group {name}: name its users in auth.groups");
+                findings.problem(origin, key, Fault::Value(message));
+            }
         }
     }
 
@@ -105,9 +121,16 @@ impl InForce {
         Config {
             log: self.log(),
             storage: self.storage(),
+            auth: self.auth(),
             http: self.http(),
             catalog: Catalog { maxentries: self.count("catalog.maxentries") },
-            tags: Tags { maxentries: self.count("tags.maxtags") },
+            tags: Tags {
+                maxentries: self.count("tags.maxtags"),
+                immutable: match self.value("tags.immutable") {
+                    Value::ImmutableTags(rules) => rules.clone(),
+                    other => mistyped("tags.immutable", other),
+                },
+            },
             validation: self.validation(),
         }
     }
@@ -188,6 +211,27 @@ impl InForce {
         }
     }
 
+    fn auth(&self) -> Auth {
+        Auth {
+            htpasswd: Htpasswd {
+                realm: self.text("auth.htpasswd.realm").to_owned(),
+                path: self.text_if_set("auth.htpasswd.path").map(PathBuf::from),
+            },
+            policies: match self.value("auth.policies") {
+                Value::Policies(policies) => policies.clone(),
+                other => mistyped("auth.policies", other),
+            },
+            groups: match self.value("auth.groups") {
+                Value::Groups(groups) => groups.clone(),
+                other => mistyped("auth.groups", other),
+            },
+            failedlogins: FailedLogins {
+                limit: self.count("auth.failedlogins.limit"),
+                window: self.duration("auth.failedlogins.window"),
+            },
+        }
+    }
+
     fn http(&self) -> Http {
         Http {
             addr: self.text("http.addr").to_owned(),
@@ -211,6 +255,10 @@ impl InForce {
             headertimeout: self.duration("http.headertimeout"),
             keepalivetimeout: self.duration("http.keepalivetimeout"),
             maxconnections: self.count("http.maxconnections"),
+            trustedproxies: match self.value("http.trustedproxies") {
+                Value::Networks(networks) => networks.clone(),
+                other => mistyped("http.trustedproxies", other),
+            },
             maxheaderbytes: usize::try_from(self.size("http.maxheaderbytes")).unwrap_or(usize::MAX),
             waittimeout: self.duration("http.waittimeout"),
         }

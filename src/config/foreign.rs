@@ -103,7 +103,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     needless("auth.none", &[], "nobody is asked to log in"),
     unsupported_by_name("auth.silly", LOGINS),
     unsupported_by_name("auth.token", LOGINS),
-    unsupported_by_name("auth.htpasswd", LOGINS),
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),

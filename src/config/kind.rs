@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::access;
 use super::check;
 use super::pattern::Pattern;
 use super::problem::{Fault, Findings};
@@ -36,12 +37,29 @@ pub(super) enum Kind {
     Patterns,
     /// Mappings with `architecture` and `os`.
     Platforms,
+    /// Who may do what where.
+    Policies,
+    /// Names of groups with the names of users.
+    Groups,
+    /// Tags that do not move.
+    ImmutableTags,
+    /// Addresses and networks.
+    Networks,
 }
 
 impl Kind {
     /// Whether a value is one scalar.
     pub(super) fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Fields | Self::Headers | Self::Patterns | Self::Platforms)
+        matches!(
+            self,
+            Self::Switch
+                | Self::Count { .. }
+                | Self::Size { .. }
+                | Self::Duration { .. }
+                | Self::Mode
+                | Self::Choice(_)
+                | Self::Text { .. }
+        )
     }
 
     /// Reads a value that is not null. Everything that is wrong with it becomes a finding.
@@ -53,6 +71,10 @@ impl Kind {
             Self::Headers => return read_headers(key, node, findings),
             Self::Patterns => return read_patterns(key, node, findings),
             Self::Platforms => return read_platforms(key, node, findings),
+            Self::Policies => return access::read_policies(key, node, findings),
+            Self::Groups => return access::read_groups(key, node, findings),
+            Self::ImmutableTags => return access::read_immutable(key, node, findings),
+            Self::Networks => return access::read_networks(key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -129,6 +151,10 @@ impl fmt::Display for Kind {
             Self::Headers => f.write_str("a mapping of header names to lists of values"),
             Self::Patterns => f.write_str("a list of regular expressions"),
             Self::Platforms => f.write_str("a list of mappings with architecture and os"),
+            Self::Policies => f.write_str("a list of mappings with who, may and where"),
+            Self::Groups => f.write_str("a mapping of names of groups to lists of users"),
+            Self::ImmutableTags => f.write_str("a list of mappings with where and tags"),
+            Self::Networks => f.write_str("a list of addresses and networks"),
         }
     }
 }
@@ -157,7 +183,12 @@ fn within<T: Copy + PartialOrd>(
     }
 }
 
-fn entries<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a [Entry]> {
+pub(super) fn entries<'a>(
+    kind: &Kind,
+    key: &str,
+    node: &'a Node,
+    findings: &mut Findings,
+) -> Option<&'a [Entry]> {
     match &node.content {
         Content::Map(entries) => Some(entries),
         _ => {
@@ -167,7 +198,12 @@ fn entries<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) 
     }
 }
 
-fn items<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a [Node]> {
+pub(super) fn items<'a>(
+    kind: &Kind,
+    key: &str,
+    node: &'a Node,
+    findings: &mut Findings,
+) -> Option<&'a [Node]> {
     match &node.content {
         Content::List(nodes) => Some(nodes),
         _ => {
@@ -177,7 +213,7 @@ fn items<'a>(kind: &Kind, key: &str, node: &'a Node, findings: &mut Findings) ->
     }
 }
 
-fn text<'a>(key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a str> {
+pub(super) fn text<'a>(key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a str> {
     match &node.content {
         Content::Scalar { text, .. } => Some(text),
         _ => {

@@ -11,6 +11,7 @@
 //! This room does nothing but read that one file. The command line loads it; the server and those beneath it get the
 //! structs of `settings` handed down, and call nothing here.
 
+mod access;
 mod check;
 #[cfg(test)]
 mod documents;

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::pattern::Pattern;
+use crate::auth::policy::{Groups, Policy};
+use crate::registry::ImmutableTags;
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Config {
     pub log: Log,
     /// Where things are kept, and how the store works.
     pub storage: Storage,
+    /// Who is let in, and what they may do.
+    pub auth: Auth,
     /// The listener, its connections and the shape of its answers.
     pub http: Http,
     /// The listing of repositories.
@@ -222,6 +228,37 @@ pub struct Writer {
     pub queue: usize,
 }
 
+/// `auth`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// `auth.htpasswd`.
+    pub htpasswd: Htpasswd,
+    /// Who may do what where; empty: everybody who is let in may do everything.
+    pub policies: Vec<Policy>,
+    /// Groups that the policies speak of.
+    pub groups: Groups,
+    /// `auth.failedlogins`.
+    pub failedlogins: FailedLogins,
+}
+
+/// `auth.htpasswd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Htpasswd {
+    /// What a challenge says that one logs in to.
+    pub realm: String,
+    /// The file of users.
+    pub path: Option<PathBuf>,
+}
+
+/// `auth.failedlogins`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedLogins {
+    /// How often a user may be wrong at one address; 0 for any number.
+    pub limit: usize,
+    /// In which time.
+    pub window: Duration,
+}
+
 /// `http`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
@@ -255,6 +292,8 @@ pub struct Http {
     pub keepalivetimeout: Duration,
     /// Connections served at once.
     pub maxconnections: usize,
+    /// Proxies that are believed about where a request comes from.
+    pub trustedproxies: Vec<IpNet>,
     /// The largest header section of a request, in bytes.
     pub maxheaderbytes: usize,
     /// How long a request waits over a limit before it is answered 503.
@@ -303,6 +342,8 @@ pub struct Catalog {
 pub struct Tags {
     /// `tags.maxtags`: the largest page of a tag list.
     pub maxentries: usize,
+    /// Tags that do not move once they are set.
+    pub immutable: Vec<ImmutableTags>,
 }
 
 /// `validation`. With `validation.disabled` the rules beneath that it switches off are already switched off here.

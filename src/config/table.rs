@@ -377,6 +377,58 @@ pub(super) const SETTINGS: &[Setting] = &[
                   get 503.",
     },
     Setting {
+        key: "auth.htpasswd.realm",
+        kind: text("a text without quotes", check::realm),
+        default: "holdfast",
+        distribution: Theirs::Differs {
+            theirs: "nothing, and it has to be set",
+            why: "a name will do for most",
+        },
+        meaning: "What people are told that they log in to.",
+    },
+    Setting {
+        key: "auth.htpasswd.path",
+        kind: text("the path of a file, or nothing", check::path_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "The file of those who may log in, a NAME:HASH on each line, with hashes of bcrypt or Argon2: `holdfast user \
+                  add` writes it. It is read again when it changes. With a file everybody has to log in, and without \
+                  `auth.policies` may do everything then.",
+    },
+    Setting {
+        key: "auth.policies",
+        kind: Kind::Policies,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Who may do what where. From the first entry on, whatever no entry grants is denied. `who`: user:NAME, \
+                  group:NAME, robot:NAME, authenticated, anonymous (which is everybody), or {issuer: NAME, claims: {NAME: \
+                  PATTERN}}. `may`: pull, push, delete, overwrite (immutable tags), list (in the catalog), or admin for all of them. \
+                  `where`: patterns of repositories, in which * stands for a part of a component and ** for any number of \
+                  components. `holdfast policy test` explains decisions.",
+    },
+    Setting {
+        key: "auth.groups",
+        kind: Kind::Groups,
+        default: "{}",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Groups of users, for policies, such as {developers: [alice, bob]}.",
+    },
+    Setting {
+        key: "auth.failedlogins.limit",
+        kind: count(0, 1_000_000),
+        default: "10",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How often a user may be wrong about their password from one address, before credentials that were not verified \
+                  before are not looked at any more; 0 is no limit. Others, and who was let in already, do not notice.",
+    },
+    Setting {
+        key: "auth.failedlogins.window",
+        kind: duration(1, 24 * HOUR),
+        default: "5m",
+        distribution: Theirs::NoSuchKey,
+        meaning: "In which time, and how long until they may try again.",
+    },
+    Setting {
         key: "http.addr",
         kind: text("an address", check::not_empty),
         default: "127.0.0.1:5000",
@@ -501,6 +553,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "How many connections are served at once. More of them are not accepted until one ends.",
     },
     Setting {
+        key: "http.trustedproxies",
+        kind: Kind::Networks,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Addresses and networks of proxies, whose X-Forwarded-For is believed about where a request comes from. A unix \
+                  socket counts as such a proxy when there is any.",
+    },
+    Setting {
         key: "http.maxheaderbytes",
         kind: size(8 * KIB, 16 * MIB),
         default: "64KiB",
@@ -531,6 +591,15 @@ pub(super) const SETTINGS: &[Setting] = &[
             why: "clients that do not follow Link headers lose the tags behind the first page",
         },
         meaning: "The largest page of a list of tags.",
+    },
+    Setting {
+        key: "tags.immutable",
+        kind: Kind::ImmutableTags,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Tags that are neither moved nor deleted once they are set, but by those whom a policy lets `overwrite`. Each \
+                  entry has `where`, patterns of repositories, and `tags`, patterns of tags. Signatures and the like, tags that \
+                  begin with sha256- and a digest, are not meant unless a pattern begins with sha256- too.",
     },
     Setting {
         key: "validation.disabled",

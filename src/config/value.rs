@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::access;
 use super::pattern::Pattern;
 use super::settings::Platform;
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
+use crate::auth::policy::Policy;
+use crate::registry::ImmutableTags;
 
 /// A value of one of the kinds that settings have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,10 @@ pub(super) enum Value {
     Headers(Vec<(String, String)>),
     Patterns(Vec<Pattern>),
     Platforms(Vec<Platform>),
+    Policies(Vec<Policy>),
+    Groups(BTreeMap<String, Vec<String>>),
+    ImmutableTags(Vec<ImmutableTags>),
+    Networks(Vec<IpNet>),
 }
 
 /// What is written in the place of a secret.
@@ -46,6 +55,14 @@ impl Value {
             Self::Headers(headers) => flow_map(by_name(headers)),
             Self::Patterns(patterns) => flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str()))),
             Self::Platforms(platforms) => flow_list(platforms.iter().map(show_platform)),
+            Self::Policies(policies) => flow_list(policies.iter().map(access::show_policy)),
+            Self::Groups(groups) => {
+                flow_map(groups.iter().map(|(name, members)| (name, access::show_names(members))))
+            }
+            Self::ImmutableTags(rules) => flow_list(rules.iter().map(access::show_immutable)),
+            Self::Networks(networks) => {
+                flow_list(networks.iter().map(|network| show_text(&network.to_string())))
+            }
         }
     }
 }

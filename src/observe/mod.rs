@@ -8,6 +8,7 @@
 //! event; [`finish`] is the last thing a process does, also one that is about to abort.
 
 mod access;
+mod audit;
 mod event;
 mod lines;
 mod request;
@@ -22,6 +23,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
+pub use audit::{Decision, audit};
 use lines::Lines;
 pub use request::{Exchange, Peer};
 

@@ -13,9 +13,12 @@ use super::{Error, Referenced, Registry, blocking};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountSource {
     Repository(RepositoryName),
-    /// Any repository that whoever asks may pull from.
+    /// Any repository, for those who may pull from all of them.
     Anywhere,
 }
+
+/// How many of the repositories that hold a blob are looked at for one that somebody may pull from.
+const HOLDERS: usize = 1_000;
 
 impl Registry {
     /// The size of a blob in bytes.
@@ -64,6 +67,15 @@ impl Registry {
         source: MountSource,
     ) -> Result<bool, Error> {
         self.submit(MountBlob { repository: repository.clone(), digest: *digest, source }).await
+    }
+
+    /// A repository that holds a blob and that somebody may pull from, looked for among a thousand.
+    pub fn readable_holder(
+        &self,
+        digest: &Digest,
+        may_pull: impl Fn(&RepositoryName) -> bool,
+    ) -> Result<Option<RepositoryName>, Error> {
+        Ok(self.store.read().repositories_of(digest, HOLDERS)?.into_iter().find(may_pull))
     }
 
     /// Takes a blob out of a repository.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::oci::{Digest, ManifestError, Reference, RepositoryName};
+use crate::oci::{Digest, ManifestError, Reference, RepositoryName, Tag};
 use crate::store::{Decline, MetadataError, NeedKind, PayloadError, PayloadId, WriteError, is_full};
 
 /// Why an operation failed. Messages are for whoever asked, and say what to do.
@@ -40,6 +40,8 @@ pub enum Error {
     PreconditionFailed { current: Option<Digest> },
     #[error("{}", still_needed(repository, *kind, digest, by))]
     StillNeeded { repository: RepositoryName, kind: NeedKind, digest: Digest, by: Vec<Digest> },
+    #[error("the tag {tag} of {repository} is immutable and stays at {current}; push under another tag")]
+    TagImmutable { repository: RepositoryName, tag: Tag, current: Digest },
     #[error("deleting is switched off in this registry (storage.delete.enabled)")]
     DeleteDisabled,
     #[error("the server has more to do than it can; try again")]

@@ -43,11 +43,16 @@ impl Registry {
         Ok(page)
     }
 
-    /// At most `limit` repositories that have a manifest, from behind `last`, which need not exist.
-    pub fn list_repositories(&self, last: &str, limit: usize) -> Result<Page, Error> {
+    /// At most `limit` repositories that have a manifest and are to be seen, from behind `last`, which need not exist.
+    pub fn list_repositories(
+        &self,
+        last: &str,
+        limit: usize,
+        is_seen: impl Fn(&str) -> bool,
+    ) -> Result<Page, Error> {
         let mut page = Page::default();
         if limit > 0 {
-            self.store.read().repositories_after(last, |name| page.take(name, limit))?;
+            self.store.read().repositories_after(last, |name| !is_seen(name) || page.take(name, limit))?;
         }
         Ok(page)
     }

@@ -10,6 +10,7 @@ use crate::store::{
     Slot, Tables, Write,
 };
 
+use super::immutable::Guard;
 use super::{Error, Referenced, Registry, RequiredChildren};
 
 /// A manifest as it is served.
@@ -33,6 +34,8 @@ pub struct PutManifest {
     pub content_type: Option<String>,
     pub bytes: Bytes,
     pub precondition: Option<Precondition>,
+    /// Whether tags that are immutable for others move all the same.
+    pub may_overwrite: bool,
 }
 
 /// What has to be true of a reference for its change to be made (RFC 9110, section 13.1).
@@ -119,7 +122,8 @@ impl Registry {
             Reference::Tag(_) => None,
         };
         let required = self.settings.required_children.clone();
-        let pushed = self.submit(Put { put, manifest, digest, required }).await?;
+        let guard = Guard::new(&self.settings.immutable_tags, put.may_overwrite);
+        let pushed = self.submit(Put { put, manifest, digest, required, guard }).await?;
         question.into_iter().for_each(Question::answer);
         Ok(pushed)
     }
@@ -133,18 +137,20 @@ impl Registry {
         }
     }
 
-    /// Deletes a tag, or a manifest with all its tags.
+    /// Deletes a tag, or a manifest with all its tags; those that are immutable for others too where `may_overwrite`.
     pub async fn delete_manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
         precondition: Option<Precondition>,
+        may_overwrite: bool,
     ) -> Result<(), Error> {
         let Some(referenced) = self.settings.deletion() else {
             return Err(Error::DeleteDisabled);
         };
         let (repository, reference) = (repository.clone(), reference.clone());
-        self.submit(Delete { repository, reference, referenced, precondition }).await
+        let guard = Guard::new(&self.settings.immutable_tags, may_overwrite);
+        self.submit(Delete { repository, reference, referenced, precondition, guard }).await
     }
 }
 
@@ -213,6 +219,7 @@ struct Put {
     manifest: Manifest,
     digest: Digest,
     required: RequiredChildren,
+    guard: Guard,
 }
 
 impl Operation for Put {
@@ -220,7 +227,7 @@ impl Operation for Put {
     type Refusal = Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
-        let Self { put, manifest, digest, required } = self;
+        let Self { put, manifest, digest, required, guard } = self;
         let repository = &put.repository;
         let current = current(tables, repository, &put.reference)?;
         check_precondition(put.precondition.as_ref(), current.as_ref())?;
@@ -245,6 +252,7 @@ impl Operation for Put {
             Reference::Digest(_) => None,
         };
         for tag in pushed_by.iter().chain(&put.tags) {
+            guard.check_set(tables, repository, tag, &digest)?;
             let (repository, tag) = (repository.clone(), tag.clone());
             changes.push(Change::TagSet { repository, tag, digest, at: slot.now });
         }
@@ -327,6 +335,7 @@ struct Delete {
     reference: Reference,
     referenced: Referenced,
     precondition: Option<Precondition>,
+    guard: Guard,
 }
 
 impl Operation for Delete {
@@ -334,15 +343,19 @@ impl Operation for Delete {
     type Refusal = Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
-        let Self { repository, reference, referenced, precondition } = self;
+        let Self { repository, reference, referenced, precondition, guard } = self;
         let current = current(tables, &repository, &reference)?;
         check_precondition(precondition.as_ref(), current.as_ref())?;
-        if current.is_none() {
+        let Some(current) = current else {
             return Err(Decline::Refused(unknown(&repository, &reference)));
-        }
+        };
         let change = match reference {
-            Reference::Tag(tag) => Change::TagDeleted { repository, tag },
+            Reference::Tag(tag) => {
+                guard.check_deleted(&repository, &tag, &current)?;
+                Change::TagDeleted { repository, tag }
+            }
             Reference::Digest(digest) => {
+                guard.check_manifest_deleted(tables, &repository, &digest)?;
                 referenced.check(tables, &repository, NeedKind::Manifest, &digest)?;
                 Change::ManifestDeleted { repository, digest, at: slot.now }
             }

@@ -8,6 +8,7 @@ mod blobs;
 mod check;
 mod collection;
 mod error;
+mod immutable;
 mod listings;
 mod manifests;
 mod scrub;
@@ -25,11 +26,12 @@ pub use collection::{
     Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
 };
 pub use error::Error;
+pub use immutable::ImmutableTags;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
-pub use uploads::{Append, BodyStream, BrokenBody, Extent, Started};
+pub use uploads::{Append, BodyStream, BrokenBody, Extent, Owner, Started};
 pub use verified_pull::VerifiedPull;
 
 use crate::oci::RepositoryName;

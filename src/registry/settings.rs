@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::oci::{Child, ChildKind, Platform};
 
 use super::collection::{CollectionSettings, PurgingSettings};
+use super::immutable::ImmutableTags;
 use super::scrub::ScrubSettings;
 
 /// How a registry behaves.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub idle: Duration,
     pub required_children: RequiredChildren,
     pub urls: UrlPolicy,
+    /// Tags that do not move once they are set.
+    pub immutable_tags: Arc<[ImmutableTags]>,
     pub collection: CollectionSettings,
     pub purging: PurgingSettings,
     pub scrub: ScrubSettings,
@@ -48,6 +51,7 @@ impl Default for Settings {
             idle: Duration::from_secs(15 * 60),
             required_children: RequiredChildren::All,
             urls: UrlPolicy::default(),
+            immutable_tags: Arc::default(),
             collection: CollectionSettings::default(),
             purging: PurgingSettings::default(),
             scrub: ScrubSettings::default(),

@@ -22,7 +22,7 @@ pub(crate) struct Outcome {
 pub(crate) async fn execute(registry: &Arc<Registry>, operation: &Operation) -> Outcome {
     let begun = match *operation {
         Operation::Begin { repository, blob, length } => {
-            let id = registry.start_upload(&GOODS.repositories[repository], Algorithm::Sha256).id;
+            let id = registry.start_upload(&GOODS.repositories[repository], Algorithm::Sha256, None).id;
             let session = Session { repository, blob, sent: length, promised: 0, may_have_ended: false };
             Some((id, session))
         }
@@ -64,11 +64,11 @@ async fn reply(
         }
         Operation::DeleteTag { repository, tag } => {
             let reference = Reference::Tag(GOODS.tags[tag].clone());
-            registry.delete_manifest(name(repository), &reference, None).await?;
+            registry.delete_manifest(name(repository), &reference, None, false).await?;
         }
         Operation::DeleteManifest { repository, manifest } => {
             let reference = Reference::Digest(GOODS.manifests[manifest].digest);
-            registry.delete_manifest(name(repository), &reference, None).await?;
+            registry.delete_manifest(name(repository), &reference, None, false).await?;
         }
         Operation::DeleteBlob { repository, blob } => {
             registry.delete_blob(name(repository), &GOODS.blobs[blob].digest).await?;
@@ -101,7 +101,7 @@ async fn push_in_chunks(
     blob: &Blob,
     chunk: usize,
 ) -> Result<(), Error> {
-    let id = registry.start_upload(name, Algorithm::Sha256).id;
+    let id = registry.start_upload(name, Algorithm::Sha256, None).id;
     for start in (0..blob.bytes.len()).step_by(chunk) {
         let bytes = blob.bytes.slice(start..blob.bytes.len().min(start + chunk));
         registry.append_upload(name, id, ranged(bytes, start)).await?;
@@ -125,6 +125,7 @@ async fn put_manifest(
         content_type: None,
         bytes: manifest.bytes.clone(),
         precondition: None,
+        may_overwrite: false,
     };
     registry.put_manifest(put).await.map(drop)
 }

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
 use holdfast::api;
+use holdfast::auth::Authority;
 use holdfast::oci::{Algorithm, Digest};
 use holdfast::registry::{Registry, Settings};
 use holdfast::store::simulated::Simulated;
@@ -91,7 +92,11 @@ impl Process {
         let runtime = runtime();
         let guard = runtime.enter();
         let store = Store::open_on(machine.disk(), Path::new(ROOT), &options).unwrap();
-        let router = api::router(Registry::new(store, Settings::default()), api::Settings::default());
+        let router = api::router(
+            Registry::new(store, Settings::default()),
+            Authority::open(),
+            api::Settings::default(),
+        );
         drop(guard);
         Self { runtime, router }
     }

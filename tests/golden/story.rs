@@ -262,6 +262,7 @@ impl Life<'_> {
             hash_state: hasher.state(),
             started: at,
             touched: ServedTime(at.0),
+            owner: None,
         };
         self.submit(vec![Change::UploadMarked { id: id(number), upload }]).await;
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine;
 use serde_json::Value;
 
 use super::content::{bytes_of, sha256};
@@ -14,9 +15,27 @@ pub struct Registry {
     pub address: SocketAddr,
     /// Headers that the configuration puts on every response.
     pub configured_headers: Vec<(String, String)>,
+    /// What every request sends as `Authorization`, unless it has one of its own.
+    pub authorization: Option<String>,
 }
 
 impl Registry {
+    /// The same registry for somebody who logs in with each request.
+    pub fn by_password(&self, name: &str, password: &str) -> Self {
+        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+        self.by(&format!("Basic {credentials}"))
+    }
+
+    /// The same registry for somebody who has a token.
+    pub fn by_token(&self, token: &str) -> Self {
+        self.by(&format!("Bearer {token}"))
+    }
+
+    /// The same registry with this `Authorization`.
+    pub fn by(&self, authorization: &str) -> Self {
+        Self { authorization: Some(authorization.to_owned()), ..self.clone() }
+    }
+
     /// A connection of its own, for tests that control every byte.
     pub fn connect(&self) -> Connection {
         Connection::open(self.address, self.configured_headers.clone())
@@ -26,7 +45,13 @@ impl Registry {
     #[track_caller]
     pub fn send(&self, request: impl Into<Request>) -> Response {
         let mut connection = self.connect();
-        let response = connection.send(&request.into());
+        let mut request = request.into();
+        if let Some(authorization) =
+            self.authorization.as_ref().filter(|_| !request.has_header("Authorization"))
+        {
+            request = request.header("Authorization", authorization);
+        }
+        let response = connection.send(&request);
         connection.expect_end();
         response
     }

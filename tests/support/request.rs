@@ -69,6 +69,11 @@ impl Request {
         self
     }
 
+    /// Whether it has a header of this name.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
     /// The body, announced by its `Content-Length`.
     pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.body = Body::Sized(bytes.into());

@@ -66,7 +66,11 @@ impl Builder {
     /// Starts it over a folder of the test's own, for its data and its configuration file.
     pub fn start_in(self, folder: &Path) -> Holdfast {
         let process = Process::start(&self, folder);
-        let registry = Registry { address: process.address, configured_headers: self.headers.clone() };
+        let registry = Registry {
+            address: process.address,
+            configured_headers: self.headers.clone(),
+            authorization: None,
+        };
         Holdfast {
             registry,
             process: Some(process),

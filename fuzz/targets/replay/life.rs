@@ -180,6 +180,7 @@ impl Lives {
             hash_state: mark.hash_state,
             started: Timestamp(1),
             touched: ServedTime(u64::from(input.arbitrary::<u8>()?)),
+            owner: None,
         };
         self.submit(store, vec![Step::Mark { id, row }]);
         Ok(())

@@ -153,9 +153,24 @@ fn loglevel_counts_where_log_level_is_left_out() {
 }
 
 #[test]
+fn logins_by_password_are_asked_for_as_distribution_has_it() {
+    let loaded = load("version: 0.1\nauth: {htpasswd: {realm: r, path: /p}}\n").unwrap();
+    assert_eq!(loaded.config.auth.htpasswd.path.as_deref(), Some(Path::new("/p")));
+    assert_eq!(loaded.config.auth.htpasswd.realm, "r");
+}
+
+#[test]
+fn a_section_for_logins_that_names_no_file_does_not_let_everybody_in() {
+    for text in ["{htpasswd: {realm: r}}", "htpasswd", "{htpasswd: }", "{htpasswd: {path: }}"] {
+        let errors = load(&format!("version: 0.1\nauth: {text}\n")).unwrap_err();
+        let [problem] = errors.problems() else { panic!("{text}: {errors}") };
+        assert_eq!(problem.key, "auth.htpasswd.path", "{text}");
+    }
+}
+
+#[test]
 fn a_section_that_is_not_supported_is_refused_by_name() {
     for (key, text) in [
-        ("auth.htpasswd", "auth: {htpasswd: {realm: r, path: /p}}"),
         ("auth.token", "auth: {token: }"),
         ("auth.silly", "auth: silly"),
         ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),

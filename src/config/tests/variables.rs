@@ -165,10 +165,23 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
 }
 
 #[test]
+fn logins_can_be_asked_for_by_variables_alone() {
+    let variables = [
+        ("REGISTRY_AUTH", "htpasswd"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd"),
+    ];
+    let loaded = load_variables(&variables).unwrap();
+    assert_eq!(loaded.config.auth.htpasswd.path.as_deref(), Some(Path::new("/auth/htpasswd")));
+    assert_eq!(load_variables(&variables[..2]).unwrap_err().problems().len(), 1);
+    let policies = "[{who: user:alice, may: [pull, push], where: team/**}]";
+    let loaded = load_variables(&[("REGISTRY_AUTH_POLICIES", policies)]).unwrap();
+    assert_eq!(loaded.config.auth.policies.len(), 1);
+}
+
+#[test]
 fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
     for (name, value) in [
-        ("REGISTRY_AUTH", "htpasswd"),
-        ("REGISTRY_AUTH_HTPASSWD_REALM", "r"),
         ("REGISTRY_HTTP_TLS_CERTIFICATE", "/c"),
         ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_0", "example.com"),
         ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"),

@@ -35,7 +35,7 @@ impl Registry {
         append: Append,
         digest: Digest,
     ) -> Result<(), Error> {
-        let id = self.start_upload(repository, digest.algorithm()).id;
+        let id = self.start_upload(repository, digest.algorithm(), None).id;
         let (registry, name) = (Arc::clone(self), repository.clone());
         // A task of its own, so that the session ends although the client may leave in the middle.
         let whole = tokio::spawn(async move {

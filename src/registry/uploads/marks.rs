@@ -9,7 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use crate::registry::{Error, Registry, blocking};
 use crate::store::{
-    Accepted, Change, Decision, Incoming, Mark, Operation, PayloadId, Slot, Tables, UploadRow, Write,
+    Accepted, Change, Decision, Incoming, Mark, Operation, OwnerRow, PayloadId, Slot, Tables, UploadRow,
+    Write,
 };
 
 use super::EndUpload;
@@ -79,6 +80,7 @@ impl Registry {
             hash_state: mark.hash_state,
             started: session.started,
             touched: session.touched(),
+            owner: session.owner.clone().map(OwnerRow::from),
         };
         let recorded = self.submit(MarkUpload { id: session.id, upload }).await;
         match &recorded {

@@ -7,6 +7,7 @@ mod expiry;
 mod finish;
 mod loss;
 mod marks;
+mod owner;
 mod receive;
 mod session;
 
@@ -26,6 +27,7 @@ use crate::store::{
 };
 
 use super::{Error, Registry, Settings, blocking, joined};
+pub use owner::Owner;
 use session::{Held, Session, Sessions};
 
 /// The body of a request. It ends early with an error when the connection breaks.
@@ -125,13 +127,23 @@ fn unknown(repository: &RepositoryName, id: PayloadId) -> Error {
 }
 
 impl Registry {
-    /// Begins an upload session, which will most likely end with a digest of this algorithm.
-    pub fn start_upload(&self, repository: &RepositoryName, algorithm: Algorithm) -> Started {
+    /// Begins an upload session, which will most likely end with a digest of this algorithm. With an owner it is theirs alone.
+    pub fn start_upload(
+        &self,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
+        owner: Option<Owner>,
+    ) -> Started {
         let id = PayloadId::random();
         let incoming = self.store.incoming(id, algorithm);
-        let session = Session::new(id, repository.clone(), incoming, self.store.clock());
+        let session = Session::new(id, repository.clone(), incoming, self.store.clock(), owner);
         self.uploads.sessions.insert(session);
         Started { id, offset: 0 }
+    }
+
+    /// Whose an upload session is; nobody's in particular where nobody was asked.
+    pub fn upload_owner(&self, repository: &RepositoryName, id: PayloadId) -> Result<Option<Owner>, Error> {
+        Ok(self.uploads.find(repository, id)?.owner.clone())
     }
 
     /// How far an upload has come. Waits a moment for a request that is just ending.

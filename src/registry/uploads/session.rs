@@ -11,6 +11,7 @@ use crate::oci::RepositoryName;
 use crate::store::{Incoming, PayloadId, Resumed, ServedClock, ServedTime, Timestamp};
 
 use super::super::Error;
+use super::Owner;
 
 /// How long the one who has a session may stay without a byte while another request wants it: its connection is
 /// most likely gone, and the other one is the same client coming back.
@@ -47,6 +48,7 @@ pub(super) struct Session {
     pub(super) id: PayloadId,
     pub(super) repository: RepositoryName,
     pub(super) started: Timestamp,
+    pub(super) owner: Option<Owner>,
     clock: ServedClock,
     /// When something was last done with it, a [`ServedTime`].
     touched: AtomicU64,
@@ -67,11 +69,13 @@ impl Session {
         repository: RepositoryName,
         incoming: Incoming,
         clock: ServedClock,
+        owner: Option<Owner>,
     ) -> Self {
         Self {
             id,
             repository,
             started: Timestamp::now(),
+            owner,
             clock,
             touched: AtomicU64::new(clock.now().0),
             offset: AtomicU64::new(incoming.length()),
@@ -84,8 +88,14 @@ impl Session {
 
     pub(super) fn resume(upload: Resumed, clock: ServedClock) -> Self {
         let Resumed { id, row, incoming } = upload;
+        let owner = row.owner.map(Owner::from);
         let (marked, touched) = (AtomicU64::new(row.offset), AtomicU64::new(row.touched.0));
-        Self { started: row.started, marked, touched, ..Self::new(id, row.repository, incoming, clock) }
+        Self {
+            started: row.started,
+            marked,
+            touched,
+            ..Self::new(id, row.repository, incoming, clock, owner)
+        }
     }
 
     /// Has the session to itself, after at most `wait`. Whoever has it and gets no bytes lets it go.

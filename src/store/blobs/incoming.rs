@@ -348,7 +348,7 @@ mod tests {
         let repository: RepositoryName = "a".parse().expect("a name");
         let (started, touched) = (Timestamp(0), ServedTime(0));
         let Mark { algorithm, offset, hash_state } = mark;
-        UploadRow { repository, algorithm, offset, hash_state, started, touched }
+        UploadRow { repository, algorithm, offset, hash_state, started, touched, owner: None }
     }
 
     #[test]

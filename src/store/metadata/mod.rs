@@ -33,7 +33,7 @@ pub(super) use mend::Remedy;
 pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
-pub use rows::{BlobRow, LinkRow, ManifestRow, ReferrerRow, Standing, TagRow, UploadRow};
+pub use rows::{BlobRow, LinkRow, ManifestRow, OwnerRow, ReferrerRow, Standing, TagRow, UploadRow};
 pub use tables::{Access, Read, Tables, Write};
 pub use walk::Held;
 

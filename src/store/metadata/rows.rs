@@ -141,4 +141,18 @@ pub struct UploadRow {
     /// When bytes last arrived.
     #[n(5)]
     pub touched: ServedTime,
+    /// Who began it, where anybody was asked; versions before 0.2 never did.
+    #[n(6)]
+    pub owner: Option<OwnerRow>,
+}
+
+/// Who began an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OwnerRow {
+    /// Their name.
+    #[n(0)]
+    pub who: String,
+    /// The BLAKE3 hash of the token with which they did, which stays good for the upload.
+    #[n(1)]
+    pub token: Option<ByteVec>,
 }

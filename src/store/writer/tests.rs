@@ -62,6 +62,7 @@ impl Operation for Mark {
             hash_state: Some(ByteVec::from(vec![7; 8_000])),
             started: slot.now,
             touched: ServedTime(0),
+            owner: None,
         };
         Ok(Accepted::new(vec![Change::UploadMarked { id: self.0, upload }], ()))
     }

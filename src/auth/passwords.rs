@@ -1,0 +1,105 @@
+//! Logins by password: bounded in how many are verified at once, and in how often somebody may be wrong.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::observe::Peer;
+
+use super::failures::{FailureLimit, Failures};
+use super::htpasswd::Htpasswd;
+use super::watched::{FileError, Watched};
+
+/// The users of `auth.htpasswd.path`.
+pub(super) struct Passwords {
+    users: Watched<Htpasswd>,
+    failures: Failures,
+    /// How many passwords are hashed at once: each takes a processor for a tenth of a second.
+    hashing: Arc<Semaphore>,
+    /// Requests with the same credentials, of which the first is to do the work for all.
+    lanes: [Mutex<()>; LANES],
+    wait: Duration,
+}
+
+const LANES: usize = 64;
+
+/// Why nobody was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rejected {
+    /// There is no such user, or they have another password.
+    Wrong,
+    /// They were wrong too often, and have to wait so long.
+    TooOften(Duration),
+    /// There is too much to do.
+    Busy,
+}
+
+impl Passwords {
+    pub(super) fn open(path: &Path, limit: FailureLimit, wait: Duration) -> Result<Self, FileError> {
+        let users = Watched::open(path, Htpasswd::parse)?;
+        let (content, _) = users.current();
+        for line in &content.unusable {
+            tracing::warn!(
+                file = %path.display(), line,
+                "this user cannot log in: only bcrypt and Argon2 are supported; set the password anew with holdfast user passwd"
+            );
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            users,
+            failures: Failures::new(limit),
+            hashing: Arc::new(Semaphore::new((processors / 2).max(1))),
+            lanes: [const { Mutex::const_new(()) }; LANES],
+            wait,
+        })
+    }
+
+    /// The number of what the file says now; it grows with each change.
+    pub(super) fn version(&self) -> u64 {
+        self.users.current().1
+    }
+
+    /// Waits for others with the same credentials, which `number` follows from.
+    pub(super) async fn lane(&self, number: usize) -> tokio::sync::MutexGuard<'_, ()> {
+        match self.lanes.get(number % LANES) {
+            Some(lane) => lane.lock().await,
+            None => unreachable!("a remainder is less than what was divided by"),
+        }
+    }
+
+    /// Verifies a password. `number` is random, and always the same for the same name.
+    pub(super) async fn verify(
+        &self,
+        name: &str,
+        password: &str,
+        peer: Peer,
+        number: usize,
+    ) -> Result<(), Rejected> {
+        if let Some(wait) = self.failures.wait(name, peer) {
+            return Err(Rejected::TooOften(wait));
+        }
+        let permit = tokio::time::timeout(self.wait, Arc::clone(&self.hashing).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(Rejected::Busy);
+        };
+        let (users, name_and_password) = (self.users.current().0, (name.to_owned(), password.to_owned()));
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let (name, password) = name_and_password;
+            users.verify(&name, &password, number)
+        });
+        match verified.await {
+            Ok(true) => {
+                self.failures.succeeded(name, peer);
+                Ok(())
+            }
+            Ok(false) => {
+                self.failures.failed(name, peer);
+                Err(Rejected::Wrong)
+            }
+            Err(_) => Err(Rejected::Busy),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A registry with logins: a folder with its file of users, and a configuration that names it.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Holdfast, Registry};
+
+/// A running registry, and those who may log in.
+pub(crate) struct House {
+    pub(crate) holdfast: Holdfast,
+    folder: TempDir,
+}
+
+impl House {
+    /// Those who are let in are alice, bob and carol, each with their name spelt backwards as the password. `rest` is the rest of
+    /// the configuration, `{auth}` in it the file of users.
+    pub(crate) fn with(rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("htpasswd");
+        let lines: Vec<String> =
+            ["alice", "bob", "carol"].iter().map(|name| line(name, &reversed(name))).collect();
+        std::fs::write(&users, lines.join("\n")).unwrap();
+        let configuration = rest.replace("{users}", users.to_str().unwrap());
+        Self { holdfast: Builder::default().configuration(&configuration).start(), folder }
+    }
+
+    /// With policies, a list in YAML.
+    pub(crate) fn with_policies(policies: &str) -> Self {
+        Self::with(&format!(
+            "auth:\n  htpasswd: {{path: '{{users}}'}}\n  groups: {{devs: [alice, bob]}}\n  policies: {policies}\n"
+        ))
+    }
+
+    /// With a file of users, all of whom may do everything.
+    pub(crate) fn with_users() -> Self {
+        Self::with("auth: {htpasswd: {realm: the house, path: '{users}'}}\n")
+    }
+
+    /// The file of users.
+    pub(crate) fn users(&self) -> PathBuf {
+        self.folder.path().join("htpasswd")
+    }
+
+    /// The registry for somebody with their password.
+    pub(crate) fn as_user(&self, name: &str) -> Registry {
+        self.by_password(name, &reversed(name))
+    }
+}
+
+impl Deref for House {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        &self.holdfast
+    }
+}
+
+/// A line of the file of users, hashed with the least cost that bcrypt has.
+pub(crate) fn line(name: &str, password: &str) -> String {
+    format!("{name}:{}", bcrypt::hash(password, 4).unwrap())
+}
+
+pub(crate) fn reversed(name: &str) -> String {
+    name.chars().rev().collect()
+}
