@@ -72,6 +72,7 @@ fn tags(criterion: &mut Criterion) {
             content_type: Some(ManifestType::OciIndex.as_str().to_owned()),
             bytes: Bytes::from_static(EMPTY_INDEX.as_bytes()),
             precondition: None,
+            may_overwrite: false,
         };
         registry.put_manifest(put).await.unwrap();
     });
