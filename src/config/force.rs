@@ -8,11 +8,11 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes, Level, Log,
-    Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags, UploadPurging, Uploads,
-    Urls, Validation, WriteAheadLog, Writer,
+    AccessLog, Auth, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes, Level,
+    Log, Manifests, Metadata, Net, Platforms, Pulls, Realm, Referenced, Scrub, Storage, Tags, Token,
+    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
-use super::table::{SETTINGS, Setting};
+use super::table::{SETTINGS, SIGNING_ALGORITHMS, Setting};
 use super::value::Value;
 use super::yaml::{self, Source};
 
@@ -48,6 +48,7 @@ impl InForce {
     pub(super) fn check(&mut self, findings: &mut Findings) {
         self.check_address(findings);
         self.check_platforms(findings);
+        self.check_token(findings);
         self.switch_validation_off(findings);
     }
 
@@ -72,6 +73,46 @@ impl InForce {
             let origin = self.origin_of(list);
             findings.note(Level::Warn, origin, list, format!("has no effect unless {platforms} is list"));
         }
+    }
+
+    /// A part of `auth.token` is as good as none: the rest must be there as well.
+    fn check_token(&self, findings: &mut Findings) {
+        let Some(asking) = self.asking_for_tokens() else {
+            return;
+        };
+        let mut missing = |key: &str, message: &str| {
+            findings.problem(self.origin_of(asking), key, Fault::Value(message.to_owned()));
+        };
+        let is_empty = |key: &str| self.text(key).is_empty();
+        if is_empty("auth.token.realm") && !self.switch("auth.token.autoredirect") {
+            missing("auth.token.realm", "it is needed: the URL at which clients get their tokens");
+        }
+        if is_empty("auth.token.service") {
+            missing(
+                "auth.token.service",
+                "it is needed: the name of this registry, which tokens have as audience",
+            );
+        }
+        if is_empty("auth.token.issuer") {
+            missing("auth.token.issuer", "it is needed: the name that tokens have as issuer");
+        }
+        if is_empty("auth.token.rootcertbundle") && is_empty("auth.token.jwks") {
+            missing("auth.token", "it needs rootcertbundle or jwks: without a key no token can be verified");
+        }
+    }
+
+    /// The first key of `auth.token` that has a value.
+    fn asking_for_tokens(&self) -> Option<&'static str> {
+        const TEXTS: &[&str] = &[
+            "auth.token.realm",
+            "auth.token.service",
+            "auth.token.issuer",
+            "auth.token.rootcertbundle",
+            "auth.token.jwks",
+        ];
+        let redirect = "auth.token.autoredirect";
+        let text = TEXTS.iter().copied().find(|key| !self.text(key).is_empty());
+        text.or_else(|| self.switch(redirect).then_some(redirect))
     }
 
     /// `validation.disabled` is carried out here, so that nobody else has to know it.
@@ -109,6 +150,7 @@ impl InForce {
             catalog: Catalog { maxentries: self.count("catalog.maxentries") },
             tags: Tags { maxentries: self.count("tags.maxtags") },
             validation: self.validation(),
+            auth: self.auth(),
         }
     }
 
@@ -227,6 +269,34 @@ impl InForce {
                     deny: self.patterns("validation.manifests.urls.deny"),
                 },
                 indexes: Indexes { platforms: self.platforms() },
+            },
+        }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth {
+            token: self.asking_for_tokens().map(|_| self.token()),
+            issuers: match self.value("auth.issuers") {
+                Value::Issuers(issuers) => issuers.clone(),
+                other => mistyped("auth.issuers", other),
+            },
+        }
+    }
+
+    fn token(&self) -> Token {
+        Token {
+            realm: match self.switch("auth.token.autoredirect") {
+                true => Realm::Path(self.text("auth.token.autoredirectpath").to_owned()),
+                false => Realm::Url(self.text("auth.token.realm").to_owned()),
+            },
+            service: self.text("auth.token.service").to_owned(),
+            issuer: self.text("auth.token.issuer").to_owned(),
+            rootcertbundle: self.text_if_set("auth.token.rootcertbundle").map(PathBuf::from),
+            jwks: self.text_if_set("auth.token.jwks"),
+            signingalgorithms: match self.value("auth.token.signingalgorithms") {
+                Value::Words(words) if words.is_empty() => SIGNING_ALGORITHMS.to_vec(),
+                Value::Words(words) => words.clone(),
+                other => mistyped("auth.token.signingalgorithms", other),
             },
         }
     }

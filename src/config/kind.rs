@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::check;
 use super::pattern::Pattern;
 use super::problem::{Fault, Findings};
-use super::settings::Platform;
+use super::settings::{Platform, TrustedIssuer};
 use super::tree::{Content, Entry, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::value::Value;
+
+/// Accepts a text, perhaps in another form, or says what is wrong with it.
+pub(super) type Check = fn(&str) -> Result<String, String>;
 
 /// A kind of value. Bounds include their ends.
 pub(super) enum Kind {
@@ -27,7 +30,7 @@ pub(super) enum Kind {
     /// One of some words.
     Choice(&'static [&'static str]),
     /// A text that the function accepts, perhaps in another form.
-    Text { what: &'static str, check: fn(&str) -> Result<String, String> },
+    Text { what: &'static str, check: Check },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -36,12 +39,19 @@ pub(super) enum Kind {
     Patterns,
     /// Mappings with `architecture` and `os`.
     Platforms,
+    /// Some of some words.
+    Words(&'static [&'static str]),
+    /// Mappings with `name`, `url` and `audience`.
+    Issuers,
 }
 
 impl Kind {
     /// Whether a value is one scalar.
     pub(super) fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Fields | Self::Headers | Self::Patterns | Self::Platforms)
+        !matches!(
+            self,
+            Self::Fields | Self::Headers | Self::Patterns | Self::Platforms | Self::Words(_) | Self::Issuers
+        )
     }
 
     /// Reads a value that is not null. Everything that is wrong with it becomes a finding.
@@ -53,6 +63,8 @@ impl Kind {
             Self::Headers => return read_headers(key, node, findings),
             Self::Patterns => return read_patterns(key, node, findings),
             Self::Platforms => return read_platforms(key, node, findings),
+            Self::Words(words) => return self.read_words(words, key, node, findings),
+            Self::Issuers => return read_issuers(key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -106,6 +118,27 @@ impl Kind {
         let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
         word.map(|word| Value::Choice(word)).ok_or_else(|| node.mismatch(&self.to_string()))
     }
+
+    fn read_words(
+        &self,
+        words: &[&'static str],
+        key: &str,
+        node: &Node,
+        findings: &mut Findings,
+    ) -> Option<Value> {
+        let mut chosen = Vec::new();
+        for item in items(self, key, node, findings)? {
+            let word = text(key, item, findings)?;
+            match words.iter().find(|known| **known == word) {
+                Some(known) => chosen.push(*known),
+                None => {
+                    let message = format!("{word:?} cannot stand here: write {}", listed(words));
+                    findings.problem(&item.origin, key, Fault::Value(message));
+                }
+            }
+        }
+        Some(Value::Words(chosen))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -120,16 +153,23 @@ impl fmt::Display for Kind {
                 write!(f, "a duration from {} to {}", show_duration(*least), show_duration(*most))
             }
             Self::Mode => f.write_str("permission bits in octal"),
-            Self::Choice(words) => match words {
-                [others @ .., last] => write!(f, "{} or {last}", others.join(", ")),
-                [] => f.write_str("nothing"),
-            },
+            Self::Choice(words) => f.write_str(&listed(words)),
             Self::Text { what, .. } => f.write_str(what),
             Self::Fields => f.write_str("a mapping of names to texts"),
             Self::Headers => f.write_str("a mapping of header names to lists of values"),
             Self::Patterns => f.write_str("a list of regular expressions"),
             Self::Platforms => f.write_str("a list of mappings with architecture and os"),
+            Self::Words(words) => write!(f, "a list of {}", listed(words)),
+            Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
         }
+    }
+}
+
+/// `a, b or c`
+fn listed(words: &[&str]) -> String {
+    match words {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        words => words.concat(),
     }
 }
 
@@ -263,6 +303,53 @@ fn read_platform(key: &str, node: &Node, findings: &mut Findings) -> Option<Plat
         }
         _ => {
             let message = "a platform needs both architecture and os".to_owned();
+            findings.problem(&node.origin, key, Fault::Value(message));
+            None
+        }
+    }
+}
+
+fn read_issuers(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+    let mut issuers: Vec<TrustedIssuer> = Vec::new();
+    for item in items(&Kind::Issuers, key, node, findings)? {
+        if let Some(issuer) = read_issuer(key, item, findings) {
+            if issuers.iter().any(|other| other.name == issuer.name) {
+                let message =
+                    format!("the name {:?} was given before: each issuer needs one of its own", issuer.name);
+                findings.problem(&item.origin, key, Fault::Value(message));
+            }
+            issuers.push(issuer);
+        }
+    }
+    Some(Value::Issuers(issuers))
+}
+
+fn read_issuer(key: &str, node: &Node, findings: &mut Findings) -> Option<TrustedIssuer> {
+    let (mut name, mut url, mut audience) = (None, None, None);
+    for entry in entries(&Kind::Issuers, key, node, findings)? {
+        let key = format!("{key}.{}", entry.key);
+        let (field, check): (_, Check) = match entry.key.as_str() {
+            "name" => (&mut name, check::word),
+            "url" => (&mut url, check::issuer_url),
+            "audience" => (&mut audience, check::not_empty),
+            _ => {
+                let message = "there is no such key; an issuer has `name`, `url` and `audience`".to_owned();
+                findings.problem(&entry.origin, &key, Fault::Value(message));
+                continue;
+            }
+        };
+        match check(text(&key, &entry.node, findings)?) {
+            Ok(checked) => *field = Some(checked),
+            Err(message) => {
+                findings.problem(&entry.node.origin, &key, Fault::Value(message));
+                return None;
+            }
+        }
+    }
+    match (name, url, audience) {
+        (Some(name), Some(url), Some(audience)) => Some(TrustedIssuer { name, url, audience }),
+        _ => {
+            let message = "an issuer needs name, url and audience".to_owned();
             findings.problem(&node.origin, key, Fault::Value(message));
             None
         }

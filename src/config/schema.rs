@@ -16,6 +16,9 @@ pub(super) enum Known {
 /// Sections of which distribution lets the name of one key beneath stand in their place, as in `storage: inmemory`.
 pub(super) const NAMED: &[&str] = &["storage", "auth"];
 
+/// Sections that ask for something by being there, so that one without a key is a mistake.
+pub(super) const ASKING: &[&str] = &["auth.token"];
+
 /// What a key, in full, is. Keys beneath a foreign one are not looked into here.
 pub(super) fn find(key: &str) -> Option<Known> {
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::pattern::Pattern;
-use super::settings::Platform;
+use super::settings::{Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 
@@ -22,6 +22,8 @@ pub(super) enum Value {
     Headers(Vec<(String, String)>),
     Patterns(Vec<Pattern>),
     Platforms(Vec<Platform>),
+    Words(Vec<&'static str>),
+    Issuers(Vec<TrustedIssuer>),
 }
 
 /// What is written in the place of a secret.
@@ -46,12 +48,19 @@ impl Value {
             Self::Headers(headers) => flow_map(by_name(headers)),
             Self::Patterns(patterns) => flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str()))),
             Self::Platforms(platforms) => flow_list(platforms.iter().map(show_platform)),
+            Self::Words(words) => flow_list(words.iter().map(|word| (*word).to_owned())),
+            Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
         }
     }
 }
 
 fn show_platform(platform: &Platform) -> String {
     format!("{{architecture: {}, os: {}}}", show_text(&platform.architecture), show_text(&platform.os))
+}
+
+fn show_issuer(issuer: &TrustedIssuer) -> String {
+    let [name, url, audience] = [&issuer.name, &issuer.url, &issuer.audience].map(|text| show_text(text));
+    format!("{{name: {name}, url: {url}, audience: {audience}}}")
 }
 
 fn shown(name: &str, value: &str) -> String {

@@ -45,10 +45,22 @@ impl Walk<'_> {
     fn entry(&mut self, section: &str, entry: &Entry) {
         let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
         match schema::find(&key) {
-            Some(Known::Section) => self.section(&key, &entry.node),
+            Some(Known::Section) => {
+                self.section(&key, &entry.node);
+                self.asking(&key, &entry.origin);
+            }
             Some(Known::Foreign(foreign)) => self.foreign(foreign, entry),
             Some(Known::Setting(setting)) => self.setting(setting, &entry.node),
             None => self.unknown(&key, &entry.origin, schema::nearest),
+        }
+    }
+
+    /// A section that is there and says nothing would leave open what it was to close.
+    fn asking(&mut self, section: &str, origin: &Origin) {
+        let is_given = |key: &&&str| schema::is_beneath(key, section);
+        if schema::ASKING.contains(&section) && !self.given.keys().any(|key| is_given(&key)) {
+            let message = "the section is empty: give its keys, or remove it".to_owned();
+            self.findings.problem(origin, section, Fault::Value(message));
         }
     }
 

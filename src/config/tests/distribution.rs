@@ -156,7 +156,6 @@ fn loglevel_counts_where_log_level_is_left_out() {
 fn a_section_that_is_not_supported_is_refused_by_name() {
     for (key, text) in [
         ("auth.htpasswd", "auth: {htpasswd: {realm: r, path: /p}}"),
-        ("auth.token", "auth: {token: }"),
         ("auth.silly", "auth: silly"),
         ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),
         ("http.tls", "http: {tls: {letsencrypt: {cachefile: /c}}}"),

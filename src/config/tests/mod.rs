@@ -1,6 +1,7 @@
 //! The configuration through its front door: text in, settings or messages out.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod auth;
 mod distribution;
 mod errors;
 mod generated;
