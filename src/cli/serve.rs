@@ -70,6 +70,10 @@ pub(super) enum ServeError {
         "the store cannot be written any more; what was acknowledged is safe: see the error before this one, then start again"
     )]
     StoreFailed,
+    #[error(
+        "auth.token is configured, and tokens are not verified yet: put a proxy that asks for logins in front, and remove the section"
+    )]
+    Tokens,
     #[error("signals cannot be handled: {0}; the system is short of something: try again")]
     Signals(#[source] std::io::Error),
     #[error("threads cannot be started: {0}; the system is short of something: try again")]
@@ -118,6 +122,9 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let config = &loaded.config;
     observe::start(&log_settings(&config.log)).map_err(ServeError::Threads)?;
     loaded.notes.iter().for_each(log);
+    if config.auth.token.is_some() {
+        return Err(ServeError::Tokens);
+    }
     open_files::raise_limit();
     let address = address(&config.http)?;
     let pieces = tokio::select! {

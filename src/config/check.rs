@@ -43,6 +43,82 @@ pub(super) fn url_if_any(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { url(text) }
 }
 
+/// A path of a file, or nothing.
+pub(super) fn path_if_any(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { folder(text) }
+}
+
+/// A path of a file, a URL from which keys may be fetched, or nothing.
+pub(super) fn jwks(text: &str) -> Result<String, String> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        issuer_url(text)
+    } else {
+        path_if_any(text)
+    }
+}
+
+/// A text that can stand between quotes in a header, or nothing.
+pub(super) fn quotable(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    match text.bytes().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("clients get it in a header: visible ASCII without \" and \\ can stand there".to_owned())
+        }
+    }
+}
+
+/// A URL that clients get tokens from, or nothing.
+pub(super) fn realm(text: &str) -> Result<String, String> {
+    let is_url = text.starts_with("https://") || text.starts_with("http://");
+    if text.is_empty() || (is_url && !text.contains(' ')) {
+        return quotable(text);
+    }
+    Err("a URL begins with https:// or http://: write it like https://auth.example.com/token".to_owned())
+}
+
+/// A path of a URL, which begins with `/`.
+pub(super) fn url_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && !text.contains([' ', '?', '#']) {
+        return quotable(text);
+    }
+    Err(format!("{text:?} is no path of a URL: write it like /auth/token"))
+}
+
+/// A name of letters, digits, `.`, `_` and `-`.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match !text.is_empty() && text.bytes().all(allowed) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no name: letters, digits, `.`, `_` and `-` make one")),
+    }
+}
+
+/// A URL from which keys may be fetched, left as it is written.
+pub(super) fn issuer_url(text: &str) -> Result<String, String> {
+    let is_graphic =
+        text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['#', '@', '\\', '"']);
+    let host = |scheme: &str| text.strip_prefix(scheme).and_then(|rest| rest.split(['/', '?']).next());
+    match (host("https://"), host("http://")) {
+        (Some(host), _) if is_graphic && !host.is_empty() => Ok(text.to_owned()),
+        (_, Some(host)) if is_graphic && is_loopback(host) => Ok(text.to_owned()),
+        (_, Some(_)) => {
+            Err("keys that come over plain http cannot be trusted: give an https:// URL".to_owned())
+        }
+        _ => Err(format!("{text:?} is no URL: write it like https://login.example.com")),
+    }
+}
+
+/// Whether a host, perhaps with a port, is this machine.
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// `HOST:PORT`, `:PORT` or `[IPv6]:PORT`.
 pub(super) fn address(text: &str) -> Result<String, String> {
     let malformed = |why: &str| format!("{text:?} is not an address: {why}");

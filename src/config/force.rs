@@ -1,5 +1,7 @@
 //! What is in force: a value for every setting, and where it comes from.
 
+mod auth;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,14 +10,14 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Auth, Catalog, Config, Debug, Delete, FailedLogins, Floor, Formatter, Gc, H2c, Htpasswd, Http,
-    Http2, Indexes, Level, Log, Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags,
+    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
+    Http2, Indexes, Level, Log, Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage,
+    Tags,
     UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
 use super::yaml::{self, Source};
-use crate::auth::policy::Subject;
 
 /// A value for every setting of the table.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl InForce {
     pub(super) fn check(&mut self, findings: &mut Findings) {
         self.check_address(findings);
         self.check_platforms(findings);
-        self.check_groups(findings);
+        self.check_auth(findings);
         self.switch_validation_off(findings);
     }
 
@@ -73,20 +75,6 @@ impl InForce {
         if !is_empty && self.choice(platforms) != "list" {
             let origin = self.origin_of(list);
             findings.note(Level::Warn, origin, list, format!("has no effect unless {platforms} is list"));
-        }
-    }
-
-    /// A policy for a group that is not there is a misspelt one.
-    fn check_groups(&self, findings: &mut Findings) {
-        let (key, origin) = ("auth.policies", self.origin_of("auth.policies"));
-        let auth = self.auth();
-        for subject in auth.policies.iter().flat_map(|policy| &policy.who) {
-            if let Subject::Group(name) = subject
-                && !auth.groups.contains_key(name)
-            {
-                let message = format!("there is no group {name}: name its users in auth.groups");
-                findings.problem(origin, key, Fault::Value(message));
-            }
         }
     }
 
@@ -121,7 +109,6 @@ impl InForce {
         Config {
             log: self.log(),
             storage: self.storage(),
-            auth: self.auth(),
             http: self.http(),
             catalog: Catalog { maxentries: self.count("catalog.maxentries") },
             tags: Tags {
@@ -132,6 +119,7 @@ impl InForce {
                 },
             },
             validation: self.validation(),
+            auth: self.auth(),
         }
     }
 
@@ -207,27 +195,6 @@ impl InForce {
             writer: Writer {
                 groupsize: self.count("storage.writer.groupsize"),
                 queue: self.count("storage.writer.queue"),
-            },
-        }
-    }
-
-    fn auth(&self) -> Auth {
-        Auth {
-            htpasswd: Htpasswd {
-                realm: self.text("auth.htpasswd.realm").to_owned(),
-                path: self.text_if_set("auth.htpasswd.path").map(PathBuf::from),
-            },
-            policies: match self.value("auth.policies") {
-                Value::Policies(policies) => policies.clone(),
-                other => mistyped("auth.policies", other),
-            },
-            groups: match self.value("auth.groups") {
-                Value::Groups(groups) => groups.clone(),
-                other => mistyped("auth.groups", other),
-            },
-            failedlogins: FailedLogins {
-                limit: self.count("auth.failedlogins.limit"),
-                window: self.duration("auth.failedlogins.window"),
             },
         }
     }

@@ -102,7 +102,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported_by_name("storage.swift", FOLDER),
     needless("auth.none", &[], "nobody is asked to log in"),
     unsupported_by_name("auth.silly", LOGINS),
-    unsupported_by_name("auth.token", LOGINS),
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),

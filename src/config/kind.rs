@@ -8,10 +8,13 @@ use super::access;
 use super::check;
 use super::pattern::Pattern;
 use super::problem::{Fault, Findings};
-use super::settings::Platform;
+use super::settings::{Platform, TrustedIssuer};
 use super::tree::{Content, Entry, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::value::Value;
+
+/// Accepts a text, perhaps in another form, or says what is wrong with it.
+pub(super) type Check = fn(&str) -> Result<String, String>;
 
 /// A kind of value. Bounds include their ends.
 pub(super) enum Kind {
@@ -28,7 +31,7 @@ pub(super) enum Kind {
     /// One of some words.
     Choice(&'static [&'static str]),
     /// A text that the function accepts, perhaps in another form.
-    Text { what: &'static str, check: fn(&str) -> Result<String, String> },
+    Text { what: &'static str, check: Check },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -45,6 +48,10 @@ pub(super) enum Kind {
     ImmutableTags,
     /// Addresses and networks.
     Networks,
+    /// Some of some words.
+    Words(&'static [&'static str]),
+    /// Mappings with `name`, `url` and `audience`.
+    Issuers,
 }
 
 impl Kind {
@@ -75,6 +82,8 @@ impl Kind {
             Self::Groups => return access::read_groups(key, node, findings),
             Self::ImmutableTags => return access::read_immutable(key, node, findings),
             Self::Networks => return access::read_networks(key, node, findings),
+            Self::Words(words) => return self.read_words(words, key, node, findings),
+            Self::Issuers => return read_issuers(key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -128,6 +137,27 @@ impl Kind {
         let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
         word.map(|word| Value::Choice(word)).ok_or_else(|| node.mismatch(&self.to_string()))
     }
+
+    fn read_words(
+        &self,
+        words: &[&'static str],
+        key: &str,
+        node: &Node,
+        findings: &mut Findings,
+    ) -> Option<Value> {
+        let mut chosen = Vec::new();
+        for item in items(self, key, node, findings)? {
+            let word = text(key, item, findings)?;
+            match words.iter().find(|known| **known == word) {
+                Some(known) => chosen.push(*known),
+                None => {
+                    let message = format!("{word:?} cannot stand here: write {}", listed(words));
+                    findings.problem(&item.origin, key, Fault::Value(message));
+                }
+            }
+        }
+        Some(Value::Words(chosen))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -142,10 +172,7 @@ impl fmt::Display for Kind {
                 write!(f, "a duration from {} to {}", show_duration(*least), show_duration(*most))
             }
             Self::Mode => f.write_str("permission bits in octal"),
-            Self::Choice(words) => match words {
-                [others @ .., last] => write!(f, "{} or {last}", others.join(", ")),
-                [] => f.write_str("nothing"),
-            },
+            Self::Choice(words) => f.write_str(&listed(words)),
             Self::Text { what, .. } => f.write_str(what),
             Self::Fields => f.write_str("a mapping of names to texts"),
             Self::Headers => f.write_str("a mapping of header names to lists of values"),
@@ -155,7 +182,17 @@ impl fmt::Display for Kind {
             Self::Groups => f.write_str("a mapping of names of groups to lists of users"),
             Self::ImmutableTags => f.write_str("a list of mappings with where and tags"),
             Self::Networks => f.write_str("a list of addresses and networks"),
+            Self::Words(words) => write!(f, "a list of {}", listed(words)),
+            Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
         }
+    }
+}
+
+/// `a, b or c`
+fn listed(words: &[&str]) -> String {
+    match words {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        words => words.concat(),
     }
 }
 
@@ -299,6 +336,53 @@ fn read_platform(key: &str, node: &Node, findings: &mut Findings) -> Option<Plat
         }
         _ => {
             let message = "a platform needs both architecture and os".to_owned();
+            findings.problem(&node.origin, key, Fault::Value(message));
+            None
+        }
+    }
+}
+
+fn read_issuers(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+    let mut issuers: Vec<TrustedIssuer> = Vec::new();
+    for item in items(&Kind::Issuers, key, node, findings)? {
+        if let Some(issuer) = read_issuer(key, item, findings) {
+            if issuers.iter().any(|other| other.name == issuer.name) {
+                let message =
+                    format!("the name {:?} was given before: each issuer needs one of its own", issuer.name);
+                findings.problem(&item.origin, key, Fault::Value(message));
+            }
+            issuers.push(issuer);
+        }
+    }
+    Some(Value::Issuers(issuers))
+}
+
+fn read_issuer(key: &str, node: &Node, findings: &mut Findings) -> Option<TrustedIssuer> {
+    let (mut name, mut url, mut audience) = (None, None, None);
+    for entry in entries(&Kind::Issuers, key, node, findings)? {
+        let key = format!("{key}.{}", entry.key);
+        let (field, check): (_, Check) = match entry.key.as_str() {
+            "name" => (&mut name, check::word),
+            "url" => (&mut url, check::issuer_url),
+            "audience" => (&mut audience, check::not_empty),
+            _ => {
+                let message = "there is no such key; an issuer has `name`, `url` and `audience`".to_owned();
+                findings.problem(&entry.origin, &key, Fault::Value(message));
+                continue;
+            }
+        };
+        match check(text(&key, &entry.node, findings)?) {
+            Ok(checked) => *field = Some(checked),
+            Err(message) => {
+                findings.problem(&entry.node.origin, &key, Fault::Value(message));
+                return None;
+            }
+        }
+    }
+    match (name, url, audience) {
+        (Some(name), Some(url), Some(audience)) => Some(TrustedIssuer { name, url, audience }),
+        _ => {
+            let message = "an issuer needs name, url and audience".to_owned();
             findings.problem(&node.origin, key, Fault::Value(message));
             None
         }

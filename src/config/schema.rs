@@ -16,8 +16,8 @@ pub(super) enum Known {
 /// Sections of which distribution lets the name of one key beneath stand in their place, as in `storage: inmemory`.
 pub(super) const NAMED: &[&str] = &["storage", "auth"];
 
-/// Sections that ask for something as soon as they stand there, with the key that it cannot be done without.
-pub(super) const NEEDED: &[(&str, &str)] = &[("auth.htpasswd", "auth.htpasswd.path")];
+/// Sections that ask for something by being there, so that one without a key is a mistake.
+pub(super) const ASKING: &[&str] = &["auth.htpasswd", "auth.token"];
 
 /// What a key, in full, is. Keys beneath a foreign one are not looked into here.
 pub(super) fn find(key: &str) -> Option<Known> {

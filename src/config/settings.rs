@@ -239,6 +239,10 @@ pub struct Auth {
     pub groups: Groups,
     /// `auth.failedlogins`.
     pub failedlogins: FailedLogins,
+    /// `auth.token`, where it is configured: the tokens of another server are what counts.
+    pub token: Option<Token>,
+    /// Whose identity tokens are trusted. Their names differ.
+    pub issuers: Vec<TrustedIssuer>,
 }
 
 /// `auth.htpasswd`.
@@ -413,4 +417,41 @@ pub struct Platform {
     pub architecture: String,
     /// `platform.os`, such as `linux`.
     pub os: String,
+}
+
+/// `auth.token`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Where clients get their tokens.
+    pub realm: Realm,
+    /// The name of this registry: what tokens have as their audience.
+    pub service: String,
+    /// What tokens have as their issuer.
+    pub issuer: String,
+    /// Certificates in PEM. This or `jwks` is given, or both.
+    pub rootcertbundle: Option<PathBuf>,
+    /// The path or the URL of a set of JSON web keys.
+    pub jwks: Option<String>,
+    /// The names of the algorithms with which tokens may be signed, at least one.
+    pub signingalgorithms: Vec<&'static str>,
+}
+
+/// Where clients get their tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Realm {
+    /// At this URL.
+    Url(String),
+    /// At this path, which begins with `/`, of the host that the request named.
+    Path(String),
+}
+
+/// One of `auth.issuers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    /// What it is called here.
+    pub name: String,
+    /// Its URL, character by character as it stands in its tokens; https, or on loopback.
+    pub url: String,
+    /// For whom its tokens must be meant.
+    pub audience: String,
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::check;
-use super::kind::Kind;
+use super::kind::{Check, Kind};
 use super::problem::Dialect;
 
 /// A key with everything that is to be known about it.
@@ -63,7 +63,7 @@ const fn duration(least: u64, most: u64) -> Kind {
     Kind::Duration { least: Duration::from_secs(least), most: Duration::from_secs(most) }
 }
 
-const fn text(what: &'static str, check: fn(&str) -> Result<String, String>) -> Kind {
+const fn text(what: &'static str, check: Check) -> Kind {
     Kind::Text { what, check }
 }
 
@@ -72,6 +72,10 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const HOUR: u64 = 3600;
 const WEEK: u64 = 168 * HOUR;
+
+/// The algorithms with which tokens may be signed.
+pub(super) const SIGNING_ALGORITHMS: &[&str] =
+    &["EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "PS512"];
 
 /// Every setting.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -394,6 +398,77 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "The file of those who may log in, a NAME:HASH on each line, with hashes of bcrypt or Argon2: `holdfast user \
                   add` writes it. It is read again when it changes. With a file everybody has to log in, and without \
                   `auth.policies` may do everything then.",
+    },
+    Setting {
+        key: "auth.token.realm",
+        kind: text("a URL", check::realm),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "Where clients get their tokens from another server, such as https://auth.example.com/token. With this section \
+                  a request needs a token of that server's, whose access claim says what it may do.",
+    },
+    Setting {
+        key: "auth.token.service",
+        kind: text("a text", check::quotable),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "The name of this registry: clients send it to the token server, and tokens must have it as their audience.",
+    },
+    Setting {
+        key: "auth.token.issuer",
+        kind: text("a text", check::quotable),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "The name of the token server: tokens must have it as their issuer.",
+    },
+    Setting {
+        key: "auth.token.rootcertbundle",
+        kind: text("the path of a file", check::path_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A file with certificates in PEM. Tokens are signed with the key of one of them, or carry a chain of certificates \
+                  that leads to one. It is read again when it changes.",
+    },
+    Setting {
+        key: "auth.token.jwks",
+        kind: text("the path of a file, or a URL", check::jwks),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A set of JSON web keys with which tokens may be signed: a file, which is read again when it changes, or a URL, \
+                  which is https (or on loopback) and asked every 15 minutes, and when a token names a key that is not known.",
+    },
+    Setting {
+        key: "auth.token.signingalgorithms",
+        kind: Kind::Words(SIGNING_ALGORITHMS),
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The algorithms with which tokens may be signed; an empty list is all of them. Distribution's HS256, HS384 and \
+                  HS512 verify no token there either, for its keys are public ones; its ES512 is not supported.",
+    },
+    Setting {
+        key: "auth.token.autoredirect",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether clients get their tokens from the host under which they reach the registry, at autoredirectpath, in \
+                  the place of realm.",
+    },
+    Setting {
+        key: "auth.token.autoredirectpath",
+        kind: text("a path", check::url_path),
+        default: "/auth/token",
+        distribution: Theirs::Same,
+        meaning: "Where on that host.",
+    },
+    Setting {
+        key: "auth.issuers",
+        kind: Kind::Issuers,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Whose identity tokens (OpenID Connect) are trusted, so that CI needs no stored secret: each with the name by which \
+                  it goes here, its URL exactly as it stands in its tokens, which is https (or on loopback), and the audience \
+                  for which they must be meant, such as {name: github, url: \"https://token.actions.githubusercontent.com\", \
+                  audience: registry.example.com}.",
     },
     Setting {
         key: "auth.policies",

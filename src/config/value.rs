@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::access;
 use super::pattern::Pattern;
-use super::settings::Platform;
+use super::settings::{Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
@@ -31,6 +31,8 @@ pub(super) enum Value {
     Groups(BTreeMap<String, Vec<String>>),
     ImmutableTags(Vec<ImmutableTags>),
     Networks(Vec<IpNet>),
+    Words(Vec<&'static str>),
+    Issuers(Vec<TrustedIssuer>),
 }
 
 /// What is written in the place of a secret.
@@ -63,12 +65,19 @@ impl Value {
             Self::Networks(networks) => {
                 flow_list(networks.iter().map(|network| show_text(&network.to_string())))
             }
+            Self::Words(words) => flow_list(words.iter().map(|word| (*word).to_owned())),
+            Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
         }
     }
 }
 
 fn show_platform(platform: &Platform) -> String {
     format!("{{architecture: {}, os: {}}}", show_text(&platform.architecture), show_text(&platform.os))
+}
+
+fn show_issuer(issuer: &TrustedIssuer) -> String {
+    let [name, url, audience] = [&issuer.name, &issuer.url, &issuer.audience].map(|text| show_text(text));
+    format!("{{name: {name}, url: {url}, audience: {audience}}}")
 }
 
 fn shown(name: &str, value: &str) -> String {

@@ -19,16 +19,13 @@ const MOST_SUGGESTIONS: usize = 50;
 
 /// Reads every setting in the tree. What is wrong, and what deserves a note, becomes a finding.
 pub(super) fn settings_of(tree: &Node, findings: &mut Findings) -> Given {
-    let mut walk = Walk { given: Given::new(), needed: Vec::new(), findings };
+    let mut walk = Walk { given: Given::new(), findings };
     walk.section("", tree);
-    walk.look_for_what_is_needed();
     walk.given
 }
 
 struct Walk<'a> {
     given: Given,
-    /// What a section that stands there needs, and where that is.
-    needed: Vec<(&'static str, Origin)>,
     findings: &'a mut Findings,
 }
 
@@ -49,13 +46,21 @@ impl Walk<'_> {
         let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
         match schema::find(&key) {
             Some(Known::Section) => {
-                let needs = schema::NEEDED.iter().filter(|(section, _)| *section == key);
-                self.needed.extend(needs.map(|(_, needed)| (*needed, entry.origin.clone())));
                 self.section(&key, &entry.node);
+                self.asking(&key, &entry.origin);
             }
             Some(Known::Foreign(foreign)) => self.foreign(foreign, entry),
             Some(Known::Setting(setting)) => self.setting(setting, &entry.node),
             None => self.unknown(&key, &entry.origin, schema::nearest),
+        }
+    }
+
+    /// A section that is there and says nothing would leave open what it was to close.
+    fn asking(&mut self, section: &str, origin: &Origin) {
+        let is_given = |key: &&&str| schema::is_beneath(key, section);
+        if schema::ASKING.contains(&section) && !self.given.keys().any(|key| is_given(&key)) {
+            let message = "the section is empty: give its keys, or remove it".to_owned();
+            self.findings.problem(origin, section, Fault::Value(message));
         }
     }
 
@@ -65,16 +70,6 @@ impl Walk<'_> {
         }
         if let Some(value) = setting.kind.read(setting.key, node, self.findings) {
             self.given.insert(setting.key, (value, node.origin.clone()));
-        }
-    }
-
-    /// A section that asks for logins must not come to nothing.
-    fn look_for_what_is_needed(&mut self) {
-        for (key, origin) in std::mem::take(&mut self.needed) {
-            if !self.given.contains_key(key) {
-                let message = "is missing, and the section says nothing without it".to_owned();
-                self.findings.problem(&origin, key, Fault::Value(message));
-            }
         }
     }
 

@@ -164,14 +164,13 @@ fn a_section_for_logins_that_names_no_file_does_not_let_everybody_in() {
     for text in ["{htpasswd: {realm: r}}", "htpasswd", "{htpasswd: }", "{htpasswd: {path: }}"] {
         let errors = load(&format!("version: 0.1\nauth: {text}\n")).unwrap_err();
         let [problem] = errors.problems() else { panic!("{text}: {errors}") };
-        assert_eq!(problem.key, "auth.htpasswd.path", "{text}");
+        assert!(problem.key.starts_with("auth.htpasswd"), "{text}: {problem}");
     }
 }
 
 #[test]
 fn a_section_that_is_not_supported_is_refused_by_name() {
     for (key, text) in [
-        ("auth.token", "auth: {token: }"),
         ("auth.silly", "auth: silly"),
         ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),
         ("http.tls", "http: {tls: {letsencrypt: {cachefile: /c}}}"),

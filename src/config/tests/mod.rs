@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod access;
+mod auth;
 mod distribution;
 mod errors;
 mod generated;
