@@ -3,6 +3,8 @@
 //! There are no logins yet: everyone may do everything. But every route says what it does and to which repository, and
 //! asks here first.
 
+pub mod token;
+
 use crate::oci::RepositoryName;
 
 /// What a request does.
