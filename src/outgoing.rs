@@ -112,7 +112,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A URL as it may be shown: without what may be secret in it.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);

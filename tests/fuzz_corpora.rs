@@ -98,6 +98,11 @@ fn a_configuration_is_refused_or_reads_back_as_it_is_shown() {
 }
 
 #[test]
+fn no_token_is_accepted_that_was_not_signed() {
+    replay("token", targets::token);
+}
+
+#[test]
 fn an_upload_session_holds_what_was_sent() {
     replay("upload_session", targets::upload_session);
 }

@@ -13,6 +13,7 @@ mod manifest;
 mod names;
 mod ranges;
 mod replay;
+mod token;
 mod upload_session;
 mod world;
 
@@ -23,4 +24,5 @@ pub use manifest::manifest;
 pub use names::names;
 pub use ranges::ranges;
 pub use replay::replay;
+pub use token::token;
 pub use upload_session::upload_session;

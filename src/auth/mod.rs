@@ -13,6 +13,7 @@ mod identity;
 mod passwords;
 pub mod policy;
 mod remembered;
+pub mod token;
 pub mod users;
 mod watched;
 
