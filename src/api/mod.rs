@@ -27,11 +27,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, request::Parts};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, request::Parts};
 use axum::response::Response;
 use futures_util::FutureExt;
 
 use crate::auth::authorise;
+use crate::observe::Transport;
 use crate::registry::Registry;
 use error::Error;
 use links::Links;
@@ -109,10 +110,15 @@ pub fn router(registry: Arc<Registry>, settings: Settings) -> Router {
     Router::new().fallback(answer).with_state(Arc::new(Api { registry, settings, room }))
 }
 
+/// How the request has come; not encrypted unless somebody says so.
+fn transport(extensions: &Extensions) -> Transport {
+    extensions.get().copied().unwrap_or(Transport::Plain)
+}
+
 /// Answers every request, whatever becomes of it.
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let links = Links::new(&api.settings, request.headers());
+    let links = Links::new(&api.settings, request.headers(), transport(request.extensions()));
     let handled = AssertUnwindSafe(handle(Arc::clone(&api), links.clone(), request)).catch_unwind().await;
     let response = match handled {
         Ok(Ok(response)) => response,

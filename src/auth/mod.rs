@@ -3,6 +3,10 @@
 //! There are no logins yet: everyone may do everything. But every route says what it does and to which repository, and
 //! asks here first.
 
+mod client_certificate;
+
+pub use client_certificate::{AlternativeName, ClientCertificate};
+
 use crate::oci::RepositoryName;
 
 /// What a request does.

@@ -8,17 +8,22 @@ use std::time::Duration;
 use axum::Router;
 use clap::Args;
 use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinHandle;
 
 use super::allocator;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::config::{
-    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
+    self, ClientAuth, Config, Flags, Formatter, Http, Level, Loaded, Log, MinimumTls, Net, Note, Sources,
+    process_environment,
 };
 use crate::control;
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
-use crate::server::{Address, AddressError, BindError, FileSender, Server, Settings, open_files, supervisor};
+use crate::server::{
+    Address, AddressError, BindError, Endpoint, FileSender, Server, Settings, Tls, TlsError, open_files,
+    supervisor, tls,
+};
 use crate::store::OpenError;
 
 #[derive(Debug, Args)]
@@ -55,6 +60,8 @@ pub(super) enum ServeError {
     Configuration(#[from] config::Errors),
     #[error(transparent)]
     Address(#[from] AddressError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -115,28 +122,32 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
+    let tls = config.http.tls.as_ref().map(|tls| Tls::load(tls_settings(tls, &config.http))).transpose()?;
+    let tls = tls.map(Arc::new);
     let pieces = tokio::select! {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = match Servers::bind(&address, config, pieces.files.clone()).await {
+    let servers = match Servers::bind(&address, config, tls.clone(), pieces.files.clone()).await {
         Ok(servers) => servers,
         Err(error) => {
             pieces.registry.close().await;
             return Err(error);
         }
     };
-    announce(&servers.main, &loaded);
+    announce(servers.main.endpoint(), &loaded);
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
+    let renewing = tls.clone().map(|tls| tokio::spawn(tls.keep_current()));
     let to_the_end = async {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         scrubbing.abort();
+        renewing.inspect(JoinHandle::abort);
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained
@@ -144,7 +155,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     tokio::select! {
         end = to_the_end => Ok(end),
         () = pieces.registry.failed() => Err(ServeError::StoreFailed),
-        signal = attend(&mut signals, stop, arguments, &loaded) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, &loaded, tls.as_deref()) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -154,9 +165,11 @@ async fn attend(
     stop: oneshot::Sender<()>,
     arguments: &Serve,
     loaded: &Loaded,
+    tls: Option<&Tls>,
 ) -> StopSignal {
     while signals.next().await == Wish::Reload {
         reload::reload(arguments, loaded);
+        tls.inspect(|tls| tls.reload());
     }
     tracing::info!("stopping: requests under way are finished; a second signal stops at once");
     supervisor::stopping();
@@ -176,10 +189,11 @@ impl Servers {
     async fn bind(
         address: &Address,
         config: &Config,
+        tls: Option<Arc<Tls>>,
         files: Option<Arc<dyn FileSender>>,
     ) -> Result<Self, ServeError> {
         let http = &config.http;
-        let main = Server::bind(address, Settings { files, ..settings(http) }).await?;
+        let main = Server::bind(address, Settings { tls, files, ..settings(http) }).await?;
         let debug = match &http.debug.addr {
             None => None,
             Some(text) => {
@@ -244,8 +258,7 @@ fn log(note: &Note) {
 }
 
 /// The line that tells a person where to go from here, and a warning where others can go there too.
-fn announce(server: &Server, loaded: &Loaded) {
-    let endpoint = server.endpoint();
+fn announce(endpoint: &Endpoint, loaded: &Loaded) {
     let root = &loaded.config.storage.root;
     let data = std::path::absolute(root).unwrap_or_else(|_| root.clone());
     let push = endpoint.first_push(loaded.config.http.host.as_deref());
@@ -255,11 +268,34 @@ fn announce(server: &Server, loaded: &Loaded) {
             "deleting is off, as it is in distribution: its configuration file does not set storage.delete.enabled"
         );
     }
-    if endpoint.is_reachable_from_outside() {
-        tracing::warn!(
-            "there are no logins yet: whoever can reach {endpoint} may push and delete; \
-             keep it behind a firewall or an authenticating proxy, or listen on 127.0.0.1"
-        );
+    let has_logins = false;
+    warn_of_strangers(endpoint, &loaded.config.http, has_logins);
+}
+
+/// Says who can do what, where that is more than the operator can have meant.
+fn warn_of_strangers(endpoint: &Endpoint, http: &Http, has_logins: bool) {
+    let verifies_clients = http
+        .tls
+        .as_ref()
+        .is_some_and(|tls| !tls.clientcas.is_empty() && tls.clientauth == ClientAuth::Require);
+    if !endpoint.is_reachable_from_outside() || has_logins || verifies_clients {
+        return;
+    }
+    let frame = "*".repeat(80);
+    let everyone = format!("Whoever can reach {endpoint} may pull, push and delete every image.");
+    let in_the_clear = (!endpoint.is_encrypted).then_some(
+        "Nothing is encrypted: whoever is on the way may read and change what is pulled and pushed.",
+    );
+    let mend: &[&str] = match endpoint.is_encrypted {
+        true => &["To mend it: listen on 127.0.0.1 (--addr), or set http.tls.clientcas."],
+        false => &[
+            "To mend it: listen on 127.0.0.1 (--addr) behind a proxy that asks for logins,",
+            "or set http.tls.certificate and http.tls.key, and http.tls.clientcas to know the clients.",
+        ],
+    };
+    let lines = [frame.as_str(), &everyone].into_iter().chain(in_the_clear);
+    for line in lines.chain(mend.iter().copied()).chain([frame.as_str()]) {
+        tracing::warn!("{line}");
     }
 }
 
@@ -280,9 +316,22 @@ fn settings(http: &Http) -> Settings {
         wait_timeout: http.waittimeout,
         max_connections: http.maxconnections,
         max_header_bytes: http.maxheaderbytes,
+        tls: None,
         http2: http.h2c.enabled && !http.http2.disabled,
         logged: true,
         files: None,
+    }
+}
+
+fn tls_settings(tls: &config::Tls, http: &Http) -> tls::Settings {
+    tls::Settings {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_cas: tls.clientcas.clone(),
+        anonymous_clients: tls.clientauth == ClientAuth::IfGiven,
+        tls12: tls.minimumtls == MinimumTls::Tls12,
+        cipher_suites: tls.ciphersuites.clone(),
+        http2: !http.http2.disabled,
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// A text that the function accepts, perhaps in another form.
     Text { what: &'static str, check: fn(&str) -> Result<String, String> },
+    /// A list of texts, each of which the function accepts, perhaps in another form.
+    Texts { what: &'static str, check: fn(&str) -> Result<String, String> },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -41,7 +43,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether a value is one scalar.
     pub(super) fn is_scalar(&self) -> bool {
-        !matches!(self, Self::Fields | Self::Headers | Self::Patterns | Self::Platforms)
+        !matches!(self, Self::Texts { .. } | Self::Fields | Self::Headers | Self::Patterns | Self::Platforms)
     }
 
     /// Reads a value that is not null. Everything that is wrong with it becomes a finding.
@@ -49,6 +51,7 @@ impl Kind {
         let read = match self {
             Self::Switch => self.read_switch(node),
             Self::Choice(words) => self.read_choice(words, node),
+            Self::Texts { check, .. } => return self.read_texts(*check, key, node, findings),
             Self::Fields => return read_fields(key, node, findings),
             Self::Headers => return read_headers(key, node, findings),
             Self::Patterns => return read_patterns(key, node, findings),
@@ -106,6 +109,24 @@ impl Kind {
         let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
         word.map(|word| Value::Choice(word)).ok_or_else(|| node.mismatch(&self.to_string()))
     }
+
+    fn read_texts(
+        &self,
+        check: fn(&str) -> Result<String, String>,
+        key: &str,
+        node: &Node,
+        findings: &mut Findings,
+    ) -> Option<Value> {
+        let mut texts = Vec::new();
+        for item in items(self, key, node, findings)? {
+            match text(key, item, findings).map(check) {
+                None => {}
+                Some(Ok(text)) => texts.push(text),
+                Some(Err(message)) => findings.problem(&item.origin, key, Fault::Value(message)),
+            }
+        }
+        Some(Value::Texts(texts))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -124,7 +145,7 @@ impl fmt::Display for Kind {
                 [others @ .., last] => write!(f, "{} or {last}", others.join(", ")),
                 [] => f.write_str("nothing"),
             },
-            Self::Text { what, .. } => f.write_str(what),
+            Self::Text { what, .. } | Self::Texts { what, .. } => f.write_str(what),
             Self::Fields => f.write_str("a mapping of names to texts"),
             Self::Headers => f.write_str("a mapping of header names to lists of values"),
             Self::Patterns => f.write_str("a list of regular expressions"),

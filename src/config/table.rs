@@ -457,6 +457,54 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",
     },
     Setting {
+        key: "http.tls.certificate",
+        kind: text("the path of a file, or nothing", check::file_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A file in PEM with the server's certificate, and behind it those that lead to its root. With it the \
+                  server speaks TLS, and nothing else, on its listener. It is read again when it changes, and so are the \
+                  other files of this section: connections go on meanwhile.",
+    },
+    Setting {
+        key: "http.tls.key",
+        kind: text("the path of a file, or nothing", check::file_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A file in PEM with the certificate's private key (PKCS#8, PKCS#1 or SEC1), without a passphrase.",
+    },
+    Setting {
+        key: "http.tls.clientcas",
+        kind: Kind::Texts { what: "a list of paths of files", check: check::file },
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "Files in PEM with the certificates of those who sign clients' certificates. With any, clients have to show a \
+                  certificate that one of them has signed.",
+    },
+    Setting {
+        key: "http.tls.clientauth",
+        kind: text("require-and-verify-client-cert or verify-client-cert-if-given", check::client_auth),
+        default: "require-and-verify-client-cert",
+        distribution: Theirs::Same,
+        meaning: "Whether `http.tls.clientcas` shuts clients without a certificate out, or only those with a wrong one. \
+                  Distribution's request-client-cert and require-any-client-cert, which take certificates that nobody has \
+                  signed, are refused.",
+    },
+    Setting {
+        key: "http.tls.minimumtls",
+        kind: text("tls1.2 or tls1.3", check::minimum_tls),
+        default: "tls1.2",
+        distribution: Theirs::Same,
+        meaning: "The oldest version of TLS that is spoken. The newest is 1.3.",
+    },
+    Setting {
+        key: "http.tls.ciphersuites",
+        kind: Kind::Texts { what: "a list of names of cipher suites", check: check::cipher_suite },
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The cipher suites that are spoken, under the names that distribution has for them; all nine that there are \
+                  where the list is empty. A list without one for TLS 1.3 says nothing of TLS 1.3, whose three stay.",
+    },
+    Setting {
         key: "http.http2.disabled",
         kind: Kind::Switch,
         default: "false",

@@ -23,7 +23,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
 use lines::Lines;
-pub use request::{Exchange, Peer};
+pub use request::{Exchange, Peer, Transport};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Clone)]

@@ -1,7 +1,9 @@
 //! The registry as its clients see it: an address that speaks HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::content::{bytes_of, sha256};
@@ -14,12 +16,22 @@ pub struct Registry {
     pub address: SocketAddr,
     /// Headers that the configuration puts on every response.
     pub configured_headers: Vec<(String, String)>,
+    /// Who it is spoken to as, where it speaks TLS.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Registry {
     /// A connection of its own, for tests that control every byte.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address, self.configured_headers.clone())
+        match &self.tls {
+            None => Connection::open(self.address, self.configured_headers.clone()),
+            Some(client) => Connection::open_tls(self.address, client).unwrap(),
+        }
+    }
+
+    /// The same registry, spoken to over TLS as this client.
+    pub fn over_tls(&self, client: &Arc<ClientConfig>) -> Self {
+        Self { tls: Some(Arc::clone(client)), ..self.clone() }
     }
 
     /// Sends a request on a new connection and reads the answer, after which nothing may come.
