@@ -28,7 +28,8 @@ fn own_tokens(criterion: &mut Criterion) {
     let now = SystemTime::now();
     let issuer = Issuer::open("issuer".to_owned(), folder.path(), LIFETIME, LIFETIME, now).unwrap();
     let access: Access = [SCOPE.parse::<Scope>().unwrap()].into_iter().collect();
-    let issue = || issuer.issue("jane", "registry", &access, LIFETIME, now).unwrap();
+    let issue =
+        || issuer.issue("jane", "registry", &access, &serde_json::Value::Null, LIFETIME, now).unwrap();
     let (token, verifier) = (issue().token, verifier(issuer.source()));
     let mut group = criterion.benchmark_group("token");
     group.bench_function("issue/ES256", |bencher| bencher.iter(issue));

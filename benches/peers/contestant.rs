@@ -1,6 +1,7 @@
 //! The registries that are compared.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -10,24 +11,36 @@ use holdfast::load::Failure;
 use crate::nginx;
 use crate::place::Place;
 use crate::rows::Row;
-use crate::support::{Server, holdfast_command};
+use crate::support::{Server, Way, certificate_in, holdfast_command, key_in};
 use crate::zot;
 
 /// A registry, or a server of files, and how it is started.
 pub(crate) struct Contestant {
     pub(crate) name: String,
     command: String,
-    prepare: fn(&Path, SocketAddr) -> io::Result<()>,
+    prepare: Prepare,
     is_registry: bool,
+    /// Whether its configuration for TLS is known here.
+    speaks_tls: bool,
 }
+
+/// Writes a configuration into the folder, for this address.
+type Prepare = fn(&Path, SocketAddr, Way) -> io::Result<()>;
 
 impl Contestant {
     pub(crate) fn holdfast() -> Self {
-        Self::registry("holdfast".to_owned(), holdfast_command())
+        let holdfast = Self::registry("holdfast".to_owned(), holdfast_command());
+        Self { prepare: add_tls_to_holdfast, speaks_tls: true, ..holdfast }
     }
 
     fn registry(name: String, command: String) -> Self {
-        Self { name, command, prepare: write_distribution_configuration, is_registry: true }
+        Self {
+            name,
+            command,
+            prepare: write_distribution_configuration,
+            is_registry: true,
+            speaks_tls: false,
+        }
     }
 
     /// distribution, where it is installed.
@@ -35,7 +48,8 @@ impl Contestant {
         let found = ["registry", "docker-registry"].into_iter().find_map(|program| {
             let version = version(program, "--version")?;
             let command = format!("{program} serve {{folder}}/distribution.yml");
-            Some(Self::registry(format!("distribution {version}"), command))
+            let distribution = Self::registry(format!("distribution {version}"), command);
+            Some(Self { speaks_tls: true, ..distribution })
         });
         if found.is_none() {
             println!("skipped: distribution (neither `registry` nor `docker-registry` is on the PATH)");
@@ -56,6 +70,7 @@ impl Contestant {
                     command: zot::COMMAND.to_owned(),
                     prepare,
                     is_registry: true,
+                    speaks_tls: false,
                 };
                 let synced = zot(format!("zot {version}, `commit`"), zot::prepare_with_commit);
                 vec![zot(format!("zot {version}"), zot::prepare), synced]
@@ -72,14 +87,15 @@ impl Contestant {
             }
             Some(version) => {
                 let (name, command) = (version.replace('/', " "), nginx::COMMAND.to_owned());
-                Some(Self { name, command, prepare: nginx::prepare, is_registry: false })
+                Some(Self { name, command, prepare: nginx::prepare, is_registry: false, speaks_tls: true })
             }
         }
     }
 
     /// Starts it over an empty folder.
-    pub(crate) fn start(&self) -> Result<Server, Failure> {
-        Ok(Server::start_command(&self.command, &self.prepare)?)
+    pub(crate) fn start(&self, way: Way) -> Result<Server, Failure> {
+        let prepare = |folder: &Path, address| (self.prepare)(folder, address, way);
+        Ok(Server::start_command_for(way, &self.command, &prepare)?)
     }
 
     /// Where a row can put things while this one runs.
@@ -93,7 +109,7 @@ impl Contestant {
 
     /// Whether it can do what the row asks for.
     pub(crate) fn can_do(&self, row: &Row) -> bool {
-        self.is_registry || row.is_pull()
+        (self.is_registry || row.is_pull()) && (self.speaks_tls || !row.way.is_encrypted())
     }
 }
 
@@ -120,14 +136,30 @@ fn version(program: &str, question: &str) -> Option<String> {
     Some(version.trim_start_matches('v').trim_end_matches("+unknown").to_owned())
 }
 
+/// What distribution and holdfast have in common to speak TLS, as a line under `http`.
+fn tls_line(folder: &Path, way: Way) -> String {
+    let (certificate, key) = (certificate_in(folder), key_in(folder));
+    let line = format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display());
+    if way.is_encrypted() { line } else { String::new() }
+}
+
+fn add_tls_to_holdfast(folder: &Path, _: SocketAddr, way: Way) -> io::Result<()> {
+    if way.is_encrypted() {
+        let mut file = OpenOptions::new().append(true).open(folder.join("holdfast.yml"))?;
+        write!(file, "http:\n{}", tls_line(folder, way))?;
+    }
+    Ok(())
+}
+
 /// Distribution as its image comes, but for the lines that it would log for each request.
-fn write_distribution_configuration(folder: &Path, address: SocketAddr) -> io::Result<()> {
+fn write_distribution_configuration(folder: &Path, address: SocketAddr, way: Way) -> io::Result<()> {
     let text = format!(
         "version: 0.1\n\
          log:\n  level: error\n  accesslog:\n    disabled: true\n\
          storage:\n  cache:\n    blobdescriptor: inmemory\n  delete:\n    enabled: true\n  filesystem:\n    rootdirectory: {}\n\
-         http:\n  addr: {address}\n",
-        folder.join("data").display()
+         http:\n  addr: {address}\n{}",
+        folder.join("data").display(),
+        tls_line(folder, way)
     );
     std::fs::write(folder.join("distribution.yml"), text)
 }

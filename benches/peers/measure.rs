@@ -66,7 +66,7 @@ struct Runner {
 
 impl Runner {
     fn prepare(row: &Row, contestant: &Contestant) -> Result<Self, Failure> {
-        let server = contestant.start()?;
+        let server = contestant.start(row.way)?;
         let memory = Memory::watch(server.pid());
         let work = (row.prepare)(&contestant.place(&server))?;
         Ok(Self { server, memory, work, turns: Vec::new() })

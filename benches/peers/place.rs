@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 
-use holdfast::load::{Blob, Connection, Failure, Payload, Stem, Target, push_blob};
+use holdfast::load::{Blob, Connection, Failure, Payload, Stem, Target, push_blob, put_manifest};
+use holdfast::oci::ManifestType;
 
 use crate::support::Server;
 
@@ -37,11 +38,30 @@ impl Place<'_> {
         }
         Ok((path, payload.blob()))
     }
+
+    /// Puts in a manifest; gives its path.
+    pub(crate) fn put_manifest(
+        &self,
+        tag: &str,
+        media_type: ManifestType,
+        manifest: &[u8],
+    ) -> Result<String, Failure> {
+        let path = format!("/v2/{REPOSITORY}/manifests/{tag}");
+        match self {
+            Self::Registry(_) => put_manifest(&mut self.connect()?, REPOSITORY, tag, media_type, manifest)?,
+            Self::Folder(server) => create_file(server, &path)?.write_all(manifest)?,
+        }
+        Ok(path)
+    }
+}
+
+fn create_file(server: &Server, path: &str) -> io::Result<File> {
+    let path = server.root().join(path.trim_start_matches('/'));
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    File::create(path)
 }
 
 fn write_file(server: &Server, path: &str, payload: &Payload<'_>) -> io::Result<()> {
-    let path = server.root().join(path.trim_start_matches('/'));
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let mut file = File::create(path)?;
+    let mut file = create_file(server, path)?;
     payload.slices().iter().try_for_each(|slice| file.write_all(slice))
 }

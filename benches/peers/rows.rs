@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast::load::{
-    Connection, EMPTY_INDEX, Failure, Request, Stem, check_blob, image_manifest, pull, pull_manifest,
-    pull_verified, push_blob, push_image, put_manifest,
+    Connection, EMPTY_INDEX, Failure, Reconnect, Request, Stem, check_blob, image_manifest, pull,
+    pull_manifest, pull_verified, push_blob, push_image, put_manifest,
 };
 use holdfast::oci::ManifestType;
 
 use crate::page_cache::PageCache;
 use crate::place::{Place, REPOSITORY};
-use crate::support::fill_with_tags;
+use crate::support::{Way, fill_with_tags};
 
 /// One operation: it is told its number, and says how many bytes of payload it has moved.
 pub(crate) type Work = Box<dyn Fn(&mut Connection, u64) -> Result<u64, Failure> + Send + Sync>;
@@ -23,6 +23,7 @@ pub(crate) struct Row {
     pub(crate) operations: u64,
     /// What there is of it when a turn begins.
     pub(crate) page_cache: PageCache,
+    pub(crate) way: Way,
     /// Puts in what the operations need.
     pub(crate) prepare: fn(&Place<'_>) -> Result<Work, Failure>,
 }
@@ -39,14 +40,16 @@ const MIB: usize = 1 << 20;
 const UNBOUNDED: u64 = u64::MAX;
 
 /// All of them.
-pub(crate) fn all() -> [Row; 15] {
+pub(crate) fn all() -> [Row; 21] {
     let row = |name, connections, operations, prepare| Row {
         name,
         connections,
         operations,
         page_cache: PageCache::Empty,
+        way: Way::Plain,
         prepare,
     };
+    let over_tls = |row, reconnect| Row { way: Way::Encrypted(reconnect), ..row };
     [
         row("pull 256 MiB", 8, UNBOUNDED, pull_large),
         row("pull 64 KiB", 8, UNBOUNDED, pull_small),
@@ -66,6 +69,15 @@ pub(crate) fn all() -> [Row; 15] {
         row("tag a manifest", 64, UNBOUNDED, tag_manifest),
         row("push a 4 MiB blob that is there, to new repositories", 4, 1_500, push_again),
         row("GET /v2/", 8, UNBOUNDED, |_| base()),
+        over_tls(row("pull 256 MiB over TLS", 8, UNBOUNDED, pull_large), Reconnect::Never),
+        over_tls(row("pull 64 KiB over TLS", 8, UNBOUNDED, pull_small), Reconnect::Never),
+        over_tls(
+            row("pull a manifest, a TLS session resumed each", 8, UNBOUNDED, get_manifest),
+            Reconnect::Resuming,
+        ),
+        over_tls(row("pull a manifest, a TLS handshake each", 8, UNBOUNDED, get_manifest), Reconnect::Anew),
+        over_tls(row("push 64 KiB over TLS", 8, UNBOUNDED, |_| push(64 * KIB)), Reconnect::Never),
+        over_tls(row("push 256 MiB over TLS", 1, 4, |_| push(256 * MIB)), Reconnect::Never),
     ]
 }
 
@@ -102,8 +114,7 @@ fn get_manifest(place: &Place<'_>) -> Result<Work, Failure> {
     let stem = Stem::new(2_000);
     let (_, blob) = place.put_blob(&stem)?;
     let manifest = image_manifest(blob, &[blob; 6]);
-    put_manifest(&mut place.connect()?, REPOSITORY, "latest", ManifestType::OciImage, &manifest)?;
-    let path = format!("/v2/{REPOSITORY}/manifests/latest");
+    let path = place.put_manifest("latest", ManifestType::OciImage, &manifest)?;
     Ok(Box::new(move |connection, _| {
         pull_manifest(connection, &path, ManifestType::OciImage, manifest.len() as u64)
     }))

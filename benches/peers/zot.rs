@@ -8,6 +8,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::Way;
+
 pub(crate) const COMMAND: &str = "zot serve {folder}/zot.json";
 
 /// Its version, if it is on the PATH. It tells it as a line of its log, in the field for the commit that it was built from.
@@ -19,11 +21,11 @@ pub(crate) fn version() -> Option<String> {
     Some(versions.find(|version| !version.is_empty()).unwrap_or_else(|| "of unknown version".to_owned()))
 }
 
-pub(crate) fn prepare(folder: &Path, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn prepare(folder: &Path, address: SocketAddr, _: Way) -> io::Result<()> {
     write_configuration(folder, address, false)
 }
 
-pub(crate) fn prepare_with_commit(folder: &Path, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn prepare_with_commit(folder: &Path, address: SocketAddr, _: Way) -> io::Result<()> {
     write_configuration(folder, address, true)
 }
 

@@ -39,7 +39,7 @@ impl InProcess {
         };
         let router = TowerToHyperService::new(api::router(
             Arc::clone(&registry),
-            Authority::open(),
+            Arc::new(Authority::open()),
             api::Settings::default(),
         ));
         Self { registry, router, runtime, _folder: folder }

@@ -6,10 +6,12 @@
 #![allow(unreachable_pub, reason = "a module shared by several crates has no public door of its own")]
 #![allow(unused_imports, reason = "each benchmark uses its own part of this")]
 
+mod certificate;
 mod load;
 mod process;
 mod server;
 
+pub use certificate::{certificate_in, key_in};
 pub use load::{fill_with_tags, rounds, run};
 pub use process::{Memory, anonymous_memory, cpu_time, read_from_disks};
-pub use server::{Server, holdfast_command};
+pub use server::{Server, Way, holdfast_command};

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::load::{Connection, Request, Target};
+use holdfast::load::{Connection, Reconnect, Request, Target, Trust};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::certificate;
 
 /// How long a start or a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +28,30 @@ pub fn holdfast_command() -> String {
 }
 
 const CONFIGURATION: &str = "log:\n  level: warn\n  accesslog:\n    disabled: true\n";
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Plain,
+    Encrypted(Reconnect),
+}
+
+impl Way {
+    pub fn is_encrypted(self) -> bool {
+        self != Self::Plain
+    }
+
+    fn target(self, address: SocketAddr, folder: &Path) -> io::Result<Target> {
+        let target = Target::from(address);
+        match self {
+            Self::Plain => Ok(target),
+            Self::Encrypted(reconnect) => {
+                let certificate = certificate::certificate_in(folder);
+                target.encrypted(Trust::Signers(&certificate), reconnect).map_err(io::Error::other)
+            }
+        }
+    }
+}
 
 /// A running registry.
 pub struct Server {
@@ -49,10 +75,20 @@ impl Server {
         command: &str,
         prepare: &dyn Fn(&Path, SocketAddr) -> io::Result<()>,
     ) -> io::Result<Self> {
+        Self::start_command_for(Way::Plain, command, prepare)
+    }
+
+    /// Any registry that is to be spoken to like this. Its folder has a certificate.
+    pub fn start_command_for(
+        way: Way,
+        command: &str,
+        prepare: &dyn Fn(&Path, SocketAddr) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("holdfast-bench-").tempdir()?;
         let root = folder.path().join("data");
         std::fs::create_dir(&root)?;
         std::fs::write(folder.path().join("holdfast.yml"), CONFIGURATION)?;
+        certificate::write(folder.path())?;
         let address = free_address()?;
         prepare(folder.path(), address)?;
         let fill_in = |word: &str| {
@@ -62,7 +98,8 @@ impl Server {
         };
         let words: Vec<_> = command.split_whitespace().map(fill_in).collect();
         let child = spawn(&words, folder.path())?;
-        let mut server = Self { child, words, target: address.into(), folder: Arc::new(folder) };
+        let target = way.target(address, folder.path())?;
+        let mut server = Self { child, words, target, folder: Arc::new(folder) };
         server.wait_until_it_answers()?;
         Ok(server)
     }

@@ -90,7 +90,7 @@ impl World {
         let registry = Registry::new(store, Settings::default());
         let router = TowerToHyperService::new(api::router(
             Arc::clone(&registry),
-            Authority::open(),
+            Arc::new(Authority::open()),
             api::Settings::default(),
         ));
         self.running = Some(Running { registry, router });

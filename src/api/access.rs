@@ -8,8 +8,9 @@ use super::links::Links;
 use super::query::Query;
 use super::route::{Route, Rule};
 use super::source::source;
-use crate::auth::{Action, Caller, Identity, Rejection};
+use crate::auth::{Action, Caller, Challenge, Identity, Proof, Rejection};
 use crate::observe::{Decision, Peer, audit};
+use crate::oci::RepositoryName;
 use crate::registry::{self, Owner};
 
 /// Somebody who was let in to a route.
@@ -21,9 +22,13 @@ pub(super) struct Guest {
 impl Guest {
     /// Whose an upload is that they begin; nobody's where nobody is asked.
     pub(super) fn owner(&self) -> Option<Owner> {
+        let token = match self.caller.proof {
+            Proof::Token { hash, .. } => Some(hash),
+            Proof::Password | Proof::None => None,
+        };
         match &self.caller.identity {
             Identity::Anyone => None,
-            identity => Some(Owner { who: identity.to_string(), token: None }),
+            identity => Some(Owner { who: identity.to_string(), token }),
         }
     }
 }
@@ -37,13 +42,33 @@ pub(super) struct Entry<'a> {
     pub(super) links: &'a Links,
 }
 
+impl Entry<'_> {
+    /// What a token has to permit for this, as scopes with spaces between.
+    fn scope(&self) -> Option<String> {
+        let Rule::May(action) = self.rule else {
+            return None;
+        };
+        let Some(repository) = self.route.repository() else {
+            return Some("registry:catalog:*".to_owned());
+        };
+        let actions = match action {
+            Action::Push => "pull,push",
+            action => action.as_str(),
+        };
+        let from = self.query.get("from").and_then(|from| from.parse::<RepositoryName>().ok());
+        let from = from.filter(|from| self.query.get("mount").is_some() && from != repository);
+        let source = from.map(|from| format!(" repository:{from}:pull")).unwrap_or_default();
+        Some(format!("repository:{repository}:{actions}{source}"))
+    }
+}
+
 impl Api {
     /// Lets somebody in, or says why not.
     pub(super) async fn admit(&self, entry: &Entry<'_>) -> Result<Guest, Error> {
         if entry.rule == Rule::Open || !self.authority.asks() {
             return Ok(Guest { caller: Caller::anyone() });
         }
-        let peer = source(&entry.parts.headers, entry.parts.extensions.get(), &self.settings.trusted_proxies);
+        let peer = self.source(entry.parts);
         let caller = self.authority.authenticate(&entry.parts.headers, peer).await;
         let caller = caller.map_err(|rejection| {
             self.tell(entry, peer, None, Decision::Refused);
@@ -57,7 +82,7 @@ impl Api {
                 Ok(Guest { caller })
             }
             Err(error) => {
-                let is_stranger = caller.identity == Identity::Anonymous;
+                let is_stranger = caller.proof == Proof::None;
                 let decision = if is_stranger { Decision::Asked } else { Decision::Refused };
                 self.tell(entry, peer, Some(&caller), decision);
                 Err(error)
@@ -65,25 +90,55 @@ impl Api {
         }
     }
 
+    /// Where a request comes from.
+    pub(super) fn source(&self, parts: &Parts) -> Peer {
+        source(&parts.headers, parts.extensions.get(), &self.settings.trusted_proxies)
+    }
+
     /// Whether this caller may have what is asked for.
     fn decide(&self, entry: &Entry<'_>, caller: &Caller) -> Result<(), Error> {
-        let is_stranger = caller.identity == Identity::Anonymous;
+        if let Proof::Token { hash, expired: true } = caller.proof {
+            return self.decide_expired(entry, caller, hash);
+        }
         match (entry.rule, entry.route.repository()) {
             (Rule::Open, _) => Ok(()),
-            (Rule::Known, _) if is_stranger => Err(self.ask(entry, None)),
+            (Rule::Known, _) if caller.proof == Proof::None => Err(self.ask(entry, false, None, None)),
             (Rule::Known, _) => Ok(()),
             (Rule::May(_), None) if caller.may_list() => Ok(()),
             (Rule::May(action), Some(repository)) if caller.may(action, repository) => {
                 self.check_owner(entry.route, caller)
             }
-            (Rule::May(_), _) if is_stranger => Err(self.ask(entry, None)),
-            // Whoever may not see something is not told whether it exists.
-            (Rule::May(Action::Pull), Some(repository)) => Err(entry.route.unknown(repository)),
-            (Rule::May(action), repository) => Err(Error::Denied {
-                who: caller.identity.to_string(),
-                action,
-                repository: repository.cloned(),
-            }),
+            (Rule::May(action), repository) => Err(self.denied(entry, caller, action, repository)),
+        }
+    }
+
+    /// A token that has expired is good for the upload that it began.
+    fn decide_expired(&self, entry: &Entry<'_>, caller: &Caller, hash: [u8; 32]) -> Result<(), Error> {
+        if let Route::Upload { repository, id } = entry.route
+            && let Ok(Some(owner)) = self.registry.upload_owner(repository, *id)
+            && owner.token == Some(hash)
+            && owner.who == caller.identity.to_string()
+        {
+            return Ok(());
+        }
+        Err(self.ask(entry, true, Some("invalid_token"), None))
+    }
+
+    /// Whoever has no credentials, or a token, may ask for better ones. Whoever may not see something is not told whether it exists.
+    fn denied(
+        &self,
+        entry: &Entry<'_>,
+        caller: &Caller,
+        action: Action,
+        repository: Option<&RepositoryName>,
+    ) -> Error {
+        match (caller.proof, repository) {
+            (Proof::None, _) => self.ask(entry, false, None, None),
+            (Proof::Token { .. }, _) => self.ask(entry, true, Some("insufficient_scope"), None),
+            (Proof::Password, Some(repository)) if action == Action::Pull => entry.route.unknown(repository),
+            (Proof::Password, repository) => {
+                Error::Denied { who: caller.identity.to_string(), action, repository: repository.cloned() }
+            }
         }
     }
 
@@ -103,16 +158,28 @@ impl Api {
     }
 
     fn rejected(&self, entry: &Entry<'_>, rejection: Rejection) -> Error {
+        let invalid = matches!(rejection, Rejection::Token(_)).then_some("invalid_token");
         match rejection {
             Rejection::Busy => Error::LoginsBusy,
-            rejection => self.ask(entry, Some(rejection)),
+            rejection => self.ask(entry, invalid.is_some(), invalid, Some(rejection)),
         }
     }
 
-    /// Asks for credentials, or for other ones.
-    fn ask(&self, entry: &Entry<'_>, why: Option<Rejection>) -> Error {
-        let _ = (entry.links, entry.query);
-        Error::Unauthorized { challenge: self.authority.challenge(), why }
+    /// Asks for credentials, or for better ones.
+    fn ask(
+        &self,
+        entry: &Entry<'_>,
+        with_token: bool,
+        error: Option<&'static str>,
+        why: Option<Rejection>,
+    ) -> Error {
+        let mut challenge = self.authority.challenge(with_token);
+        if let Challenge::Bearer(bearer) = &mut challenge {
+            bearer.scope = entry.scope();
+            bearer.error = error;
+        }
+        let (host, own) = entry.links.token_server(entry.parts);
+        Error::Unauthorized { challenge: challenge.header(&host, &own), why }
     }
 
     fn tell(&self, entry: &Entry<'_>, from: Peer, caller: Option<&Caller>, decision: Decision) {

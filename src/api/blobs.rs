@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::headers::{DOCKER_CONTENT_DIGEST, text};
 use super::payload_body::{PayloadBody, Piece};
 use super::ranges::{Selection, select};
 use super::respond::{self, With};
+use crate::observe::Transport;
 use crate::oci::{Digest, RepositoryName};
 use crate::registry::VerifiedPull;
 use crate::store::{Payload, PayloadId, Transfer};
@@ -53,7 +55,7 @@ pub(super) async fn get(
         let pull = call.api.registry.verify_pull(repository, digest).await?;
         return Ok(describe(verified(pull, &selection), call, digest));
     }
-    let transfer = transfer(call.parts.version);
+    let transfer = transfer(&call.parts);
     let response = match selection {
         Selection::Whole => whole(payload, transfer),
         Selection::Single(range) => single(payload, transfer, range),
@@ -73,9 +75,12 @@ pub(super) async fn delete(
     Ok(respond::empty(StatusCode::ACCEPTED).with(DOCKER_CONTENT_DIGEST, digest.to_string()))
 }
 
-/// HTTP/2 looks at the bytes it frames; HTTP/1 passes them on.
-fn transfer(version: Version) -> Transfer {
-    if version >= Version::HTTP_2 { Transfer::Copied } else { Transfer::Mapped }
+/// HTTP/2 looks at the bytes it frames, and TLS at those it encrypts; plain HTTP/1 passes them on.
+fn transfer(parts: &Parts) -> Transfer {
+    match super::transport(&parts.extensions) {
+        Transport::Plain if parts.version < Version::HTTP_2 => Transfer::Mapped,
+        _ => Transfer::Copied,
+    }
 }
 
 fn selection(headers: &HeaderMap, digest: &Digest, size: u64) -> Selection {

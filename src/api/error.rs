@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::headers::{self, DOCKER_UPLOAD_UUID};
 use super::links::Links;
 use super::respond;
+use crate::auth::token::{KeyError, ScopeError};
 use crate::auth::{Action, Rejection};
 use crate::oci::{DigestError, NameError, ReferenceError, RepositoryName, TagError};
 use crate::registry;
@@ -48,6 +49,10 @@ pub(super) enum Error {
     Denied { who: String, action: Action, repository: Option<RepositoryName> },
     #[error("too many want to log in at once; try again")]
     LoginsBusy,
+    #[error(transparent)]
+    Scope(ScopeError),
+    #[error("no token can be signed")]
+    Keys(#[source] KeyError),
     #[error(transparent)]
     Registry(#[from] registry::Error),
     /// As above, for a request to an upload of this repository.
@@ -128,6 +133,8 @@ impl Error {
             Self::TooManyTags { .. } => (StatusCode::URI_TOO_LONG, "MANIFEST_INVALID"),
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::Denied { .. } => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::Scope(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
+            Self::Keys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
             Self::LoginsBusy => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Registry(error) | Self::Upload { error, .. } => registry_status(error),
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),

@@ -21,6 +21,7 @@ mod respond;
 mod route;
 mod source;
 mod tags;
+mod token;
 mod uploads;
 
 use std::panic::AssertUnwindSafe;
@@ -29,12 +30,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, request::Parts};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, request::Parts};
 use axum::response::Response;
 use futures_util::FutureExt;
 use ipnet::IpNet;
 
 use crate::auth::Authority;
+use crate::observe::Transport;
 use crate::registry::Registry;
 use access::{Entry, Guest};
 use error::Error;
@@ -95,7 +97,7 @@ impl Default for Settings {
 /// What every handler has at hand.
 struct Api {
     registry: Arc<Registry>,
-    authority: Authority,
+    authority: Arc<Authority>,
     settings: Settings,
     /// For the bodies of manifests.
     room: Room,
@@ -121,15 +123,20 @@ impl Call {
 }
 
 /// The whole API as a service.
-pub fn router(registry: Arc<Registry>, authority: Authority, settings: Settings) -> Router {
+pub fn router(registry: Arc<Registry>, authority: Arc<Authority>, settings: Settings) -> Router {
     let room = Room::new(LARGE_MANIFESTS, settings.wait);
     Router::new().fallback(answer).with_state(Arc::new(Api { registry, authority, settings, room }))
+}
+
+/// How the request has come; not encrypted unless somebody says so.
+fn transport(extensions: &Extensions) -> Transport {
+    extensions.get().copied().unwrap_or(Transport::Plain)
 }
 
 /// Answers every request, whatever becomes of it.
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let links = Links::new(&api.settings, request.headers());
+    let links = Links::new(&api.settings, request.headers(), transport(request.extensions()));
     let handled = AssertUnwindSafe(handle(Arc::clone(&api), links.clone(), request)).catch_unwind().await;
     let response = match handled {
         Ok(Ok(response)) => response,
@@ -167,6 +174,8 @@ async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Respon
         Route::Root => Ok(base::root()),
         Route::Base => Ok(base::base()),
         Route::Catalog => catalog::list(call),
+        Route::Token => token::issue(call, body).await,
+        Route::TokenKeys => token::keys(call),
         Route::Tags { repository } => tags::list(call, &repository),
         Route::Referrers { repository, digest } => referrers::list(call, &repository, &digest),
         Route::Blob { repository, digest } => match call.parts.method {

@@ -23,6 +23,11 @@ impl Query {
         )
     }
 
+    /// Reads a form, in which a `+` is a space (`application/x-www-form-urlencoded`).
+    pub(super) fn parse_form(text: &str) -> Self {
+        Self::parse(&text.replace('+', "%20"))
+    }
+
     /// The first value of a parameter.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
@@ -62,6 +67,13 @@ mod tests {
         assert_eq!(query.get("mount"), Some(""));
         assert_eq!(query.get_all("tag").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(query.get("n"), None);
+    }
+
+    #[test]
+    fn in_a_form_a_plus_is_a_space() {
+        let form = Query::parse_form("scope=repository%3Aa%3Apull+repository:b:pull&password=1%2B1");
+        assert_eq!(form.get("scope"), Some("repository:a:pull repository:b:pull"));
+        assert_eq!(form.get("password"), Some("1+1"));
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(super) enum Route {
     Base,
     /// `/v2/_catalog`, from Docker's registry API.
     Catalog,
+    /// `/v2/token`, the token server (distribution's token authentication specification).
+    Token,
+    /// `/v2/token/keys`, the keys of its tokens (RFC 7517).
+    TokenKeys,
     /// `/v2/<name>/blobs/<digest>` (end-2, end-10).
     Blob { repository: RepositoryName, digest: Digest },
     /// `/v2/<name>/blobs/uploads/` (end-4a, end-4b, end-11).
@@ -79,8 +83,11 @@ impl Route {
 
     /// Reads what stands behind `/v2/`.
     fn parse_versioned(path: &str) -> Result<Self, Error> {
-        if path == "_catalog" {
-            return Ok(Self::Catalog);
+        match path {
+            "_catalog" => return Ok(Self::Catalog),
+            "token" => return Ok(Self::Token),
+            "token/keys" => return Ok(Self::TokenKeys),
+            _ => {}
         }
         let components: Vec<&str> = path.split('/').collect();
         match components.as_slice() {
@@ -117,6 +124,8 @@ impl Route {
             Self::Root => &[(Method::GET, Rule::Open), (Method::HEAD, Rule::Open)],
             Self::Base => &[(Method::GET, Rule::Known), (Method::HEAD, Rule::Known)],
             Self::Catalog => &[(Method::GET, LIST), (Method::HEAD, LIST)],
+            Self::Token => &[(Method::GET, Rule::Open), (Method::POST, Rule::Open)],
+            Self::TokenKeys => &[(Method::GET, Rule::Open), (Method::HEAD, Rule::Open)],
             Self::Blob { .. } => &[(Method::GET, PULL), (Method::HEAD, PULL), (Method::DELETE, DELETE)],
             Self::Uploads { .. } => &[(Method::POST, PUSH)],
             Self::Upload { .. } => &[
@@ -160,7 +169,7 @@ impl Route {
     /// The repository that it touches.
     pub(super) fn repository(&self) -> Option<&RepositoryName> {
         match self {
-            Self::Root | Self::Base | Self::Catalog => None,
+            Self::Root | Self::Base | Self::Catalog | Self::Token | Self::TokenKeys => None,
             Self::Blob { repository, .. }
             | Self::Uploads { repository }
             | Self::Upload { repository, .. }

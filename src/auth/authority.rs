@@ -5,39 +5,63 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use futures_util::future::{OptionFuture, join};
 
 use crate::observe::Peer;
+use crate::outgoing::Outgoing;
 
-use super::Identity;
 use super::caller::Caller;
-use super::credentials::{self, Credentials, CredentialsError};
-use super::failures::FailureLimit;
+use super::challenge::{Bearer, Challenge};
+use super::credentials::{self, CredentialsError};
+use super::failures::{FailureLimit, Failures};
+use super::file::FileError;
+use super::foreign_tokens::{ForeignTokens, TokenSettings};
+use super::known::{Known, Logins};
 use super::passwords::{Passwords, Rejected};
 use super::policy::Policies;
 use super::remembered::Remembered;
-use super::watched::FileError;
-
-/// How long a password that was verified counts as such.
-const PASSWORD_LIFETIME: Duration = Duration::from_secs(5 * 60);
+use super::robots::Robots;
+use super::token::{Access, Identities, IdentityIssuer, Issued, KeyError, Scope, TokenError};
+use super::token_server::TokenServer;
 
 /// How people log in.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `auth.htpasswd`
-    pub htpasswd: Option<HtpasswdSettings>,
+    pub htpasswd: Option<PathBuf>,
+    /// `auth.htpasswd.realm`: what a challenge says that one logs in to.
+    pub realm: String,
+    /// `auth.token`: tokens of another server count, and none of our own.
+    pub token: Option<TokenSettings>,
+    /// `auth.issuers`
+    pub issuers: Vec<IdentityIssuer>,
     /// `auth.policies` and `auth.groups`; none: whoever gets in may do everything.
     pub policies: Option<Policies>,
+    /// The file of robot accounts.
+    pub robots: PathBuf,
+    /// The folder of the keys that sign our own tokens.
+    pub keys: PathBuf,
+    /// `auth.tokenserver.lifetime`
+    pub lifetime: Duration,
+    /// `auth.tokenserver.rotation`: how long a key signs.
+    pub rotation: Duration,
     /// `auth.failedlogins`
     pub failures: FailureLimit,
     /// How long a login waits while others are verified.
     pub wait: Duration,
 }
 
-/// `auth.htpasswd`
-#[derive(Debug, Clone)]
-pub struct HtpasswdSettings {
-    pub path: PathBuf,
-    pub realm: String,
+/// Why logins cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    #[error(
+        "{0}; nobody could log in: holdfast user add NAME --file PATH makes a file of users (auth.htpasswd.path)"
+    )]
+    Users(FileError),
+    #[error(transparent)]
+    Robots(FileError),
+    #[error("tokens can be neither signed nor verified: {0}")]
+    Keys(#[from] KeyError),
 }
 
 /// Knows who is who.
@@ -46,15 +70,8 @@ pub struct Authority {
     logins: Option<Logins>,
 }
 
-struct Logins {
-    realm: String,
-    passwords: Option<Passwords>,
-    policies: Option<Arc<Policies>>,
-    remembered: Remembered<Identity>,
-}
-
 /// Why somebody was not let in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -64,6 +81,9 @@ pub enum Rejection {
     TooOften(Duration),
     #[error("too many want to log in at once; try again")]
     Busy,
+    /// Why is for the log.
+    #[error("the token is not valid here: ask for a new one")]
+    Token(#[source] TokenError),
 }
 
 impl From<Rejected> for Rejection {
@@ -83,17 +103,30 @@ impl Authority {
     }
 
     /// One that asks as the settings say; nobody, if they know of no way to log in.
-    pub fn new(settings: Settings) -> Result<Self, FileError> {
-        let Settings { htpasswd, policies, failures, wait } = settings;
-        if htpasswd.is_none() && policies.is_none() {
+    pub fn new(settings: &Settings) -> Result<Self, AuthorityError> {
+        let Settings { htpasswd, realm, token, issuers, policies, robots, keys, .. } = settings;
+        let asks = htpasswd.is_some() || policies.is_some() || token.is_some() || !issuers.is_empty();
+        if !asks {
             return Ok(Self::open());
         }
-        let realm = htpasswd.as_ref().map_or_else(String::new, |htpasswd| htpasswd.realm.clone());
-        let passwords = htpasswd.map(|htpasswd| Passwords::open(&htpasswd.path, failures, wait));
+        let passwords = htpasswd.as_ref().map(|path| Passwords::open(path, settings.failures, settings.wait));
+        let outgoing = Outgoing::default();
+        let (foreign, own) = match token {
+            Some(token) => (Some(ForeignTokens::new(token, &outgoing)?), None),
+            None => (None, Some(TokenServer::open(keys, settings.lifetime, settings.rotation)?)),
+        };
         let logins = Logins {
-            realm,
-            passwords: passwords.transpose()?,
-            policies: policies.map(Arc::new),
+            realm: realm.clone(),
+            passwords: passwords.transpose().map_err(AuthorityError::Users)?,
+            robots: Robots::open(robots).map_err(AuthorityError::Robots)?,
+            identities: match issuers.is_empty() {
+                true => None,
+                false => Some(Identities::of(issuers.clone(), &outgoing)?),
+            },
+            foreign,
+            own,
+            policies: policies.clone().map(Arc::new),
+            failures: Failures::new(settings.failures),
             remembered: Remembered::new(),
         };
         Ok(Self { logins: Some(logins) })
@@ -104,46 +137,108 @@ impl Authority {
         self.logins.is_some()
     }
 
+    /// Whether tokens can be had here.
+    pub fn issues_tokens(&self) -> bool {
+        self.logins.as_ref().is_some_and(|logins| logins.own.is_some())
+    }
+
     /// Who a request comes from.
     pub async fn authenticate(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Rejection> {
         let Some(logins) = &self.logins else {
             return Ok(Caller::anyone());
         };
-        let identity = match credentials::header(headers)? {
-            None => Identity::Anonymous,
-            Some(value) => logins.identify(value, peer).await?,
+        match credentials::header(headers)? {
+            None => Ok(logins.caller(Known::stranger())),
+            Some(value) => Ok(logins.caller(logins.identify(value, peer).await?)),
+        }
+    }
+
+    /// Who wants a token: as for any other request, but that an identity token counts as a bearer too.
+    pub async fn authenticate_for_token(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Rejection> {
+        let Some(logins) = &self.logins else {
+            return Ok(Caller::anyone());
         };
-        Ok(Caller::new(identity, logins.policies.clone()))
-    }
-
-    /// The challenge for somebody who has to log in (RFC 9110, section 11.6.1).
-    pub fn challenge(&self) -> String {
-        let realm = self.logins.as_ref().map_or("", |logins| &logins.realm);
-        format!("Basic realm=\"{realm}\"")
-    }
-}
-
-impl Logins {
-    /// Whose credentials these are.
-    async fn identify(&self, value: &str, peer: Peer) -> Result<Identity, Rejection> {
-        let version = self.passwords.as_ref().map_or(0, Passwords::version);
-        let name = self.remembered.name(value);
-        if let Some(identity) = self.remembered.find(name, version) {
-            return Ok(identity);
+        match credentials::header(headers)? {
+            None => Ok(logins.caller(Known::stranger())),
+            Some(value) => Ok(logins.caller(logins.identify_for_token(value, peer).await?)),
         }
-        match (Credentials::parse(value)?, &self.passwords) {
-            (Credentials::Basic { name: user, password }, Some(passwords)) => {
-                let _lane = passwords.lane(name.number()).await;
-                if let Some(identity) = self.remembered.find(name, version) {
-                    return Ok(identity);
-                }
-                let number = self.remembered.name(&user).number();
-                passwords.verify(&user, &password, peer, number).await?;
-                let identity = Identity::User(user);
-                self.remembered.insert(name, version, identity.clone(), PASSWORD_LIFETIME);
-                Ok(identity)
+    }
+
+    /// Who wants a token and has put their name and password into a form.
+    pub async fn log_in(&self, name: &str, password: &str, peer: Peer) -> Result<Caller, Rejection> {
+        match &self.logins {
+            Some(logins) => Ok(logins.caller(logins.log_in(name, password, peer).await?)),
+            None => Ok(Caller::anyone()),
+        }
+    }
+
+    /// A token of our own for what somebody asks for, as far as they may have it; `None` where another server issues them.
+    pub fn issue(&self, caller: &Caller, asked: &[Scope]) -> Option<Result<(Issued, Access), KeyError>> {
+        let logins = self.logins.as_ref()?;
+        let own = logins.own.as_ref()?;
+        Some(own.issue(caller, asked, logins.policies.as_deref()))
+    }
+
+    /// The keys that our own tokens are verified with, as a set of JSON web keys (RFC 7517).
+    pub fn jwks(&self) -> Option<String> {
+        Some(self.logins.as_ref()?.own.as_ref()?.issuer.jwks())
+    }
+
+    /// What somebody has to log in with. Where strangers may have something it is a token, which they get too: clients that are
+    /// not logged in stop at any other challenge. `with_token` is for those who come with one.
+    pub fn challenge(&self, with_token: bool) -> Challenge {
+        let Some(logins) = &self.logins else {
+            return Challenge::Basic { realm: String::new() };
+        };
+        if let Some(foreign) = &logins.foreign {
+            return Challenge::Bearer(foreign.bearer());
+        }
+        let strangers = logins.policies.as_ref().is_some_and(|policies| policies.admit_strangers());
+        match strangers || with_token {
+            true => Challenge::Bearer(Bearer::own()),
+            false => Challenge::Basic { realm: logins.realm.clone() },
+        }
+    }
+
+    /// The challenge of the token server itself.
+    pub fn password_challenge(&self) -> Challenge {
+        Challenge::Basic {
+            realm: self.logins.as_ref().map_or_else(String::new, |logins| logins.realm.clone()),
+        }
+    }
+
+    /// Keeps keys fresh, for as long as it is polled. Does not return.
+    pub async fn run(&self) {
+        if let Some(logins) = &self.logins {
+            let own = OptionFuture::from(logins.own.as_ref().map(|own| own.issuer.run()));
+            let foreign = OptionFuture::from(logins.foreign.as_ref().map(|foreign| foreign.verifier.run()));
+            let identities = OptionFuture::from(logins.identities.as_ref().map(Identities::run));
+            join(join(own, foreign), identities).await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Which rule is in force, in words for the log.
+    pub fn rule(&self) -> String {
+        let Some(logins) = &self.logins else {
+            return "nobody has to log in, and everybody may do everything".to_owned();
+        };
+        let who = match (&logins.foreign, &logins.passwords) {
+            (Some(foreign), _) => format!("tokens of {} are needed", foreign.issuer),
+            (None, Some(_)) => "users of auth.htpasswd log in".to_owned(),
+            (None, None) => "robot accounts and jobs of auth.issuers log in".to_owned(),
+        };
+        let what = match (&logins.policies, &logins.foreign) {
+            (Some(policies), None) => {
+                format!("the {} entries of auth.policies say what they may do", policies.list.len())
             }
-            _ => Err(Rejection::Wrong),
-        }
+            (Some(policies), Some(_)) => format!(
+                "what their access claim and the {} entries of auth.policies allow they may do",
+                policies.list.len()
+            ),
+            (None, Some(_)) => "their access claim says what they may do".to_owned(),
+            (None, None) => "whoever is let in may do everything".to_owned(),
+        };
+        format!("{who}; {what}")
     }
 }

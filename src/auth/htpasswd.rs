@@ -40,6 +40,10 @@ impl Htpasswd {
         Ok(users)
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.hashes.contains_key(name)
+    }
+
     /// Whether this is the user's password. Slow by design: a tenth of a second, say. It takes as long for a name that is not in
     /// the file, for which one of the others is verified against; always the same one, chosen by `pick`.
     pub(super) fn verify(&self, name: &str, password: &str, pick: usize) -> bool {

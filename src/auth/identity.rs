@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Who a request comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Identity {
     /// Nobody asks who it is: there are no logins.
     Anyone,
@@ -21,7 +23,7 @@ pub enum Identity {
 }
 
 /// What an identity token says (OpenID Connect Core 1.0, section 2).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// The name that the configuration gives to the issuer.
     pub issuer: String,

@@ -9,8 +9,9 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::observe::Peer;
 
 use super::failures::{FailureLimit, Failures};
+use super::file::FileError;
 use super::htpasswd::Htpasswd;
-use super::watched::{FileError, Watched};
+use super::watched::Watched;
 
 /// The users of `auth.htpasswd.path`.
 pub(super) struct Passwords {
@@ -59,6 +60,11 @@ impl Passwords {
     /// The number of what the file says now; it grows with each change.
     pub(super) fn version(&self) -> u64 {
         self.users.current().1
+    }
+
+    /// Whether there is a user of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.users.current().0.has(name)
     }
 
     /// Waits for others with the same credentials, which `number` follows from.

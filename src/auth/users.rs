@@ -1,13 +1,11 @@
 //! Changing the file of users: one line at a time, whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
-use rustix::fs::{FlockOperation, flock};
+
+use super::file::{self, FileError};
 
 /// The prefix of names that robot accounts log in with.
 pub const ROBOT_PREFIX: &str = "robot+";
@@ -24,8 +22,8 @@ pub enum Hashing {
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
-    #[error("{}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("{name:?} cannot be the name of a user: {reason}")]
     Name { name: String, reason: &'static str },
     #[error("{0}")]
@@ -92,18 +90,14 @@ pub fn check_name(name: &str) -> Result<(), UsersError> {
 
 /// The names in the file, in its order.
 pub fn list(path: &Path) -> Result<Vec<String>, UsersError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| UsersError::File { path: path.to_owned(), source })?;
-    Ok(text.lines().filter_map(name_of).map(str::to_owned).collect())
+    Ok(file::read(path)?.lines().filter_map(name_of).map(str::to_owned).collect())
 }
 
 /// Changes the file. Other lines stay as they are; a new file can be read by its owner alone.
 pub fn change(path: &Path, name: &str, change: &UserChange) -> Result<(), UsersError> {
-    let failed = |source| UsersError::File { path: path.to_owned(), source };
-    let _lock = lock(path).map_err(failed)?;
-    let text = fs::read_to_string(path).map_err(failed)?;
-    let changed = changed(&text, name, change)?;
-    replace(path, &changed).map_err(failed)
+    let _lock = file::lock(path)?;
+    let changed = changed(&file::read(path)?, name, change)?;
+    Ok(file::replace(path, &changed)?)
 }
 
 fn changed(text: &str, name: &str, change: &UserChange) -> Result<String, UsersError> {
@@ -126,38 +120,11 @@ fn name_of(line: &str) -> Option<&str> {
     line.split_once(':').map(|(name, _)| name).filter(|name| !name.starts_with('#'))
 }
 
-/// Locks the file, which is made where there is none, against others who want to change it.
-fn lock(path: &Path) -> io::Result<File> {
-    loop {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        // Whoever had it before has replaced it: the lock is one of a file that nobody reads any more.
-        if fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino())) {
-            return Ok(file);
-        }
-    }
-}
-
-/// Puts a new file in the place of the old one, with its owner and mode, as durably as a rename is.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let old = fs::metadata(path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = folder.join(name);
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
-    // Only root can give a file away; to anybody else it belongs already.
-    let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn add(hash: &str) -> UserChange {

@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::file::{self, FileError};
+
 /// How often it is looked whether the file has changed, at the most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 << 20;
 
 /// What a file says, as it was when somebody last looked.
 pub(super) struct Watched<T> {
     path: PathBuf,
     parse: fn(&str) -> Result<T, String>,
+    text: fn(&Path) -> Result<String, FileError>,
     began: Instant,
     /// When it was last looked, in milliseconds since it began.
     looked: AtomicU64,
@@ -41,22 +41,27 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// Why a file cannot be used. Never quotes what it holds.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    #[error("{} cannot be read: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: {reason}", path.display())]
-    Invalid { path: PathBuf, reason: String },
-}
-
 impl<T> Watched<T> {
     /// Reads the file.
     pub(super) fn open(path: &Path, parse: fn(&str) -> Result<T, String>) -> Result<Self, FileError> {
-        let (content, stamp) = read(path, parse)?;
+        Self::new(path, parse, file::read)
+    }
+
+    /// Reads the file; one that is not there, now or later, is empty.
+    pub(super) fn open_if_any(path: &Path, parse: fn(&str) -> Result<T, String>) -> Result<Self, FileError> {
+        Self::new(path, parse, file::read_if_any)
+    }
+
+    fn new(
+        path: &Path,
+        parse: fn(&str) -> Result<T, String>,
+        text: fn(&Path) -> Result<String, FileError>,
+    ) -> Result<Self, FileError> {
+        let (content, stamp) = read(path, parse, text)?;
         Ok(Self {
             path: path.to_owned(),
             parse,
+            text,
             began: Instant::now(),
             looked: AtomicU64::new(0),
             looking: Mutex::new(()),
@@ -90,7 +95,7 @@ impl<T> Watched<T> {
     }
 
     fn read_again(&self) {
-        match read(&self.path, self.parse) {
+        match read(&self.path, self.parse, self.text) {
             Ok((content, stamp)) => {
                 let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
                 let version = read.version + 1;
@@ -118,16 +123,17 @@ impl Stamp {
     }
 }
 
-fn read<T>(path: &Path, parse: fn(&str) -> Result<T, String>) -> Result<(T, Option<Stamp>), FileError> {
+/// What a file says, and what it looked like before it was read.
+fn read<T>(
+    path: &Path,
+    parse: fn(&str) -> Result<T, String>,
+    text: fn(&Path) -> Result<String, FileError>,
+) -> Result<(T, Option<Stamp>), FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-    let invalid = |reason| FileError::Invalid { path: path.to_owned(), reason };
     let stamp = Stamp::of(path).map_err(unreadable)?;
-    if stamp.is_some_and(|stamp| stamp.size > LARGEST) {
-        return Err(invalid(format!("it has more than {} MiB", LARGEST >> 20)));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| invalid("it is no UTF-8 text".to_owned()))?;
-    Ok((parse(text).map_err(invalid)?, stamp))
+    let content = parse(&text(path)?);
+    let invalid = |reason| FileError::Invalid { path: path.to_owned(), reason };
+    Ok((content.map_err(invalid)?, stamp))
 }
 
 #[cfg(test)]

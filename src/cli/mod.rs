@@ -15,6 +15,7 @@ mod progress;
 mod rebuild;
 mod reload;
 mod restore;
+mod robot;
 mod scrub;
 mod serve;
 mod stopped;
@@ -51,6 +52,8 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     /// Add, remove and list those who may log in with a password
     User(user::User),
+    /// Add, remove and list accounts for machines
+    Robot(robot::Robot),
     /// Explain what the policies of the configuration decide
     Policy(policy::Policy),
     /// Print the configuration in force, and where each value comes from
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
+        Command::Robot(arguments) => robot::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),

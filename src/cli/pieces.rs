@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 
 use crate::api;
 use crate::auth::policy::Policies;
+use crate::auth::token::IdentityIssuer;
 use crate::auth::{self, Authority};
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
@@ -33,6 +34,7 @@ pub(super) struct HeaderError {
 /// The registry, and the router in front of it.
 pub(super) struct Pieces {
     pub(super) registry: Arc<Registry>,
+    pub(super) authority: Arc<Authority>,
     pub(super) router: Router,
     /// Who sends payloads from their files, if that is wanted.
     pub(super) files: Option<Arc<dyn FileSender>>,
@@ -47,9 +49,9 @@ impl Pieces {
         let store = store.map_err(io::Error::other).map_err(ServeError::Threads)??;
         let files = config.storage.pulls.sendfile.then(|| store.mapped_files() as Arc<dyn FileSender>);
         let registry = Registry::new(store, registry_settings(config));
-        let authority = Authority::new(auth_settings(config))?;
-        let router = api::router(Arc::clone(&registry), authority, api);
-        Ok(Self { registry, router, files })
+        let authority = Arc::new(Authority::new(&auth_settings(config))?);
+        let router = api::router(Arc::clone(&registry), Arc::clone(&authority), api);
+        Ok(Self { registry, authority, router, files })
     }
 }
 
@@ -156,17 +158,50 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
 }
 
 /// How people log in.
-pub(super) fn auth_settings(config: &Config) -> auth::Settings {
-    let config::Auth { htpasswd, policies, groups, failedlogins } = config.auth.clone();
+fn auth_settings(config: &Config) -> auth::Settings {
+    let (auth, root) = (config.auth.clone(), &config.storage.root);
+    let policies =
+        (!auth.policies.is_empty()).then_some(Policies { list: auth.policies, groups: auth.groups });
     auth::Settings {
-        htpasswd: htpasswd.path.map(|path| auth::HtpasswdSettings { path, realm: htpasswd.realm }),
-        policies: (!policies.is_empty()).then_some(Policies { list: policies, groups }),
+        htpasswd: auth.htpasswd.path,
+        realm: auth.htpasswd.realm,
+        token: auth.token.map(token_settings),
+        issuers: auth.issuers.into_iter().map(issuer).collect(),
+        policies,
+        robots: auth.robots.unwrap_or_else(|| root.join(ROBOTS)),
+        keys: root.join(KEYS),
+        lifetime: auth.tokenserver.lifetime,
+        rotation: auth.tokenserver.rotation,
         failures: auth::FailureLimit {
-            most: u32::try_from(failedlogins.limit).unwrap_or(u32::MAX),
-            window: failedlogins.window,
+            most: u32::try_from(auth.failedlogins.limit).unwrap_or(u32::MAX),
+            window: auth.failedlogins.window,
         },
         wait: config.http.waittimeout,
     }
+}
+
+/// The file of robot accounts, below the root.
+pub(super) const ROBOTS: &str = "robots.json";
+
+/// The folder of the keys that sign tokens, below the root.
+const KEYS: &str = "keys";
+
+fn token_settings(token: config::Token) -> auth::TokenSettings {
+    auth::TokenSettings {
+        realm: match token.realm {
+            config::Realm::Url(url) => auth::Realm::Url(url),
+            config::Realm::Path(path) => auth::Realm::Path(path),
+        },
+        service: token.service,
+        issuer: token.issuer,
+        rootcertbundle: token.rootcertbundle,
+        jwks: token.jwks,
+        algorithms: token.signingalgorithms,
+    }
+}
+
+fn issuer(issuer: config::TrustedIssuer) -> IdentityIssuer {
+    IdentityIssuer { name: issuer.name, url: issuer.url, audience: issuer.audience }
 }
 
 fn header((name, value): &(String, String)) -> Result<(HeaderName, HeaderValue), HeaderError> {

@@ -8,18 +8,23 @@ use std::time::Duration;
 use axum::Router;
 use clap::Args;
 use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinHandle;
 
 use super::allocator;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
-use crate::auth;
+use crate::auth::{self, Authority};
 use crate::config::{
-    self, Config, Flags, Formatter, Http, Level, Loaded, Log, Net, Note, Sources, process_environment,
+    self, ClientAuth, Config, Flags, Formatter, Http, Level, Loaded, Log, MinimumTls, Net, Note, Sources,
+    process_environment,
 };
 use crate::control;
 use crate::observe;
 use crate::server::signals::{Signals, StopSignal, Wish};
-use crate::server::{Address, AddressError, BindError, FileSender, Server, Settings, open_files, supervisor};
+use crate::server::{
+    Address, AddressError, BindError, Endpoint, FileSender, Server, Settings, Tls, TlsError, open_files,
+    supervisor, tls,
+};
 use crate::store::OpenError;
 
 #[derive(Debug, Args)]
@@ -57,23 +62,19 @@ pub(super) enum ServeError {
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error(transparent)]
     Header(#[from] HeaderError),
-    #[error(
-        "{0}; nobody could log in: holdfast user add NAME --file PATH makes a file of users (auth.htpasswd.path)"
-    )]
-    Users(#[from] auth::FileError),
+    #[error(transparent)]
+    Logins(#[from] auth::AuthorityError),
     #[error(
         "the store cannot be written any more; what was acknowledged is safe: see the error before this one, then start again"
     )]
     StoreFailed,
-    #[error(
-        "auth.token is configured, and tokens are not verified yet: put a proxy that asks for logins in front, and remove the section"
-    )]
-    Tokens,
     #[error("signals cannot be handled: {0}; the system is short of something: try again")]
     Signals(#[source] std::io::Error),
     #[error("threads cannot be started: {0}; the system is short of something: try again")]
@@ -122,33 +123,37 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let config = &loaded.config;
     observe::start(&log_settings(&config.log)).map_err(ServeError::Threads)?;
     loaded.notes.iter().for_each(log);
-    if config.auth.token.is_some() {
-        return Err(ServeError::Tokens);
-    }
     open_files::raise_limit();
     let address = address(&config.http)?;
+    let tls = config.http.tls.as_ref().map(|tls| Tls::load(tls_settings(tls, &config.http))).transpose()?;
+    let tls = tls.map(Arc::new);
     let pieces = tokio::select! {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
-    let servers = match Servers::bind(&address, config, pieces.files.clone()).await {
+    let servers = match Servers::bind(&address, config, tls.clone(), pieces.files.clone()).await {
         Ok(servers) => servers,
         Err(error) => {
             pieces.registry.close().await;
             return Err(error);
         }
     };
-    announce(&servers.main, &loaded);
+    announce(servers.main.endpoint(), &loaded, &pieces.authority);
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
+    let authority = Arc::clone(&pieces.authority);
+    let keeping_keys = tokio::spawn(async move { authority.run().await });
+    let renewing = tls.clone().map(|tls| tokio::spawn(tls.keep_current()));
     let to_the_end = async {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         scrubbing.abort();
+        keeping_keys.abort();
+        renewing.inspect(JoinHandle::abort);
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained
@@ -156,7 +161,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     tokio::select! {
         end = to_the_end => Ok(end),
         () = pieces.registry.failed() => Err(ServeError::StoreFailed),
-        signal = attend(&mut signals, stop, arguments, &loaded) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, &loaded, tls.as_deref()) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -166,9 +171,11 @@ async fn attend(
     stop: oneshot::Sender<()>,
     arguments: &Serve,
     loaded: &Loaded,
+    tls: Option<&Tls>,
 ) -> StopSignal {
     while signals.next().await == Wish::Reload {
         reload::reload(arguments, loaded);
+        tls.inspect(|tls| tls.reload());
     }
     tracing::info!("stopping: requests under way are finished; a second signal stops at once");
     supervisor::stopping();
@@ -188,10 +195,11 @@ impl Servers {
     async fn bind(
         address: &Address,
         config: &Config,
+        tls: Option<Arc<Tls>>,
         files: Option<Arc<dyn FileSender>>,
     ) -> Result<Self, ServeError> {
         let http = &config.http;
-        let main = Server::bind(address, Settings { files, ..settings(http) }).await?;
+        let main = Server::bind(address, Settings { tls, files, ..settings(http) }).await?;
         let debug = match &http.debug.addr {
             None => None,
             Some(text) => {
@@ -256,8 +264,7 @@ fn log(note: &Note) {
 }
 
 /// The line that tells a person where to go from here, and a warning where others can go there too.
-fn announce(server: &Server, loaded: &Loaded) {
-    let endpoint = server.endpoint();
+fn announce(endpoint: &Endpoint, loaded: &Loaded, authority: &Authority) {
     let root = &loaded.config.storage.root;
     let data = std::path::absolute(root).unwrap_or_else(|_| root.clone());
     let push = endpoint.first_push(loaded.config.http.host.as_deref());
@@ -267,11 +274,37 @@ fn announce(server: &Server, loaded: &Loaded) {
             "deleting is off, as it is in distribution: its configuration file does not set storage.delete.enabled"
         );
     }
-    if endpoint.is_reachable_from_outside() {
-        tracing::warn!(
-            "there are no logins yet: whoever can reach {endpoint} may push and delete; \
-             keep it behind a firewall or an authenticating proxy, or listen on 127.0.0.1"
-        );
+    tracing::info!("{}", authority.rule());
+    warn_of_strangers(endpoint, &loaded.config.http, authority.asks());
+}
+
+/// Says who can do what, where that is more than the operator can have meant.
+fn warn_of_strangers(endpoint: &Endpoint, http: &Http, has_logins: bool) {
+    let verifies_clients = http
+        .tls
+        .as_ref()
+        .is_some_and(|tls| !tls.clientcas.is_empty() && tls.clientauth == ClientAuth::Require);
+    if !endpoint.is_reachable_from_outside() || has_logins || verifies_clients {
+        return;
+    }
+    let frame = "*".repeat(80);
+    let everyone = format!("Whoever can reach {endpoint} may pull, push and delete every image.");
+    let in_the_clear = (!endpoint.is_encrypted).then_some(
+        "Nothing is encrypted: whoever is on the way may read and change what is pulled and pushed.",
+    );
+    let mend: &[&str] = match endpoint.is_encrypted {
+        true => &[
+            "To mend it: listen on 127.0.0.1 (--addr), let people log in (auth.htpasswd, auth.policies),",
+            "or set http.tls.clientcas.",
+        ],
+        false => &[
+            "To mend it: listen on 127.0.0.1 (--addr), or set http.tls.certificate and http.tls.key, and let",
+            "people log in (auth.htpasswd, auth.policies).",
+        ],
+    };
+    let lines = [frame.as_str(), &everyone].into_iter().chain(in_the_clear);
+    for line in lines.chain(mend.iter().copied()).chain([frame.as_str()]) {
+        tracing::warn!("{line}");
     }
 }
 
@@ -292,9 +325,22 @@ fn settings(http: &Http) -> Settings {
         wait_timeout: http.waittimeout,
         max_connections: http.maxconnections,
         max_header_bytes: http.maxheaderbytes,
+        tls: None,
         http2: http.h2c.enabled && !http.http2.disabled,
         logged: true,
         files: None,
+    }
+}
+
+fn tls_settings(tls: &config::Tls, http: &Http) -> tls::Settings {
+    tls::Settings {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_cas: tls.clientcas.clone(),
+        anonymous_clients: tls.clientauth == ClientAuth::IfGiven,
+        tls12: tls.minimumtls == MinimumTls::Tls12,
+        cipher_suites: tls.ciphersuites.clone(),
+        http2: !http.http2.disabled,
     }
 }
 

@@ -33,6 +33,71 @@ pub(super) fn folder(text: &str) -> Result<String, String> {
     not_empty(text)
 }
 
+/// A path of a file.
+pub(super) fn file(text: &str) -> Result<String, String> {
+    folder(text)
+}
+
+/// A path of a file, or nothing.
+pub(super) fn file_if_any(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { file(text) }
+}
+
+pub(super) const REQUIRE_CLIENT_CERT: &str = "require-and-verify-client-cert";
+pub(super) const VERIFY_CLIENT_CERT: &str = "verify-client-cert-if-given";
+
+/// What is asked of clients' certificates; nothing stands for the default, as in distribution.
+pub(super) fn client_auth(text: &str) -> Result<String, String> {
+    match text {
+        "" => Ok(REQUIRE_CLIENT_CERT.to_owned()),
+        REQUIRE_CLIENT_CERT | VERIFY_CLIENT_CERT => Ok(text.to_owned()),
+        "require-any-client-cert" => Err(unverified(text, REQUIRE_CLIENT_CERT)),
+        "request-client-cert" => Err(unverified(text, VERIFY_CLIENT_CERT)),
+        _ => Err(format!("{text:?} is not known: write {REQUIRE_CLIENT_CERT} or {VERIFY_CLIENT_CERT}")),
+    }
+}
+
+fn unverified(text: &str, instead: &str) -> String {
+    format!("{text} takes certificates that nobody has signed, which proves nothing: write {instead}")
+}
+
+pub(super) const TLS_1_2: &str = "tls1.2";
+pub(super) const TLS_1_3: &str = "tls1.3";
+
+/// A version of TLS; nothing stands for the default, as in distribution.
+pub(super) fn minimum_tls(text: &str) -> Result<String, String> {
+    match text {
+        "" => Ok(TLS_1_2.to_owned()),
+        TLS_1_2 | TLS_1_3 => Ok(text.to_owned()),
+        "tls1.0" | "tls1.1" => {
+            Err(format!("{text} is broken and not spoken any more: the least is {TLS_1_2}"))
+        }
+        _ => Err(format!("{text:?} is no version of TLS: write {TLS_1_2} or {TLS_1_3}")),
+    }
+}
+
+/// The cipher suites that there are, under the names of the IANA, which Go and distribution use. Those of TLS 1.3 have no
+/// `_WITH_`.
+pub(crate) const CIPHER_SUITES: [&str; 9] = [
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+];
+
+/// The name of a cipher suite.
+pub(super) fn cipher_suite(text: &str) -> Result<String, String> {
+    match CIPHER_SUITES.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is not spoken: there are {}", CIPHER_SUITES.join(", "))),
+    }
+}
+
 /// An address, or nothing.
 pub(super) fn address_if_any(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { address(text) }
@@ -65,6 +130,18 @@ pub(super) fn quotable(text: &str) -> Result<String, String> {
         false => {
             Err("clients get it in a header: visible ASCII without \" and \\ can stand there".to_owned())
         }
+    }
+}
+
+/// What people log in to, as a challenge names it.
+pub(super) fn htpasswd_realm(text: &str) -> Result<String, String> {
+    let misleads = |word: &str| word.eq_ignore_ascii_case("basic") || word.eq_ignore_ascii_case("bearer");
+    match text {
+        "" => Err("it must not be empty".to_owned()),
+        _ if text.split(|c: char| !c.is_ascii_alphanumeric()).any(misleads) => {
+            Err("some clients are misled by the words basic and bearer here: choose others".to_owned())
+        }
+        _ => quotable(text),
     }
 }
 
@@ -204,31 +281,6 @@ pub(super) fn header_name(name: &str, again: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// What a challenge can quote.
-pub(super) fn realm(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'"' && byte != b'\\';
-    let misleading = |word: &str| word.eq_ignore_ascii_case("basic") || word.eq_ignore_ascii_case("bearer");
-    match text {
-        "" => Err("it must not be empty".to_owned()),
-        _ if !text.bytes().all(allowed) => {
-            Err("it is written in a challenge: visible ASCII and blanks, without quotes and backslashes"
-                .to_owned())
-        }
-        _ if text.split(|c: char| !c.is_ascii_alphanumeric()).any(misleading) => {
-            Err("the words basic and bearer mislead containerd's clients when they stand here".to_owned())
-        }
-        _ => Ok(text.to_owned()),
-    }
-}
-
-/// The path of a file, or nothing.
-pub(super) fn path_if_any(text: &str) -> Result<String, String> {
-    match text.contains('\0') {
-        true => Err("a path has no NUL in it".to_owned()),
-        false => Ok(text.to_owned()),
-    }
-}
-
 /// A value for a header: visible ASCII with spaces and tabs between.
 pub(super) fn header_value(value: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
@@ -286,6 +338,37 @@ mod tests {
         ] {
             assert!(url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_way_of_asking_for_certificates_that_proves_nothing_is_refused_with_the_one_to_use() {
+        assert_eq!(client_auth("").as_deref(), Ok("require-and-verify-client-cert"));
+        for (text, instead) in [
+            ("request-client-cert", "write verify-client-cert-if-given"),
+            ("require-any-client-cert", "write require-and-verify-client-cert"),
+            ("none", "write require-and-verify-client-cert or verify-client-cert-if-given"),
+        ] {
+            let message = client_auth(text).unwrap_err();
+            assert!(message.ends_with(instead), "{message}");
+        }
+    }
+
+    #[test]
+    fn tls_before_1_2_is_refused() {
+        assert_eq!(minimum_tls("").as_deref(), Ok("tls1.2"));
+        assert_eq!(minimum_tls("tls1.3").as_deref(), Ok("tls1.3"));
+        for text in ["tls1.0", "tls1.1"] {
+            let message = minimum_tls(text).unwrap_err();
+            assert!(message.ends_with("the least is tls1.2"), "{message}");
+        }
+        assert!(minimum_tls("1.2").is_err());
+    }
+
+    #[test]
+    fn a_cipher_suite_that_is_not_spoken_is_refused_with_those_that_are() {
+        assert!(cipher_suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256").is_ok());
+        let message = cipher_suite("TLS_RSA_WITH_RC4_128_SHA").unwrap_err();
+        assert!(message.contains("there are TLS_AES_256_GCM_SHA384, "), "{message}");
     }
 
     #[test]

@@ -138,7 +138,9 @@ fn beneath_setting(kind: &Kind, rest: &[&str]) -> Option<(Vec<Step>, bool)> {
         }
         (Kind::Headers, name) => Some((vec![key(name)], false)),
         (Kind::Fields, name) => Some((vec![key(name)], true)),
-        (Kind::Patterns | Kind::Words(_), [number]) => Some((vec![index(number)?], true)),
+        (Kind::Patterns | Kind::Words(_) | Kind::Texts { .. }, [number]) => {
+            Some((vec![index(number)?], true))
+        }
         (Kind::Platforms | Kind::Issuers, [number]) => Some((vec![index(number)?], false)),
         (Kind::Platforms | Kind::Issuers, [number, name]) => {
             Some((vec![index(number)?, Step::Key(name.to_ascii_lowercase())], true))

@@ -10,10 +10,9 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
-    Http2, Indexes, Level, Log, Manifests, Metadata, Net, Platforms, Pulls, Referenced, Scrub, Storage,
-    Tags,
-    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    AccessLog, Catalog, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes,
+    Level, Log, Manifests, Metadata, MinimumTls, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags,
+    Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -50,6 +49,7 @@ impl InForce {
     /// Looks at what concerns several settings at once.
     pub(super) fn check(&mut self, findings: &mut Findings) {
         self.check_address(findings);
+        self.check_tls(findings);
         self.check_platforms(findings);
         self.check_auth(findings);
         self.switch_validation_off(findings);
@@ -65,6 +65,29 @@ impl InForce {
         } else if !origin.is_set() {
             let message = "with http.net: unix this must be the path of the socket".to_owned();
             findings.problem(self.origin_of("http.net"), key, Fault::Value(message));
+        }
+    }
+
+    /// A certificate and its key come together. Without them no client would be asked for a certificate: that is an error,
+    /// lest somebody gets in whom they wanted to shut out.
+    fn check_tls(&self, findings: &mut Findings) {
+        const CERTIFICATE: &str = "http.tls.certificate";
+        const KEY: &str = "http.tls.key";
+        const CLIENT_CAS: &str = "http.tls.clientcas";
+        const CLIENT_AUTH: &str = "http.tls.clientauth";
+        let is_set = |key: &str| match self.value(key) {
+            Value::Texts(texts) => !texts.is_empty(),
+            _ => !self.text(key).is_empty(),
+        };
+        for (key, other) in [(CERTIFICATE, KEY), (KEY, CERTIFICATE), (CLIENT_CAS, CERTIFICATE)] {
+            if is_set(key) && !is_set(other) {
+                let message = format!("nothing is encrypted without {other}: set it as well, or remove this");
+                findings.problem(self.origin_of(key), key, Fault::Value(message));
+            }
+        }
+        if self.text(CLIENT_AUTH) == check::VERIFY_CLIENT_CERT && !is_set(CLIENT_CAS) {
+            let message = format!("has no effect without {CLIENT_CAS}");
+            findings.note(Level::Warn, self.origin_of(CLIENT_AUTH), CLIENT_AUTH, message);
         }
     }
 
@@ -216,6 +239,7 @@ impl InForce {
             },
             draintimeout: self.duration("http.draintimeout"),
             debug: Debug { addr: self.text_if_set("http.debug.addr") },
+            tls: self.tls(),
             http2: Http2 { disabled: self.switch("http.http2.disabled") },
             h2c: H2c { enabled: self.switch("http.h2c.enabled") },
             idletimeout: self.duration("http.idletimeout"),
@@ -229,6 +253,23 @@ impl InForce {
             maxheaderbytes: usize::try_from(self.size("http.maxheaderbytes")).unwrap_or(usize::MAX),
             waittimeout: self.duration("http.waittimeout"),
         }
+    }
+
+    fn tls(&self) -> Option<Tls> {
+        Some(Tls {
+            certificate: self.text_if_set("http.tls.certificate")?.into(),
+            key: self.text("http.tls.key").into(),
+            clientcas: self.texts("http.tls.clientcas").iter().map(PathBuf::from).collect(),
+            clientauth: match self.text("http.tls.clientauth") {
+                check::VERIFY_CLIENT_CERT => ClientAuth::IfGiven,
+                _ => ClientAuth::Require,
+            },
+            minimumtls: match self.text("http.tls.minimumtls") {
+                check::TLS_1_3 => MinimumTls::Tls13,
+                _ => MinimumTls::Tls12,
+            },
+            ciphersuites: self.texts("http.tls.ciphersuites").to_vec(),
+        })
     }
 
     fn validation(&self) -> Validation {
@@ -308,6 +349,13 @@ impl InForce {
 
     fn text_if_set(&self, key: &str) -> Option<String> {
         Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn texts(&self, key: &str) -> &[String] {
+        match self.value(key) {
+            Value::Texts(texts) => texts,
+            other => mistyped(key, other),
+        }
     }
 
     fn patterns(&self, key: &str) -> Vec<Pattern> {

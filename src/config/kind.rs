@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// A text that the function accepts, perhaps in another form.
     Text { what: &'static str, check: Check },
+    /// A list of texts, each of which the function accepts, perhaps in another form.
+    Texts { what: &'static str, check: Check },
     /// Names with a text each.
     Fields,
     /// Names of response headers with a value or a list of values each.
@@ -74,6 +76,7 @@ impl Kind {
         let read = match self {
             Self::Switch => self.read_switch(node),
             Self::Choice(words) => self.read_choice(words, node),
+            Self::Texts { check, .. } => return self.read_texts(*check, key, node, findings),
             Self::Fields => return read_fields(key, node, findings),
             Self::Headers => return read_headers(key, node, findings),
             Self::Patterns => return read_patterns(key, node, findings),
@@ -158,6 +161,18 @@ impl Kind {
         }
         Some(Value::Words(chosen))
     }
+
+    fn read_texts(&self, check: Check, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+        let mut texts = Vec::new();
+        for item in items(self, key, node, findings)? {
+            match text(key, item, findings).map(check) {
+                None => {}
+                Some(Ok(text)) => texts.push(text),
+                Some(Err(message)) => findings.problem(&item.origin, key, Fault::Value(message)),
+            }
+        }
+        Some(Value::Texts(texts))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -173,7 +188,7 @@ impl fmt::Display for Kind {
             }
             Self::Mode => f.write_str("permission bits in octal"),
             Self::Choice(words) => f.write_str(&listed(words)),
-            Self::Text { what, .. } => f.write_str(what),
+            Self::Text { what, .. } | Self::Texts { what, .. } => f.write_str(what),
             Self::Fields => f.write_str("a mapping of names to texts"),
             Self::Headers => f.write_str("a mapping of header names to lists of values"),
             Self::Patterns => f.write_str("a list of regular expressions"),

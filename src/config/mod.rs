@@ -35,6 +35,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use check::CIPHER_SUITES;
 pub use load::{Flags, Loaded, Sources, process_environment};
 pub use pattern::Pattern;
 pub use problem::{Dialect, Errors, Fault, Note, Origin, Problem};

@@ -239,6 +239,10 @@ pub struct Auth {
     pub groups: Groups,
     /// `auth.failedlogins`.
     pub failedlogins: FailedLogins,
+    /// `auth.tokenserver`.
+    pub tokenserver: TokenServer,
+    /// `auth.robots.path`.
+    pub robots: Option<PathBuf>,
     /// `auth.token`, where it is configured: the tokens of another server are what counts.
     pub token: Option<Token>,
     /// Whose identity tokens are trusted. Their names differ.
@@ -252,6 +256,15 @@ pub struct Htpasswd {
     pub realm: String,
     /// The file of users.
     pub path: Option<PathBuf>,
+}
+
+/// `auth.tokenserver`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenServer {
+    /// How long a token is valid.
+    pub lifetime: Duration,
+    /// How long a key signs.
+    pub rotation: Duration,
 }
 
 /// `auth.failedlogins`.
@@ -284,6 +297,8 @@ pub struct Http {
     pub draintimeout: Duration,
     /// `http.debug`.
     pub debug: Debug,
+    /// `http.tls`; nothing where the server speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// `http.http2`.
     pub http2: Http2,
     /// `http.h2c`.
@@ -318,6 +333,41 @@ pub enum Net {
 pub struct Debug {
     /// `HOST:PORT` of a second listener for health and debugging.
     pub addr: Option<String>,
+}
+
+/// `http.tls`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The file of the certificate and its chain.
+    pub certificate: PathBuf,
+    /// The file of its private key.
+    pub key: PathBuf,
+    /// The files of those who sign clients' certificates; empty: clients need none.
+    pub clientcas: Vec<PathBuf>,
+    /// What is asked of clients where there are [`Tls::clientcas`].
+    pub clientauth: ClientAuth,
+    /// The oldest version that is spoken.
+    pub minimumtls: MinimumTls,
+    /// Names of the cipher suites that are spoken, all known; empty: all.
+    pub ciphersuites: Vec<String>,
+}
+
+/// What is asked of clients' certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Every client has one that is valid.
+    Require,
+    /// A client may have none.
+    IfGiven,
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinimumTls {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
 }
 
 /// `http.http2`.

@@ -382,7 +382,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "auth.htpasswd.realm",
-        kind: text("a text without quotes", check::realm),
+        kind: text("a text without quotes", check::htpasswd_realm),
         default: "holdfast",
         distribution: Theirs::Differs {
             theirs: "nothing, and it has to be set",
@@ -469,6 +469,29 @@ pub(super) const SETTINGS: &[Setting] = &[
                   it goes here, its URL exactly as it stands in its tokens, which is https (or on loopback), and the audience \
                   for which they must be meant, such as {name: github, url: \"https://token.actions.githubusercontent.com\", \
                   audience: registry.example.com}.",
+    },
+    Setting {
+        key: "auth.tokenserver.lifetime",
+        kind: duration(60, 24 * HOUR),
+        default: "15m",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long the tokens are valid that the server issues itself, at /v2/token, unless `auth.token` names another \
+                  server. An upload goes on with the token that it began with.",
+    },
+    Setting {
+        key: "auth.tokenserver.rotation",
+        kind: duration(HOUR, 520 * WEEK),
+        default: "720h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "After which time a new key signs them. The keys lie in the folder of the data.",
+    },
+    Setting {
+        key: "auth.robots.path",
+        kind: text("the path of a file, or nothing", check::path_if_any),
+        default: "\"\"",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The file of robot accounts, which `holdfast robot` changes and which is read again when it changes: robots.json \
+                  in the folder of the data, if nothing else is named.",
     },
     Setting {
         key: "auth.policies",
@@ -582,6 +605,54 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "\"\"",
         distribution: Theirs::Same,
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",
+    },
+    Setting {
+        key: "http.tls.certificate",
+        kind: text("the path of a file, or nothing", check::file_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A file in PEM with the server's certificate, and behind it those that lead to its root. With it the \
+                  server speaks TLS, and nothing else, on its listener. It is read again when it changes, and so are the \
+                  other files of this section: connections go on meanwhile.",
+    },
+    Setting {
+        key: "http.tls.key",
+        kind: text("the path of a file, or nothing", check::file_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A file in PEM with the certificate's private key (PKCS#8, PKCS#1 or SEC1), without a passphrase.",
+    },
+    Setting {
+        key: "http.tls.clientcas",
+        kind: Kind::Texts { what: "a list of paths of files", check: check::file },
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "Files in PEM with the certificates of those who sign clients' certificates. With any, clients have to show a \
+                  certificate that one of them has signed.",
+    },
+    Setting {
+        key: "http.tls.clientauth",
+        kind: text("require-and-verify-client-cert or verify-client-cert-if-given", check::client_auth),
+        default: "require-and-verify-client-cert",
+        distribution: Theirs::Same,
+        meaning: "Whether `http.tls.clientcas` shuts clients without a certificate out, or only those with a wrong one. \
+                  Distribution's request-client-cert and require-any-client-cert, which take certificates that nobody has \
+                  signed, are refused.",
+    },
+    Setting {
+        key: "http.tls.minimumtls",
+        kind: text("tls1.2 or tls1.3", check::minimum_tls),
+        default: "tls1.2",
+        distribution: Theirs::Same,
+        meaning: "The oldest version of TLS that is spoken. The newest is 1.3.",
+    },
+    Setting {
+        key: "http.tls.ciphersuites",
+        kind: Kind::Texts { what: "a list of names of cipher suites", check: check::cipher_suite },
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The cipher suites that are spoken, under the names that distribution has for them; all nine that there are \
+                  where the list is empty. A list without one for TLS 1.3 says nothing of TLS 1.3, whose three stay.",
     },
     Setting {
         key: "http.http2.disabled",

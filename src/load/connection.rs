@@ -2,11 +2,13 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::iter;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustls::HandshakeKind;
+
+use super::encryption::Stream;
 use super::response::Framing;
-use super::{Failure, Request, Response, Stop, Target};
+use super::{Failure, Reconnect, Request, Response, Stop, Target};
 
 /// Small enough for the processor's cache, large enough that system calls do not count.
 const BUFFER: usize = 256 << 10;
@@ -23,12 +25,15 @@ const EXCERPT: usize = 300;
 /// Takes a body, piece by piece.
 type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
-/// A connection. It is opened anew for the next request after a failure, and where the server has said that it closes it.
+/// A connection. It is opened anew for the next request after a failure, where the server has said that it closes it, and for
+/// each request where the target wants that.
 pub struct Connection {
     target: Target,
     stop: Stop,
     /// None once nothing more may be asked on it.
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
+    /// How the handshake of the connection before went.
+    handshake: Option<HandshakeKind>,
     head: Vec<u8>,
     buffer: Box<[u8]>,
     /// What of the buffer has been received and not been looked at.
@@ -49,6 +54,7 @@ impl Connection {
             target: target.clone(),
             stop: stop.clone(),
             stream: None,
+            handshake: None,
             head: Vec::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             start: 0,
@@ -58,12 +64,23 @@ impl Connection {
 
     /// Opens it, in place of what may still be open.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let stream = self.target.connect()?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TICK))?;
-        stream.set_write_timeout(Some(TICK))?;
+        let stream = self.target.connect(TICK)?;
         (self.stream, self.start, self.end) = (Some(stream), 0, 0);
         Ok(())
+    }
+
+    /// Ends it as a client does that is done.
+    fn leave(&mut self) {
+        if let Some(mut stream) = self.stream.take() {
+            self.handshake = stream.handshake();
+            stream.say_farewell();
+        }
+    }
+
+    /// Whether the last handshake that is over, in TLS, has gone on with an earlier session.
+    pub fn was_resumed(&self) -> bool {
+        let handshake = self.stream.as_ref().and_then(Stream::handshake).or(self.handshake);
+        handshake == Some(HandshakeKind::Resumed)
     }
 
     /// Sends a request whose answer has to have this status, and throws the body away.
@@ -77,8 +94,8 @@ impl Connection {
             self.reopen()?;
         }
         match self.exchange(request, status, sink) {
-            Ok(response) if response.is_last => {
-                self.stream = None;
+            Ok(response) if response.is_last || self.target.reconnect() != Reconnect::Never => {
+                self.leave();
                 Ok(response)
             }
             Ok(response) => Ok(response),
@@ -126,7 +143,7 @@ impl Connection {
         request.write_head(self.target.host(), &mut head)?;
         let body = request.slices().iter().copied();
         let mut slices: Vec<_> = iter::once(IoSlice::new(&head)).chain(body).collect();
-        let sent = self.write_all(&mut slices);
+        let sent = self.write_all(&mut slices).and_then(|()| self.flush());
         self.head = head;
         sent
     }
@@ -138,6 +155,10 @@ impl Connection {
             IoSlice::advance_slices(&mut slices, written);
         }
         Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.patiently(|stream, _| stream.flush().map(|()| 0)).map(drop)
     }
 
     /// The head of the answer itself, after those that only say that it is under way (RFC 9110, section 15.2).
@@ -269,7 +290,7 @@ impl Connection {
     /// Does what may take several ticks, unless it is to stop or nothing comes of it for too long.
     fn patiently(
         &mut self,
-        mut act: impl FnMut(&mut TcpStream, &mut [u8]) -> io::Result<usize>,
+        mut act: impl FnMut(&mut Stream, &mut [u8]) -> io::Result<usize>,
     ) -> Result<usize, Failure> {
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected).map_err(io::Error::from)?;
         let mut began = None;

@@ -1,6 +1,6 @@
 //! A client that loads a registry and checks every answer: what `holdfast bench` and the benchmarks are made of.
 //!
-//! It speaks plain HTTP/1.1 to any registry. It shares the machine with the server as often as not, so that it does no
+//! It speaks HTTP/1.1 to any registry, plain or over TLS. It shares the machine with the server as often as not, so that it does no
 //! more than it must: a thread a connection, blocking sockets, one buffer, digests of payloads computed before the clock
 //! runs. A status, a length or a byte that is not the expected one is a [`Failure`], which says what was asked and what
 //! came; nothing here panics over what a server sends.
@@ -9,6 +9,7 @@
 //! the benchmarks; of the rooms below it knows the vocabulary, and the one place where bytes are hashed.
 
 mod connection;
+mod encryption;
 mod failure;
 mod gate;
 mod images;
@@ -25,6 +26,7 @@ mod target;
 pub mod traffic;
 
 pub use connection::Connection;
+pub use encryption::{Reconnect, Trust};
 pub use failure::{Failure, Failures};
 pub use images::{Blob, EMPTY_INDEX, Image, image_manifest};
 pub use latencies::Latencies;

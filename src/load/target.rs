@@ -2,26 +2,35 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use super::encryption::{Encryption, Stream};
+use super::{Reconnect, Trust};
 
 /// How long a connection may take to come about.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A registry: where it listens, and the name that it is asked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     addresses: Vec<SocketAddr>,
     host: String,
+    is_encrypted: bool,
+    encryption: Option<Encryption>,
+    reconnect: Reconnect,
 }
 
 /// Why a text names no registry that can be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    #[error("write it as http://HOST:PORT, such as http://127.0.0.1:5000")]
+    #[error("write it as http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:5000")]
     Malformed,
-    #[error("only plain HTTP is spoken, not HTTPS: name the port behind what ends TLS, as http://HOST:PORT")]
-    Encrypted,
+    #[error("{}: no signers of certificates can be read from it: {reason}", file.display())]
+    Signers { file: PathBuf, reason: String },
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(#[source] rustls::Error),
     #[error("a registry is named by its host and port alone, without a path")]
     HasPath,
     #[error("{host} has no address: {error}")]
@@ -29,13 +38,47 @@ pub enum TargetError {
 }
 
 impl Target {
+    fn new(addresses: Vec<SocketAddr>, host: String, is_encrypted: bool) -> Self {
+        Self { addresses, host, is_encrypted, encryption: None, reconnect: Reconnect::Never }
+    }
+
     /// The value of `Host`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Connects to the first of its addresses that answers.
-    pub(super) fn connect(&self) -> io::Result<TcpStream> {
+    /// Whether its URL says `https`.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// The same registry over TLS.
+    pub fn encrypted(self, trust: Trust<'_>, reconnect: Reconnect) -> Result<Self, TargetError> {
+        let encryption = Some(Encryption::new(&self.host, trust, reconnect)?);
+        Ok(Self { is_encrypted: true, encryption, reconnect, ..self })
+    }
+
+    /// When a connection is left for a new one.
+    pub fn reconnect(&self) -> Reconnect {
+        self.reconnect
+    }
+
+    /// Connects to the first of its addresses that answers. No call on the stream takes longer than `patience`.
+    pub(super) fn connect(&self, patience: Duration) -> io::Result<Stream> {
+        let socket = self.connect_socket()?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(patience))?;
+        socket.set_write_timeout(Some(patience))?;
+        match &self.encryption {
+            Some(encryption) => Ok(Stream::Encrypted(Box::new(encryption.over(socket)?))),
+            None if self.is_encrypted => {
+                Err(io::Error::other("nobody has said whose certificates are taken"))
+            }
+            None => Ok(Stream::Plain(socket)),
+        }
+    }
+
+    fn connect_socket(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in &self.addresses {
             match TcpStream::connect_timeout(address, PATIENCE) {
@@ -49,21 +92,22 @@ impl Target {
 
 impl From<SocketAddr> for Target {
     fn from(address: SocketAddr) -> Self {
-        Self { addresses: vec![address], host: address.to_string() }
+        Self::new(vec![address], address.to_string(), false)
     }
 }
 
 impl FromStr for Target {
     type Err = TargetError;
 
-    /// Reads `http://HOST`, with a port unless it is 80, and looks the host up.
+    /// Reads `http://HOST` or `https://HOST`, with a port unless it is the scheme's own, and looks the host up. Over TLS nobody
+    /// is trusted before [`Target::encrypted`] says whom.
     fn from_str(url: &str) -> Result<Self, TargetError> {
         let (scheme, rest) = url.split_once("://").ok_or(TargetError::Malformed)?;
-        match scheme {
-            "http" => {}
-            "https" => return Err(TargetError::Encrypted),
+        let (is_encrypted, own_port) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
             _ => return Err(TargetError::Malformed),
-        }
+        };
         let host = rest.strip_suffix('/').unwrap_or(rest);
         if host.contains(['/', '?', '#']) {
             return Err(TargetError::HasPath);
@@ -72,10 +116,10 @@ impl FromStr for Target {
             return Err(TargetError::Malformed);
         }
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let place = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let place = if has_port { host.to_owned() } else { format!("{host}:{own_port}") };
         let unknown = |error| TargetError::Unknown { host: host.to_owned(), error };
         let addresses: Vec<_> = place.to_socket_addrs().map_err(unknown)?.collect();
-        Ok(Self { addresses, host: host.to_owned() })
+        Ok(Self::new(addresses, host.to_owned(), is_encrypted))
     }
 }
 
@@ -84,16 +128,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_is_named_by_a_plain_url() {
+    fn a_registry_is_named_by_a_url() {
         for (url, address) in [
             ("http://127.0.0.1:5000", "127.0.0.1:5000"),
             ("http://127.0.0.1:5000/", "127.0.0.1:5000"),
             ("http://127.0.0.1", "127.0.0.1:80"),
             ("http://[::1]:5000", "[::1]:5000"),
             ("http://[::1]", "[::1]:80"),
+            ("https://127.0.0.1", "127.0.0.1:443"),
+            ("https://127.0.0.1:5000", "127.0.0.1:5000"),
         ] {
             let target: Target = url.parse().expect(url);
             assert_eq!(target.addresses, [address.parse().expect(address)], "{url}");
+            assert_eq!(target.is_encrypted(), url.starts_with("https"));
         }
     }
 
@@ -105,7 +152,6 @@ mod tests {
         assert!(matches!(parse("http://"), TargetError::Malformed));
         assert!(matches!(parse("http://user@127.0.0.1"), TargetError::Malformed));
         assert!(matches!(parse("http://127.0.0.1\r\nX: y"), TargetError::Malformed));
-        assert!(matches!(parse("https://127.0.0.1"), TargetError::Encrypted));
         assert!(matches!(parse("http://127.0.0.1/v2/"), TargetError::HasPath));
     }
 }

@@ -22,6 +22,25 @@ pub enum Peer {
     Local,
 }
 
+/// How bytes travel between a client and this server. Every request carries it as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// As they are.
+    Plain,
+    /// Over TLS.
+    Encrypted,
+}
+
+impl Transport {
+    /// The scheme of URLs that lead here by the same way.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Transport::Plain => "http",
+            Transport::Encrypted => "https",
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

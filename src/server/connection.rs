@@ -18,7 +18,7 @@ use super::socket::Socket;
 /// What a connection's first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Greeting {
-    /// A TLS handshake, on a port that does not speak TLS.
+    /// A TLS handshake.
     Tls,
     /// HTTP/1.0, HTTP/1.1, or nothing that we know.
     Http1,

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Connection, Greeting};
 use super::phase::{Phase, PhaseWatch};
 use super::progress::{Progress, Stage, Timeouts, Watchdog};
 use super::refusal;
 use super::service::Requests;
+use super::tls::{Secured, Tls};
 use super::{House, Place};
-use crate::observe::Peer;
+use crate::observe::{Peer, Transport};
 
 /// Serves a connection until either side ends it, a timeout does, or the server closes.
 pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>, place: Place) {
@@ -22,43 +25,114 @@ pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>,
         seated = place.seated(house.limits.wait) => seated,
         () = phase.reached(Phase::Draining) => return,
     };
+    let due = Instant::now() + house.limits.timeouts.headers;
     let Ok(_seat) = seated else {
         tracing::warn!(%peer, "as many connections as http.maxconnections allows: one more is refused");
-        return refusal::send(connection, &house.answers.busy).await;
+        return turn_away(connection, &house, due, phase).await;
     };
-    converse(connection, peer, &house, phase).await;
+    converse(connection, peer, &house, due, phase).await;
 }
 
-async fn converse(mut connection: Connection, peer: Peer, house: &House, mut phase: PhaseWatch) {
+/// Tells a connection that there is no seat for it, in TLS where it has come for that.
+async fn turn_away(mut connection: Connection, house: &House, due: Instant, mut phase: PhaseWatch) {
+    let busy = &house.answers.busy;
+    let told = async {
+        let Some(tls) = &house.tls else { return refusal::send(connection, busy).await };
+        match connection.greeting().await {
+            Ok(Greeting::Tls) => {
+                if let Ok(secured) = tls.accept(connection).await {
+                    refusal::send(secured.stream, busy).await;
+                }
+            }
+            Ok(_) => refusal::send(connection, busy).await,
+            Err(_) => {}
+        }
+    };
+    tokio::select! {
+        biased;
+        () = told => {}
+        () = sleep_until(due) => {}
+        () = phase.reached(Phase::Draining) => {}
+    }
+}
+
+async fn converse(
+    mut connection: Connection,
+    peer: Peer,
+    house: &House,
+    due: Instant,
+    mut phase: PhaseWatch,
+) {
     let greeting = tokio::select! {
         biased;
         greeting = connection.greeting() => greeting,
-        () = tokio::time::sleep(house.limits.timeouts.headers) => return,
+        () = sleep_until(due) => return,
         () = phase.reached(Phase::Draining) => return,
     };
-    let progress = connection.progress();
     let requests = Requests {
         router: house.router.clone(),
         peer,
-        progress: Arc::clone(&progress),
+        transport: Transport::Plain,
+        certificate: None,
+        progress: connection.progress(),
         logged: house.logged,
     };
-    let timeouts = house.limits.timeouts;
-    match greeting {
-        Err(_) | Ok(Greeting::Nothing) => {}
-        Ok(Greeting::Tls) => {
+    match (greeting, &house.tls) {
+        (Err(_) | Ok(Greeting::Nothing), _) => {}
+        (Ok(Greeting::Tls), Some(tls)) => {
+            let Some(secured) = shake_hands(tls, connection, peer, due, &mut phase).await else { return };
+            let Secured { stream, http2, certificate } = secured;
+            let requests = Requests { transport: Transport::Encrypted, certificate, ..requests };
+            speak(stream, http2, requests, house, phase).await;
+        }
+        (Ok(_), Some(_)) => {
+            tracing::warn!(%peer, "a request in plain HTTP was answered with HTTP 400: the client uses http for a registry that speaks https");
+            refusal::send(connection, &house.answers.tls_only).await;
+        }
+        (Ok(Greeting::Tls), None) => {
             tracing::warn!(%peer, "a TLS handshake on the plain port was answered with HTTP 400: the client uses https for a registry that speaks http");
             refusal::send(connection, &house.answers.no_tls).await;
         }
-        Ok(Greeting::Http2) if house.limits.http2 => {
-            progress.is_multiplexed();
-            let http = house.http2.serve_connection(TokioIo::new(connection), requests);
-            drive(http, peer, progress, timeouts, phase).await;
+        (Ok(greeting), None) => {
+            let http2 = greeting == Greeting::Http2 && house.limits.http2;
+            speak(connection, http2, requests, house, phase).await;
         }
-        Ok(Greeting::Http1 | Greeting::Http2) => {
-            let http = house.http1.serve_connection(TokioIo::new(connection), requests);
-            drive(http, peer, progress, timeouts, phase).await;
+    }
+}
+
+/// The connection, encrypted, unless that comes to nothing, or is not done when it is due.
+async fn shake_hands(
+    tls: &Tls,
+    connection: Connection,
+    peer: Peer,
+    due: Instant,
+    phase: &mut PhaseWatch,
+) -> Option<Secured> {
+    let secured = tokio::select! {
+        biased;
+        secured = tls.accept(connection) => secured,
+        () = sleep_until(due) => {
+            tracing::debug!(%peer, "no complete TLS handshake within http.headertimeout");
+            return None;
         }
+        () = phase.reached(Phase::Draining) => return None,
+    };
+    secured.inspect_err(|error| tracing::info!(%peer, %error, "a TLS handshake failed")).ok()
+}
+
+/// Speaks HTTP on a connection, encrypted or not.
+async fn speak<S>(stream: S, http2: bool, requests: Requests, house: &House, phase: PhaseWatch)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (peer, progress, timeouts) = (requests.peer, Arc::clone(&requests.progress), house.limits.timeouts);
+    if http2 {
+        progress.is_multiplexed();
+        let http = house.http2.serve_connection(TokioIo::new(stream), requests);
+        drive(http, peer, progress, timeouts, phase).await;
+    } else {
+        let http = house.http1.serve_connection(TokioIo::new(stream), requests);
+        drive(http, peer, progress, timeouts, phase).await;
     }
 }
 

@@ -4,9 +4,17 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Where a listener listens, and what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub location: Location,
+    /// TLS is spoken, and nothing else.
+    pub is_encrypted: bool,
+}
+
 /// Where a listener listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Location {
     /// With the port that was chosen.
     Tcp(SocketAddr),
     /// The socket's path.
@@ -15,30 +23,35 @@ pub enum Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Endpoint::Tcp(address) => write!(formatter, "http://{address}"),
-            Endpoint::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        match &self.location {
+            Location::Tcp(address) => write!(formatter, "{}://{address}", self.scheme()),
+            Location::Unix(path) => write!(formatter, "unix:{}", path.display()),
         }
     }
 }
 
 impl Endpoint {
+    fn scheme(&self) -> &'static str {
+        if self.is_encrypted { "https" } else { "http" }
+    }
+
     /// Whether others than this machine's own processes can connect.
     pub fn is_reachable_from_outside(&self) -> bool {
-        match self {
-            Endpoint::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            Endpoint::Unix(_) => false,
+        match &self.location {
+            Location::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            Location::Unix(_) => false,
         }
     }
 
     /// The command that pushes a first image here. `public` is the URL that clients are told to use
     /// (`http.host`), where one is set.
     pub fn first_push(&self, public: Option<&str>) -> String {
-        let host = match (public.and_then(authority), self) {
+        let host = match (public.and_then(authority), &self.location) {
             (Some(authority), _) => authority.to_owned(),
-            (None, Endpoint::Tcp(address)) => docker_name(*address),
-            (None, Endpoint::Unix(path)) => {
-                return format!("curl --unix-socket {} http://localhost/v2/", path.display());
+            (None, Location::Tcp(address)) => docker_name(*address),
+            (None, Location::Unix(path)) => {
+                let (path, scheme) = (path.display(), self.scheme());
+                return format!("curl --unix-socket {path} {scheme}://localhost/v2/");
             }
         };
         format!("docker tag alpine {host}/alpine && docker push {host}/alpine")
@@ -51,7 +64,7 @@ fn authority(url: &str) -> Option<&str> {
     rest.split('/').next().filter(|authority| !authority.is_empty())
 }
 
-/// How docker on this machine names the registry. Over `localhost` it needs no TLS.
+/// How docker on this machine names the registry. Over `localhost` it needs neither TLS nor a certificate that it knows.
 fn docker_name(address: SocketAddr) -> String {
     let port = address.port();
     let ip = address.ip();
@@ -66,8 +79,12 @@ mod tests {
     use super::*;
 
     fn first_push(address: &str, public: Option<&str>) -> Option<String> {
-        let address = address.parse().ok()?;
-        Some(Endpoint::Tcp(address).first_push(public))
+        Some(tcp(address)?.first_push(public))
+    }
+
+    fn tcp(address: &str) -> Option<Endpoint> {
+        let location = Location::Tcp(address.parse().ok()?);
+        Some(Endpoint { location, is_encrypted: false })
     }
 
     #[test]
@@ -87,12 +104,21 @@ mod tests {
 
     #[test]
     fn only_loopback_and_unix_sockets_are_out_of_others_reach() {
-        let outside =
-            |text: &str| text.parse().ok().map(|address| Endpoint::Tcp(address).is_reachable_from_outside());
+        let outside = |text: &str| tcp(text).map(|endpoint| endpoint.is_reachable_from_outside());
         assert_eq!(outside("127.0.0.1:5000"), Some(false));
         assert_eq!(outside("[::1]:5000"), Some(false));
         assert_eq!(outside("[::]:5000"), Some(true));
         assert_eq!(outside("192.0.2.1:5000"), Some(true));
-        assert!(!Endpoint::Unix("/run/holdfast.sock".into()).is_reachable_from_outside());
+        let socket = Location::Unix("/run/holdfast.sock".into());
+        assert!(!Endpoint { location: socket, is_encrypted: false }.is_reachable_from_outside());
+    }
+
+    #[test]
+    fn an_encrypted_endpoint_says_https() {
+        let encrypted = |location| Endpoint { location, is_encrypted: true };
+        let tcp = tcp("192.0.2.1:443").map(|endpoint| encrypted(endpoint.location).to_string());
+        assert_eq!(tcp.as_deref(), Some("https://192.0.2.1:443"));
+        let unix = encrypted(Location::Unix("/run/holdfast.sock".into()));
+        assert_eq!(unix.first_push(None), "curl --unix-socket /run/holdfast.sock https://localhost/v2/");
     }
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::Address;
-use super::endpoint::Endpoint;
+use super::endpoint::Location;
 use super::socket::Socket;
 use super::socket_file::{self, SocketFile};
 use crate::observe::Peer;
@@ -59,10 +59,10 @@ impl Listener {
     }
 
     /// Where it listens, with the port that the system chose.
-    pub(super) fn endpoint(&self) -> io::Result<Endpoint> {
+    pub(super) fn location(&self) -> io::Result<Location> {
         Ok(match self {
-            Listener::Tcp(listener) => Endpoint::Tcp(listener.local_addr()?),
-            Listener::Unix(_, file) => Endpoint::Unix(file.path().to_owned()),
+            Listener::Tcp(listener) => Location::Tcp(listener.local_addr()?),
+            Listener::Unix(_, file) => Location::Unix(file.path().to_owned()),
         })
     }
 

@@ -28,6 +28,7 @@ pub mod signals;
 mod socket;
 mod socket_file;
 pub mod supervisor;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +39,11 @@ use hyper_util::rt::TokioExecutor;
 use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Location};
 pub use file_sender::FileSender;
 pub use listener::BindError;
 pub use socket_file::connect;
+pub use tls::{Tls, TlsError};
 
 use file_sender::Files;
 use listener::Listener;
@@ -68,11 +70,13 @@ pub struct Settings {
     pub max_connections: usize,
     /// `http.maxheaderbytes`
     pub max_header_bytes: usize,
-    /// `http.h2c.enabled`: HTTP/2 with prior knowledge is spoken beside HTTP/1.
+    /// What TLS is spoken with; plain HTTP without.
+    pub tls: Option<Arc<Tls>>,
+    /// `http.h2c.enabled`: HTTP/2 with prior knowledge is spoken beside HTTP/1, where there is no TLS.
     pub http2: bool,
     /// Whether requests are logged.
     pub logged: bool,
-    /// Who sends what is a file's from the file, over HTTP/1.1. Everything is copied without.
+    /// Who sends what is a file's from the file, over plain HTTP/1.1. Everything is copied without.
     pub files: Option<Arc<dyn FileSender>>,
 }
 
@@ -94,6 +98,7 @@ struct House {
     router: Router,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
+    tls: Option<Arc<Tls>>,
     limits: Limits,
     places: Places,
     answers: Answers,
@@ -114,6 +119,7 @@ struct Limits {
 struct Answers {
     busy: String,
     no_tls: String,
+    tls_only: String,
 }
 
 /// Whether a server is ready for requests: false from the moment it begins to drain.
@@ -136,7 +142,8 @@ impl Server {
     /// Listens on the address. Connections are accepted by the system from now on, and wait.
     pub async fn bind(address: &Address, settings: Settings) -> Result<Self, BindError> {
         let listener = Listener::bind(address).await?;
-        let endpoint = listener.endpoint().map_err(BindError::Lost)?;
+        let location = listener.location().map_err(BindError::Lost)?;
+        let endpoint = Endpoint { location, is_encrypted: settings.tls.is_some() };
         Ok(Server { listener, endpoint, settings, lifecycle: Lifecycle::new() })
     }
 
@@ -168,11 +175,13 @@ impl Server {
 
     fn open(self, router: Router) -> (Listener, Arc<House>) {
         let settings = self.settings;
+        let files = settings.files.filter(|_| settings.tls.is_none());
         let header_lines = refusal::header_lines(&settings.headers);
         let house = House {
             router,
             http1: protocol::http1(settings.max_header_bytes),
             http2: protocol::http2(settings.max_header_bytes),
+            tls: settings.tls,
             limits: Limits {
                 timeouts: Timeouts {
                     headers: settings.header_timeout,
@@ -183,10 +192,14 @@ impl Server {
                 http2: settings.http2,
             },
             places: Places::new(settings.max_connections),
-            answers: Answers { busy: refusal::busy(&header_lines), no_tls: refusal::no_tls(&header_lines) },
+            answers: Answers {
+                busy: refusal::busy(&header_lines),
+                no_tls: refusal::no_tls(&header_lines),
+                tls_only: refusal::tls_only(&header_lines),
+            },
             lifecycle: self.lifecycle,
             logged: settings.logged,
-            files: settings.files.map(Files::new),
+            files: files.map(Files::new),
         };
         (self.listener, Arc::new(house))
     }

@@ -16,13 +16,17 @@ use hyper_util::service::TowerToHyperService;
 use tracing::Instrument;
 
 use super::progress::{Progress, UnderWay};
-use crate::observe::{Exchange, Peer};
+use crate::auth::ClientCertificate;
+use crate::observe::{Exchange, Peer, Transport};
 
 /// What every request of one connection has in common.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     pub(super) router: Router,
     pub(super) peer: Peer,
+    pub(super) transport: Transport,
+    /// Who the client is, where it has shown a certificate.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) progress: Arc<Progress>,
     /// Whether requests are logged.
     pub(super) logged: bool,
@@ -41,6 +45,10 @@ impl Service<Request<Incoming>> for Requests {
         let progress = Arc::clone(&self.progress);
         let mut request = request.map(|incoming| Received { incoming, ended: false, progress });
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.transport);
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let response = TowerToHyperService::new(self.router.clone()).call(request);
         Box::pin(answer(response, exchange, under_way))
     }

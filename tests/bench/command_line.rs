@@ -6,7 +6,17 @@ use crate::command::{Outcome, bench};
 fn a_wrong_command_line_is_refused_with_what_is_wrong() {
     let url = "http://127.0.0.1:9";
     for (arguments, message) in [
-        (["https://127.0.0.1:5000"].as_slice(), "only plain HTTP is spoken, not HTTPS"),
+        (
+            ["https://127.0.0.1:5000"].as_slice(),
+            "name the file of the signers with --cacert, or use --insecure",
+        ),
+        (&["--insecure", url], "are for https"),
+        (&["--handshakes", "full", url], "are for https"),
+        (
+            &["--cacert", "/nowhere", "https://127.0.0.1:9"],
+            "/nowhere: no signers of certificates can be read",
+        ),
+        (&["--cacert", "/nowhere", "--insecure", "https://127.0.0.1:9"], "cannot be used with"),
         (&["127.0.0.1:5000"], "write it as http://HOST:PORT"),
         (&["http://127.0.0.1:5000/v2/"], "without a path"),
         (&["--size", "31", url], "a size is 32 bytes to 16GiB"),

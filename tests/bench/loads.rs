@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast::load::{Connection, Request, Target};
+use holdfast::load::{Connection, Reconnect, Request, Target, Trust};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{Outcome, bench, run};
-use crate::support::Holdfast;
+use crate::support::{Authority, Holdfast, Pair};
 use crate::terminal::Terminal;
 
 #[test]
@@ -25,6 +25,55 @@ fn every_kind_of_load_ends_with_a_table_and_nothing_wrong() {
             assert!(operations > 0, "{outcome:?}");
         }
         assert!(outcome.output.ends_with(" s, 0 failed\n"), "{outcome:?}");
+    }
+}
+
+/// A registry that speaks TLS with this certificate.
+fn encrypted(pair: &Pair) -> Holdfast {
+    let (certificate, key) = (pair.certificate.display(), pair.key.display());
+    Holdfast::configured(&format!("http: {{tls: {{certificate: {certificate}, key: {key}}}}}\n"))
+}
+
+#[test]
+fn every_kind_of_load_goes_over_tls_too_whether_connections_are_kept_or_not() {
+    let authority = Authority::new();
+    let holdfast = encrypted(&authority.issue("registry"));
+    let url = format!("https://{}", holdfast.address);
+    let cacert = authority.file().to_str().unwrap().to_owned();
+    for (work, handshakes) in [("push", "kept"), ("pull", "resumed"), ("mixed", "full")] {
+        let trust = if work == "pull" { vec!["--insecure"] } else { vec!["--cacert", &cacert] };
+        let mut command = bench(&["--work", work, "--handshakes", handshakes, "--duration", "1s"]);
+        let outcome = Outcome::of(&command.args(trust).arg(&url).output().unwrap());
+        assert_eq!((outcome.code, outcome.errors.as_str()), (Some(0), ""), "{outcome:?}");
+        assert!(outcome.output.ends_with(" s, 0 failed\n"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_has_signed_whom_one_trusts_ends_a_load_before_it_begins() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let holdfast = encrypted(&stranger.issue("registry"));
+    let url = format!("https://{}", holdfast.address);
+    let cacert = authority.file().to_str().unwrap().to_owned();
+    let outcome = Outcome::of(&bench(&["--work", "pull", "--cacert", &cacert, &url]).output().unwrap());
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.errors.contains("UnknownIssuer"), "{outcome:?}");
+}
+
+#[test]
+fn sessions_are_resumed_or_not_as_was_asked_for() {
+    let authority = Authority::new();
+    let holdfast = encrypted(&authority.issue("registry"));
+    for (reconnect, is_resumed) in
+        [(Reconnect::Never, false), (Reconnect::Resuming, true), (Reconnect::Anew, false)]
+    {
+        let target = Target::from(holdfast.address);
+        let target = target.encrypted(Trust::Signers(&authority.file()), reconnect).unwrap();
+        let mut connection = Connection::open(&target).unwrap();
+        for _ in 0..3 {
+            connection.ask(&Request::new("GET", "/v2/"), 200).unwrap();
+        }
+        assert_eq!(connection.was_resumed(), is_resumed, "{reconnect:?}");
     }
 }
 

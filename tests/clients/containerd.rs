@@ -11,8 +11,8 @@ use crate::tap::Tap;
 const CONFIGURATION: &str = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
 
 /// A `ctr` connected to a containerd of its own.
-struct Containerd {
-    ctr: Client,
+pub(crate) struct Containerd {
+    pub(crate) ctr: Client,
     _daemon: Daemon,
 }
 
@@ -62,7 +62,7 @@ impl Containerd {
 }
 
 /// Runs the test with each containerd that is installed.
-fn with_each(test: impl Fn(&Containerd)) {
+pub(crate) fn with_each(test: impl Fn(&Containerd)) {
     for program in installed("ctr") {
         let containerd = program.with_file_name("containerd");
         if containerd.is_file() && rustix::process::geteuid().is_root() {

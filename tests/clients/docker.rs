@@ -10,8 +10,8 @@ use crate::support::{DOCKER_LIST, Holdfast, OCI_INDEX, bytes_of};
 use crate::tap::Tap;
 
 /// A `docker` connected to a daemon of its own.
-struct Docker {
-    docker: Client,
+pub(crate) struct Docker {
+    pub(crate) docker: Client,
     has_containerd_store: bool,
     _daemon: Daemon,
 }
@@ -36,14 +36,14 @@ impl Docker {
 
     /// Makes an image of one layer with this name.
     #[track_caller]
-    fn import(&self, length: usize, seed: u64, image: &str) {
+    pub(crate) fn import(&self, length: usize, seed: u64, image: &str) {
         let tarball = self.docker.write("layer.tar", layer(length, seed));
         self.docker.run(["import", &tarball, image]);
     }
 
     /// Whether the image's layer holds this file content.
     #[track_caller]
-    fn holds(&self, image: &str, payload: &[u8]) -> bool {
+    pub(crate) fn holds(&self, image: &str, payload: &[u8]) -> bool {
         let container = self.docker.run(["create", "--network", "none", image, "nothing"]);
         self.docker.run(["cp", &format!("{container}:/payload"), &self.docker.path("payload")]);
         self.docker.run(["rm", &container]);
@@ -72,7 +72,7 @@ fn command(dockerd: &Path, docker: &Client, socket: &str, containerd_store: bool
 }
 
 /// Runs the test with each daemon that is installed, and each of its image stores.
-fn with_each(test: impl Fn(&Docker)) {
+pub(crate) fn with_each(test: impl Fn(&Docker)) {
     let daemons = installed("dockerd");
     if !rustix::process::geteuid().is_root() {
         return skip("dockerd", "it needs root");

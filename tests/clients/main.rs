@@ -27,3 +27,4 @@ mod oras;
 mod podman;
 mod regctl;
 mod skopeo;
+mod tls;

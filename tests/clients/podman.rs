@@ -10,7 +10,7 @@ use crate::tar;
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 const OPTIONS: [&str; 2] = ["--cgroup-manager=cgroupfs", "--events-backend=file"];
 
-fn podman() -> Option<Client> {
+pub(crate) fn podman() -> Option<Client> {
     with_own_storage(Client::find("podman")?.always(OPTIONS))
 }
 
@@ -22,14 +22,14 @@ fn podman_that_pulls_parts() -> Option<Client> {
 }
 
 /// Makes an image of one layer with this name.
-fn import(podman: &Client, length: usize, seed: u64, image: &str) {
+pub(crate) fn import(podman: &Client, length: usize, seed: u64, image: &str) {
     let tarball = podman.write("layer.tar", layer(length, seed));
     podman.run(["import", &tarball, image]);
 }
 
 /// The file of an image made by [`import`].
 #[track_caller]
-fn payload(podman: &Client, image: &str) -> Vec<u8> {
+pub(crate) fn payload(podman: &Client, image: &str) -> Vec<u8> {
     file(podman, image, "payload")
 }
 

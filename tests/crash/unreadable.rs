@@ -94,7 +94,7 @@ impl Process {
         let store = Store::open_on(machine.disk(), Path::new(ROOT), &options).unwrap();
         let router = api::router(
             Registry::new(store, Settings::default()),
-            Authority::open(),
+            Arc::new(Authority::open()),
             api::Settings::default(),
         );
         drop(guard);

@@ -45,5 +45,7 @@ mod sessions_model;
 mod tag_parameters;
 mod tags;
 mod taken_back;
+mod tls;
+mod tls_certificates;
 mod uploads;
 mod verified_pulls;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use holdfast::server::{Address, Endpoint, Server, Settings};
+use holdfast::server::{Address, Location, Server, Settings};
 
 use crate::client::{Client, patch};
 
@@ -22,12 +22,13 @@ async fn serve(router: Router) -> SocketAddr {
         wait_timeout: Duration::from_secs(1),
         max_connections: 16,
         max_header_bytes: 64 * 1024,
+        tls: None,
         http2: false,
         logged: false,
         files: None,
     };
     let server = Server::bind(&Address::parse("127.0.0.1:0").unwrap(), settings).await.unwrap();
-    let Endpoint::Tcp(address) = server.endpoint().clone() else {
+    let Location::Tcp(address) = server.endpoint().location.clone() else {
         unreachable!("it was bound to a TCP address");
     };
     tokio::spawn(server.run(router, std::future::pending(), || ()));

@@ -1,9 +1,13 @@
-//! One HTTP/1 connection, blocking, with every byte in the test's hands. What comes back is parsed strictly: what the
+//! One HTTP/1 connection, blocking, plain or over TLS, with every byte in the test's hands. What comes back is parsed strictly: what the
 //! grammar does not allow fails the test.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::{Request, Response};
 
@@ -11,11 +15,40 @@ use super::{Request, Response};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Bytes that came in and were not yet asked for.
     buffer: Vec<u8>,
+    /// The peer has ended without saying so: by a reset, or over TLS without `close_notify`.
+    is_cut_off: bool,
     host: String,
     configured_headers: Vec<(String, String)>,
+}
+
+/// What bytes are written to and read from.
+trait Stream: Read + Write + Send {
+    fn socket(&self) -> &TcpStream;
+
+    fn session(&self) -> Option<&ClientConnection>;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+
+    fn session(&self) -> Option<&ClientConnection> {
+        None
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+
+    fn session(&self) -> Option<&ClientConnection> {
+        Some(&self.conn)
+    }
 }
 
 /// A status line and the header lines under it.
@@ -34,12 +67,33 @@ impl Connection {
 
     /// Connects to a server that may be gone.
     pub fn try_open(address: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let host = address.to_string();
-        Some(Self { stream, buffer: Vec::new(), host, configured_headers: Vec::new() })
+        Some(Self::over(Box::new(connect(address).ok()?), address))
+    }
+
+    /// Connects, and shakes hands as this client.
+    pub fn open_tls(address: SocketAddr, client: &Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::IpAddress(address.ip().into());
+        let mut session = ClientConnection::new(Arc::clone(client), name).map_err(io::Error::other)?;
+        let mut socket = connect(address)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        Ok(Self::over(Box::new(StreamOwned::new(session, socket)), address))
+    }
+
+    fn over(stream: Box<dyn Stream>, address: SocketAddr) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            is_cut_off: false,
+            host: address.to_string(),
+            configured_headers: Vec::new(),
+        }
+    }
+
+    /// What was agreed on in the handshake.
+    pub fn session(&self) -> &ClientConnection {
+        self.stream.session().unwrap()
     }
 
     /// Sends the whole request to a server that may end meanwhile; the status of the answer when a whole head came.
@@ -88,7 +142,7 @@ impl Connection {
     pub fn write_request(&mut self, request: &Request) -> bool {
         let mut bytes = request.head_bytes(&self.host);
         bytes.extend_from_slice(&request.body_bytes());
-        self.stream.write_all(&bytes).is_ok()
+        self.stream.write_all(&bytes).and_then(|()| self.stream.flush()).is_ok()
     }
 
     /// Sends the request line and headers alone.
@@ -100,11 +154,12 @@ impl Connection {
     /// Sends these bytes and nothing else.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+        self.stream.flush().unwrap();
     }
 
     /// Says that nothing more will be sent; answers can still be read.
     pub fn finish_writing(&self) {
-        let _already_closed = self.stream.shutdown(Shutdown::Write);
+        let _already_closed = self.stream.socket().shutdown(Shutdown::Write);
     }
 
     /// Reads the final response to `request`, and holds it to the rules that every response of the registry obeys.
@@ -144,6 +199,11 @@ impl Connection {
         head.status
     }
 
+    /// Whether the peer has ended in a way that nobody could have forged. Only after everything was read.
+    pub fn was_closed_cleanly(&self) -> bool {
+        !self.is_cut_off
+    }
+
     /// Everything up to the end of the stream, as it came.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         while self.fill() {}
@@ -178,10 +238,11 @@ impl Connection {
 
     /// True when nothing comes in for `time`.
     pub fn stays_silent_for(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).unwrap();
+        let socket = self.stream.socket();
+        socket.set_read_timeout(Some(time)).unwrap();
         let mut byte = [0; 1];
-        let silent = self.stream.peek(&mut byte).is_err_and(|error| is_timeout(error.kind()));
-        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let silent = socket.peek(&mut byte).is_err_and(|error| is_timeout(error.kind()));
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         silent && self.buffer.is_empty()
     }
 
@@ -195,7 +256,10 @@ impl Connection {
                 true
             }
             Err(error) if is_timeout(error.kind()) => panic!("nothing came for {PATIENCE:?}"),
-            Err(_reset) => false,
+            Err(_reset) => {
+                self.is_cut_off = true;
+                false
+            }
         }
     }
 
@@ -261,6 +325,14 @@ impl Connection {
             body.extend_from_slice(&chunk[..size]);
         }
     }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn parse_status_line(line: &str) -> (String, u16) {

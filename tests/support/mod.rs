@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "a module shared by several crates has no public door of its own")]
 #![allow(unused_imports, reason = "each test binary uses its own part of this")]
 
+mod authority;
 mod connection;
 mod content;
 mod manifests;
@@ -18,6 +19,7 @@ mod response;
 mod server;
 mod upload;
 
+pub use authority::{Authority, Pair};
 pub use connection::Connection;
 pub use content::{ALGORITHMS, Algorithm, blake3, bytes_of, sha256, sha512};
 pub use manifests::{

@@ -1,8 +1,10 @@
 //! The registry as its clients see it: an address that speaks HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base64::Engine;
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::content::{bytes_of, sha256};
@@ -17,6 +19,8 @@ pub struct Registry {
     pub configured_headers: Vec<(String, String)>,
     /// What every request sends as `Authorization`, unless it has one of its own.
     pub authorization: Option<String>,
+    /// Who it is spoken to as, where it speaks TLS.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Registry {
@@ -38,7 +42,15 @@ impl Registry {
 
     /// A connection of its own, for tests that control every byte.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address, self.configured_headers.clone())
+        match &self.tls {
+            None => Connection::open(self.address, self.configured_headers.clone()),
+            Some(client) => Connection::open_tls(self.address, client).unwrap(),
+        }
+    }
+
+    /// The same registry, spoken to over TLS as this client.
+    pub fn over_tls(&self, client: &Arc<ClientConfig>) -> Self {
+        Self { tls: Some(Arc::clone(client)), ..self.clone() }
     }
 
     /// Sends a request on a new connection and reads the answer, after which nothing may come.

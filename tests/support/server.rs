@@ -70,6 +70,7 @@ impl Builder {
             address: process.address,
             configured_headers: self.headers.clone(),
             authorization: None,
+            tls: None,
         };
         Holdfast {
             registry,
@@ -126,6 +127,11 @@ impl Holdfast {
         if let Err(complaint) = self.stop_and_check() {
             panic!("{complaint}");
         }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().unwrap().signal(signal);
     }
 
     /// Asks it to stop (SIGTERM) without waiting.
@@ -326,7 +332,8 @@ fn follow_log(stderr: ChildStderr, log: &Mutex<String>, sender: &Sender<SocketAd
 
 /// The address in the line that states it.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.split_once("listening on http://")?.1.split_whitespace().next()?.parse().ok()
+    let (scheme, rest) = line.split_once("listening on ")?.1.split_once("://")?;
+    ["http", "https"].contains(&scheme).then_some(rest)?.split_whitespace().next()?.parse().ok()
 }
 
 /// Waits until the log names an address that takes connections; `None` when the process ends or never does.

@@ -18,7 +18,7 @@ use holdfast::load::{Connection, Failure, Latencies};
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
 use crate::page_cache::{PageCache, Preparation};
-use crate::support::Server;
+use crate::support::{Server, Way};
 
 use large::{Large, Pulled};
 use visitors::Visits;
@@ -79,7 +79,7 @@ struct Runner {
 
 impl Runner {
     fn prepare(registry: &Contestant) -> Result<Self, Failure> {
-        let server = registry.start()?;
+        let server = registry.start(Way::Plain)?;
         let place = registry.place(&server);
         let (visits, large) = (Visits::prepare(&place)?, Large::prepare(&server, &place)?);
         Ok(Self { server, visits, large, turns: Outcome::default() })

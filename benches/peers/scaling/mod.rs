@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::arguments::Arguments;
 use crate::contestant::Contestant;
 use crate::measure::Turn;
-use crate::support::{Server, cpu_time};
+use crate::support::{Server, Way, cpu_time};
 
 use content::{Axis, Content};
 use plots::Measured;
@@ -132,7 +132,7 @@ struct Filled {
 
 impl Filled {
     fn start(contestant: &Contestant, axis: Axis, count: u64, time: Duration) -> Result<Self, Failure> {
-        let server = contestant.start()?;
+        let server = contestant.start(Way::Plain)?;
         let content = Content::fill(&server.target, axis, count, time)?;
         Ok(Self { server, content })
     }

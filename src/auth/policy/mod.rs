@@ -51,6 +51,17 @@ impl Policies {
         self.list.iter().any(|policy| policy.may.contains(&action) && policy.is_about(who, &self.groups))
     }
 
+    /// Whether any entry is about those without credentials.
+    pub fn admit_strangers(&self) -> bool {
+        self.list.iter().any(|policy| policy.who.contains(&Subject::Anonymous))
+    }
+
+    /// Whether any entry asks for a claim of this name.
+    pub(super) fn ask_for(&self, claim: &str) -> bool {
+        let asks = |subject: &Subject| matches!(subject, Subject::Workload(Claims { claims, .. }) if claims.contains_key(claim));
+        self.list.iter().any(|policy| policy.who.iter().any(asks))
+    }
+
     /// As [`permit`](Self::permit), with the reason.
     pub fn explain(&self, who: &Identity, action: Action, repository: &RepositoryName) -> Verdict<'_> {
         let numbered = || (1..).zip(&self.list);

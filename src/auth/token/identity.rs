@@ -64,18 +64,23 @@ impl Identities {
         jws.check_algorithm(&self.algorithms)?;
         let claims = jws.claims()?;
         let named = claims.text("iss").unwrap_or_default();
-        let mut issuers = self.issuers.iter().filter(|(issuer, _)| issuer.url == named).peekable();
-        let (_, source) = issuers.peek().ok_or_else(|| TokenError::Issuer(Excerpt::of(named)))?;
+        let source = self.source_of(named).ok_or_else(|| TokenError::Issuer(Excerpt::of(named)))?;
         let kid = jws.header.kid.as_deref().ok_or(TokenError::Malformed("it does not name its key (kid)"))?;
         jws.verify(&*key(source, kid).await?, &self.algorithms)?;
-        let for_us = |(issuer, _): &&(IdentityIssuer, _)| claims.check_audience(&issuer.audience).is_ok();
-        let meant = issuers.find(for_us);
-        let (issuer, _) = meant.ok_or_else(|| TokenError::Audience(Excerpt::of(&audience(&claims.0))))?;
+        let mut issuers = self.issuers.iter().map(|(issuer, _)| issuer);
+        let meant = issuers
+            .find(|issuer| issuer.url == named && claims.check_audience(&issuer.audience).is_ok())
+            .ok_or_else(|| TokenError::Audience(Excerpt::of(&audience(&claims.0))))?;
         if claims.validity(now)?.expired {
             return Err(TokenError::Expired);
         }
         let subject = claims.text("sub").ok_or(TokenError::Malformed("it has no subject (sub)"))?;
-        Ok(Identity { issuer_name: issuer.name.clone(), subject: subject.to_owned(), claims: claims.0 })
+        Ok(Identity { issuer_name: meant.name.clone(), subject: subject.to_owned(), claims: claims.0 })
+    }
+
+    /// Where the keys of an issuer come from.
+    fn source_of(&self, url: &str) -> Option<&Arc<Source>> {
+        self.issuers.iter().find(|(issuer, _)| issuer.url == url).map(|(_, source)| source)
     }
 
     /// Keeps the keys fresh, for as long as it is polled. Does not return.

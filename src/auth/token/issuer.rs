@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, Header, encode};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::access::Access;
 use super::error::KeyError;
@@ -60,6 +61,9 @@ struct Claims<'a> {
     iat: u64,
     jti: &'a str,
     access: &'a Access,
+    /// Who it is for, in holdfast's own words.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    holdfast: &'a Value,
 }
 
 impl Issuer {
@@ -92,12 +96,13 @@ impl Issuer {
     }
 
     /// Signs a token for a subject, who may be nobody (an empty text), that permits `access` at `audience` until `lifetime`,
-    /// which is cut to whole seconds, has passed.
+    /// which is cut to whole seconds, has passed. `own` goes into the claim `holdfast`, unless it is null.
     pub fn issue(
         &self,
         subject: &str,
         audience: &str,
         access: &Access,
+        own: &Value,
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Issued, KeyError> {
@@ -106,8 +111,17 @@ impl Issuer {
         let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let jti = uuid::Uuid::new_v4().to_string();
         let exp = iat.saturating_add(lifetime.as_secs());
-        let claims =
-            Claims { iss: &self.name, sub: subject, aud: audience, exp, nbf: iat, iat, jti: &jti, access };
+        let claims = Claims {
+            iss: &self.name,
+            sub: subject,
+            aud: audience,
+            exp,
+            nbf: iat,
+            iat,
+            jti: &jti,
+            access,
+            holdfast: own,
+        };
         let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::ES256) };
         let token = encode(&header, &claims, &key.key).map_err(|_| KeyError::Made("it does not sign"))?;
         let issued_at = UNIX_EPOCH + Duration::from_secs(iat);

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use super::access::Access;
 use super::error::{Excerpt, TokenError};
 use super::jws::{Algorithms, Jws};
@@ -17,7 +19,7 @@ pub struct Verifier {
 }
 
 /// What a token proves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
     /// Whom it was issued to; empty if that is nobody in particular.
     pub subject: String,
@@ -34,6 +36,8 @@ pub struct Verified {
     pub issued_at: Option<SystemTime>,
     /// Its own id (`jti`), where it has one.
     pub id: Option<String>,
+    /// The claim `holdfast`: of a token of our own, what was put there; null without one.
+    pub own: Value,
 }
 
 impl Verifier {
@@ -64,6 +68,7 @@ impl Verifier {
             expired: validity.expired,
             issued_at: validity.issued_at,
             id: claims.get("jti", "its id (jti) is no text")?,
+            own: claims.get("holdfast", "never: any value will do")?,
         })
     }
 

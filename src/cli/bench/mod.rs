@@ -5,6 +5,7 @@ mod progress;
 mod table;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,18 +13,18 @@ use clap::{Args, ValueEnum};
 
 use crate::config::{parse_duration, parse_size};
 use crate::load::traffic::Traffic;
-use crate::load::{Failure, Limit, Load, Plan, Stem, Target, Watch, Work};
+use crate::load::{Failure, Limit, Load, Plan, Reconnect, Stem, Target, TargetError, Trust, Watch, Work};
 use crate::oci::RepositoryName;
 use crate::server::open_files;
 
-/// Loads a registry, this one or another, over plain HTTP, and checks every answer.
+/// Loads a registry, this one or another, over HTTP or HTTPS, and checks every answer.
 ///
 /// What is pushed stays there. Every body that comes back is compared with its digest, which costs the client's processor
 /// time. The exit code is 1 if any answer was wrong or missing, 2 if this command line was. Ctrl-C ends the load and
 /// prints what it has come to.
 #[derive(Debug, Args)]
 pub(super) struct Bench {
-    /// The registry: http://HOST:PORT
+    /// The registry: http://HOST:PORT or https://HOST:PORT
     #[arg(value_name = "URL")]
     target: Target,
     /// What is done
@@ -41,6 +42,16 @@ pub(super) struct Bench {
     /// The repository that is pushed to and pulled from
     #[arg(long, value_name = "NAME", default_value = "holdfast-bench")]
     repository: RepositoryName,
+    /// Over HTTPS, whose certificates are taken: those that the certificates of this file have signed. That of the system is
+    /// /etc/ssl/certs/ca-certificates.crt on many
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+    /// Over HTTPS, takes every certificate
+    #[arg(long)]
+    insecure: bool,
+    /// Over HTTPS, whether each request comes on a connection of its own
+    #[arg(long, value_enum, default_value_t = Handshakes::Kept)]
+    handshakes: Handshakes,
     /// `pull` compares only one of N bodies with its digest, and of the others the length, to leave the server more of the
     /// processor
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
@@ -57,6 +68,39 @@ enum Kind {
     Mixed,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Handshakes {
+    /// Connections are kept
+    Kept,
+    /// A new connection each, which resumes an earlier session
+    Resumed,
+    /// A new connection each, with a whole handshake
+    Full,
+}
+
+impl From<Handshakes> for Reconnect {
+    fn from(handshakes: Handshakes) -> Self {
+        match handshakes {
+            Handshakes::Kept => Self::Never,
+            Handshakes::Resumed => Self::Resuming,
+            Handshakes::Full => Self::Anew,
+        }
+    }
+}
+
+/// Why a registry cannot be spoken to as the command line says.
+#[derive(Debug, thiserror::Error)]
+enum WrongTarget {
+    #[error(
+        "over https somebody has to be trusted: name the file of the signers with --cacert, or use --insecure"
+    )]
+    NobodyTrusted,
+    #[error("--cacert, --insecure and --handshakes are for https: write https:// in front of the host")]
+    NotEncrypted,
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
 /// Why there is nothing to report.
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
@@ -68,7 +112,14 @@ enum BenchError {
 
 /// Runs the load and prints what it has come to. Exit code 1 if anything went wrong.
 pub(super) fn run(arguments: &Bench) -> ExitCode {
-    let load = match bench(arguments) {
+    let target = match arguments.target() {
+        Ok(target) => target,
+        Err(error) => {
+            eprintln!("holdfast: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let load = match bench(arguments, &target) {
         Ok(load) => load,
         Err(error) => {
             eprintln!("holdfast: {error}");
@@ -85,18 +136,18 @@ pub(super) fn run(arguments: &Bench) -> ExitCode {
     }
 }
 
-fn bench(arguments: &Bench) -> Result<Load, BenchError> {
+fn bench(arguments: &Bench, target: &Target) -> Result<Load, BenchError> {
     open_files::raise_limit();
     let watch = Watch::default();
     interrupt::stop_at_signals(watch.stop.clone()).map_err(BenchError::Signals)?;
-    match prepare(arguments, &watch) {
-        Ok(work) => Ok(progress::run(&arguments.plan(), &watch, &*work)),
+    match prepare(arguments, target, &watch) {
+        Ok(work) => Ok(progress::run(&arguments.plan(target), &watch, &*work)),
         Err(Failure::Stopped) => Ok(Load::default()),
-        Err(failure) => Err(BenchError::Preparation { host: arguments.target.host().to_owned(), failure }),
+        Err(failure) => Err(BenchError::Preparation { host: target.host().to_owned(), failure }),
     }
 }
 
-fn prepare(arguments: &Bench, watch: &Watch) -> Result<Box<dyn Work>, Failure> {
+fn prepare(arguments: &Bench, target: &Target, watch: &Watch) -> Result<Box<dyn Work>, Failure> {
     let traffic = Traffic {
         repository: arguments.repository.to_string(),
         size: arguments.size,
@@ -104,15 +155,29 @@ fn prepare(arguments: &Bench, watch: &Watch) -> Result<Box<dyn Work>, Failure> {
     };
     Ok(match arguments.work {
         Kind::Push => Box::new(traffic.push()),
-        Kind::Pull => Box::new(traffic.pull(&arguments.target, &watch.stop)?),
-        Kind::Mixed => Box::new(traffic.mixed(&arguments.target, &watch.stop)?),
+        Kind::Pull => Box::new(traffic.pull(target, &watch.stop)?),
+        Kind::Mixed => Box::new(traffic.mixed(target, &watch.stop)?),
     })
 }
 
 impl Bench {
-    fn plan(&self) -> Plan<'_> {
+    /// The registry, and how it is spoken to.
+    fn target(&self) -> Result<Target, WrongTarget> {
+        let trust = match &self.cacert {
+            Some(file) => Some(Trust::Signers(file)),
+            None => self.insecure.then_some(Trust::Anybody),
+        };
+        match (self.target.is_encrypted(), trust) {
+            (true, Some(trust)) => Ok(self.target.clone().encrypted(trust, self.handshakes.into())?),
+            (true, None) => Err(WrongTarget::NobodyTrusted),
+            (false, None) if self.handshakes == Handshakes::Kept => Ok(self.target.clone()),
+            (false, _) => Err(WrongTarget::NotEncrypted),
+        }
+    }
+
+    fn plan<'a>(&self, target: &'a Target) -> Plan<'a> {
         let limit = Limit { operations: u64::MAX, time: self.duration };
-        Plan { target: &self.target, connections: self.connections, limit }
+        Plan { target, connections: self.connections, limit }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{InForce, mistyped};
 use crate::auth::policy::{Claims, Subject};
 use crate::config::problem::{Fault, Findings};
-use crate::config::settings::{Auth, FailedLogins, Htpasswd, Realm, Token};
+use crate::config::settings::{Auth, FailedLogins, Htpasswd, Realm, Token, TokenServer};
 use crate::config::table::SIGNING_ALGORITHMS;
 use crate::config::value::Value;
 
@@ -103,6 +103,11 @@ impl InForce {
                 limit: self.count("auth.failedlogins.limit"),
                 window: self.duration("auth.failedlogins.window"),
             },
+            tokenserver: TokenServer {
+                lifetime: self.duration("auth.tokenserver.lifetime"),
+                rotation: self.duration("auth.tokenserver.rotation"),
+            },
+            robots: self.text_if_set("auth.robots.path").map(PathBuf::from),
             token: self.asking_for_tokens().map(|_| self.token()),
             issuers: match self.value("auth.issuers") {
                 Value::Issuers(issuers) => issuers.clone(),

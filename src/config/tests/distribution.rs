@@ -1,7 +1,7 @@
 //! Files of distribution's.
 
 use super::*;
-use crate::config::{Level, Platforms};
+use crate::config::{ClientAuth, Level, MinimumTls, Platforms};
 use std::path::Path;
 use std::time::Duration;
 
@@ -172,8 +172,7 @@ fn a_section_for_logins_that_names_no_file_does_not_let_everybody_in() {
 fn a_section_that_is_not_supported_is_refused_by_name() {
     for (key, text) in [
         ("auth.silly", "auth: silly"),
-        ("http.tls", "http: {tls: {certificate: /c, key: /k}}"),
-        ("http.tls", "http: {tls: {letsencrypt: {cachefile: /c}}}"),
+        ("http.tls.letsencrypt", "http: {tls: {letsencrypt: {cachefile: /c}}}"),
         ("proxy", "proxy: {remoteurl: 'https://registry-1.docker.io'}"),
         ("storage.s3", "storage: {s3: {bucket: b, region: r}}"),
         ("storage.inmemory", "storage: inmemory"),
@@ -194,6 +193,41 @@ fn a_section_that_is_not_supported_is_refused_by_name() {
         assert_eq!(problem.key, key);
         assert!(problem.to_string().contains("holdfast does not support this yet; "), "{problem}");
     }
+}
+
+#[test]
+fn tls_is_configured_as_in_distribution() {
+    assert_eq!(load("version: 0.1\nhttp: {tls: {}}\n").unwrap().config.http.tls, None);
+    let tls = |more: &str| {
+        let text = format!("version: 0.1\nhttp: {{tls: {{certificate: /c, key: /k{more}}}}}\n");
+        load(&text).unwrap().config.http.tls.unwrap()
+    };
+    let plain = tls("");
+    assert_eq!((plain.certificate.to_str(), plain.key.to_str()), (Some("/c"), Some("/k")));
+    assert_eq!((plain.minimumtls, plain.clientauth), (MinimumTls::Tls12, ClientAuth::Require));
+    assert_eq!((plain.clientcas.len(), plain.ciphersuites.len()), (0, 0));
+    let full = tls(", clientcas: [/a, /b], clientauth: verify-client-cert-if-given, minimumtls: tls1.3, \
+         ciphersuites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]");
+    assert_eq!((full.minimumtls, full.clientauth), (MinimumTls::Tls13, ClientAuth::IfGiven));
+    assert_eq!(full.clientcas, [Path::new("/a"), Path::new("/b")]);
+    assert_eq!(full.ciphersuites, ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"]);
+}
+
+#[test]
+fn tls_that_would_protect_nobody_is_an_error() {
+    for (text, message) in [
+        ("certificate: /c", "http.tls.certificate: nothing is encrypted without http.tls.key"),
+        ("key: /k", "http.tls.key: nothing is encrypted without http.tls.certificate"),
+        ("clientcas: [/a]", "http.tls.clientcas: nothing is encrypted without http.tls.certificate"),
+    ] {
+        let found = messages(load(&format!("version: 0.1\nhttp: {{tls: {{{text}}}}}\n")));
+        assert!(found.iter().any(|found| found.contains(message)), "{found:?}");
+    }
+    let loaded = load("version: 0.1\nhttp: {tls: {clientauth: verify-client-cert-if-given}}\n").unwrap();
+    assert_eq!(
+        notes(&loaded),
+        ["config.yml:2:26: http.tls.clientauth: has no effect without http.tls.clientcas"]
+    );
 }
 
 #[test]

@@ -182,7 +182,6 @@ fn logins_can_be_asked_for_by_variables_alone() {
 #[test]
 fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
     for (name, value) in [
-        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/c"),
         ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_0", "example.com"),
         ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"),
         ("REGISTRY_STORAGE_S3_BUCKET", "b"),
@@ -195,6 +194,20 @@ fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
         assert!(messages[0].starts_with(&format!("{name}: ")), "{messages:?}");
         assert!(messages[0].contains("holdfast does not support this yet"), "{messages:?}");
     }
+}
+
+#[test]
+fn tls_can_be_configured_by_variables_alone() {
+    let loaded = load_variables(&[
+        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/c"),
+        ("REGISTRY_HTTP_TLS_KEY", "/k"),
+        ("REGISTRY_HTTP_TLS_CLIENTCAS_0", "/a"),
+        ("REGISTRY_HTTP_TLS_CLIENTCAS_1", "/b"),
+        ("REGISTRY_HTTP_TLS_CIPHERSUITES", "[TLS_AES_128_GCM_SHA256]"),
+    ]);
+    let tls = loaded.unwrap().config.http.tls.unwrap();
+    assert_eq!(tls.clientcas, [Path::new("/a"), Path::new("/b")]);
+    assert_eq!(tls.ciphersuites, ["TLS_AES_128_GCM_SHA256"]);
 }
 
 #[test]

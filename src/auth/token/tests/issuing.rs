@@ -30,7 +30,7 @@ fn what_is_issued_is_verified() {
     let folder = tempfile::tempdir().unwrap();
     let issuer = issuer(folder.path());
     let access = access("repository:team/app:pull,push registry:catalog:*");
-    let issued = issuer.issue("jane", SERVICE, &access, QUARTER, noon()).unwrap();
+    let issued = issuer.issue("jane", SERVICE, &access, &Value::Null, QUARTER, noon()).unwrap();
     assert_eq!((issued.expires_in, issued.issued_at), (QUARTER, noon()));
     let verified = verify(&verifier_of(&issuer), &issued.token).unwrap();
     assert_eq!((verified.subject.as_str(), &verified.access), ("jane", &access));
@@ -42,7 +42,8 @@ fn what_is_issued_is_verified() {
 fn a_token_is_of_the_shape_that_the_specification_has() {
     let folder = tempfile::tempdir().unwrap();
     let issuer = issuer(folder.path());
-    let issued = issuer.issue("jane", SERVICE, &access("repository:a:pull"), QUARTER, noon()).unwrap();
+    let issued =
+        issuer.issue("jane", SERVICE, &access("repository:a:pull"), &Value::Null, QUARTER, noon()).unwrap();
     let decoded = |part: usize| {
         let part = URL_SAFE_NO_PAD.decode(issued.token.split('.').nth(part).unwrap()).unwrap();
         serde_json::from_slice::<Value>(&part).unwrap()
@@ -70,7 +71,7 @@ fn the_published_keys_verify_and_are_public() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, published).unwrap();
     let verifier = verifier(Source::jwks(file.path().to_str().unwrap(), &Outgoing::default()).unwrap());
-    let issued = issuer.issue("", SERVICE, &Access::default(), QUARTER, noon()).unwrap();
+    let issued = issuer.issue("", SERVICE, &Access::default(), &Value::Null, QUARTER, noon()).unwrap();
     assert_eq!(verify(&verifier, &issued.token).unwrap().subject, "");
 }
 
@@ -80,9 +81,9 @@ fn a_token_of_the_old_key_is_good_until_it_expires() {
     let issuer = issuer(folder.path());
     let verifier = verifier_of(&issuer);
     let last = noon() + 30 * DAY;
-    let old = issuer.issue("jane", SERVICE, &Access::default(), QUARTER, last).unwrap();
+    let old = issuer.issue("jane", SERVICE, &Access::default(), &Value::Null, QUARTER, last).unwrap();
     issuer.maintain(last).unwrap();
-    let new = issuer.issue("jane", SERVICE, &Access::default(), QUARTER, last).unwrap();
+    let new = issuer.issue("jane", SERVICE, &Access::default(), &Value::Null, QUARTER, last).unwrap();
     assert_ne!(old.token.split('.').next(), new.token.split('.').next(), "another key signs");
     for token in [&old.token, &new.token] {
         assert!(!verifier.verify(token, last + QUARTER).unwrap().expired);
@@ -98,8 +99,8 @@ async fn two_processes_that_share_a_folder_verify_each_others_tokens() {
     let (one, two) = (issuer(folder.path()), issuer(folder.path()));
     let later = noon() + 30 * DAY;
     one.maintain(later).unwrap();
-    let by_new = one.issue("jane", SERVICE, &Access::default(), QUARTER, later).unwrap();
-    let by_old = two.issue("jane", SERVICE, &Access::default(), QUARTER, later).unwrap();
+    let by_new = one.issue("jane", SERVICE, &Access::default(), &Value::Null, QUARTER, later).unwrap();
+    let by_old = two.issue("jane", SERVICE, &Access::default(), &Value::Null, QUARTER, later).unwrap();
     assert!(verifier_of(&one).verify(&by_old.token, later).is_ok());
     assert!(verifier_of(&two).verify_with_new_keys(&by_new.token, later).await.is_ok());
     two.maintain(later).unwrap();
