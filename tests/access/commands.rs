@@ -76,6 +76,7 @@ fn a_policy_is_explained() {
     let configuration = "
 auth:
   groups: {devs: [alice]}
+  issuers: [{name: github, url: 'https://token.actions.githubusercontent.com', audience: r}]
   policies:
     - {who: group:devs, may: [pull, push], where: team/**}
     - {who: {issuer: github, claims: {repository: team/app}}, may: push, where: team/app}

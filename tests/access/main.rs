@@ -7,9 +7,13 @@ mod support;
 
 mod attacks;
 mod commands;
+mod foreign_tokens;
 mod house;
 mod immutable_tags;
+mod jobs;
 mod listings;
 mod logins;
 mod policies;
+mod signer;
+mod tokens;
 mod uploads;

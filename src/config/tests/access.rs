@@ -13,6 +13,7 @@ fn policies_are_read_in_full_or_in_short() {
     let policies = policies(
         "
   groups: {devs: [alice, bob]}
+  issuers: [{name: github, url: 'https://token.example.com', audience: r}]
   policies:
     - {who: anonymous, may: pull, where: public/**}
     - who: [group:devs, 'robot:ci']
@@ -37,6 +38,7 @@ fn policies_are_read_in_full_or_in_short() {
 fn what_is_shown_reads_back_the_same() {
     let text = "auth:
   groups: {devs: [alice]}
+  issuers: [{name: ci, url: 'https://token.example.com', audience: r}]
   policies:
     - {who: [group:devs, {issuer: ci, claims: {'a b': 'x*'}}], may: [push, pull], where: [team/**]}
 tags: {immutable: [{where: '**', tags: ['v*', stable]}]}
@@ -59,6 +61,7 @@ fn a_mistake_in_a_policy_is_an_error_that_says_where() {
         ("{policies: [{who: user:a, may: [], where: a}]}", ""),
         ("{policies: [{who: user:a, may: pull, where: a, when: now}]}", "there is no such key"),
         ("{policies: [{who: group:devs, may: pull, where: a}]}", "there is no group devs"),
+        ("{policies: [{who: {issuer: x, claims: {a: b}}, may: pull, where: a}]}", "there is no issuer x"),
         ("{policies: [{who: {issuer: x, claims: {}}, may: pull, where: a}]}", "at least one claim"),
         ("{policies: {who: user:a}}", "expected a list"),
         ("{groups: {devs: []}}", ""),
