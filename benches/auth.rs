@@ -1,4 +1,4 @@
-//! Tokens: what every request of a registry with logins pays for, and what a token server pays for each that it gives out.
+//! Logins: what every request pays before and after it is known who asks, and what a token costs.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 
@@ -9,10 +9,15 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use axum::http::{HeaderMap, header};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use criterion::{Criterion, criterion_group, criterion_main};
+use holdfast::auth::policy::{Groups, Policies, Policy};
 use holdfast::auth::token::{Access, Algorithms, Issuer, Scope, Source, TrustedKeys, Verifier};
+use holdfast::auth::{Action, Authority, FailureLimit, Settings};
+use holdfast::observe::Peer;
+use holdfast::oci::{Glob, RepositoryName};
 use holdfast::outgoing::Outgoing;
 
 const SCOPE: &str = "repository:team/project/component:pull,push";
@@ -58,5 +63,55 @@ fn tokens_of_others(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, own_tokens, tokens_of_others);
+/// What a request costs at the door: before anything is verified, after it was, and where it is no good.
+fn door(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("htpasswd");
+    std::fs::write(&users, format!("alice:{}", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    let policy = |number: usize| Policy {
+        who: vec![format!("user:user{number}").parse().unwrap()],
+        may: vec![Action::Pull],
+        at: vec![Glob::parse(&format!("team{number}/**")).unwrap()],
+    };
+    let mut list: Vec<Policy> = (0..100).map(policy).collect();
+    list.push(Policy { who: vec!["user:alice".parse().unwrap()], ..list[0].clone() });
+    let authority = Authority::new(&Settings {
+        htpasswd: Some(users),
+        realm: "bench".to_owned(),
+        token: None,
+        issuers: Vec::new(),
+        policies: Some(Policies { list, groups: Groups::new() }),
+        robots: folder.path().join("robots.json"),
+        keys: folder.path().join("keys"),
+        lifetime: LIFETIME,
+        rotation: LIFETIME * 1000,
+        failures: FailureLimit { most: 0, window: LIFETIME },
+        wait: LIFETIME,
+    })
+    .unwrap();
+    let threads = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let headers = |authorization: &str| -> HeaderMap {
+        [(header::AUTHORIZATION, authorization.parse().unwrap())].into_iter().collect()
+    };
+    let ask = |headers: &HeaderMap| threads.block_on(authority.authenticate(headers, Peer::Local));
+    let alice = headers(&format!("Basic {}", STANDARD.encode("alice:secret")));
+    let caller = ask(&alice).unwrap();
+    let (issued, _) = authority.issue(&caller, &[SCOPE.parse().unwrap()]).unwrap().unwrap();
+    let token = headers(&format!("Bearer {}", issued.token));
+    let unsigned = issued.token.rsplit_once('.').unwrap().0;
+    let forged = headers(&format!("Bearer {unsigned}.{}", URL_SAFE_NO_PAD.encode([7; 64])));
+    let nonsense = headers(&format!("Bearer {}", "x".repeat(16 << 10)));
+    let repository: RepositoryName = "team0/app".parse().unwrap();
+    let mut group = criterion.benchmark_group("door");
+    group.bench_function("stranger", |bencher| bencher.iter(|| ask(&HeaderMap::new()).unwrap()));
+    group.bench_function("password, verified before", |bencher| bencher.iter(|| ask(&alice).unwrap()));
+    group.bench_function("token, verified before", |bencher| bencher.iter(|| ask(&token).unwrap()));
+    group.bench_function("forged token", |bencher| bencher.iter(|| ask(&forged).unwrap_err()));
+    group.bench_function("16 KiB of nonsense", |bencher| bencher.iter(|| ask(&nonsense).unwrap_err()));
+    group.bench_function("101 policies", |bencher| {
+        bencher.iter(|| assert!(caller.may(Action::Pull, black_box(&repository))));
+    });
+}
+
+criterion_group!(benches, own_tokens, tokens_of_others, door);
 criterion_main!(benches);

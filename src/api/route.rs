@@ -208,6 +208,57 @@ mod tests {
         assert!(matches!(parse(&format!("/v2/uploads/blobs/uploads/{id}")), Route::Upload { .. }));
     }
 
+    /// A route of every kind, made by an exhaustive match: a new kind does not compile before it stands here.
+    fn every_route() -> Vec<Route> {
+        let repository: RepositoryName = "a/b".parse().expect("a name");
+        let (digest, id) = (DIGEST.parse::<Digest>().expect("a digest"), PayloadId::random());
+        let reference = Reference::Digest(digest);
+        let next = |route: Option<&Route>| {
+            let repository = repository.clone();
+            Some(match route {
+                None => Route::Root,
+                Some(Route::Root) => Route::Base,
+                Some(Route::Base) => Route::Catalog,
+                Some(Route::Catalog) => Route::Token,
+                Some(Route::Token) => Route::TokenKeys,
+                Some(Route::TokenKeys) => Route::Blob { repository, digest },
+                Some(Route::Blob { .. }) => Route::Uploads { repository },
+                Some(Route::Uploads { .. }) => Route::Upload { repository, id },
+                Some(Route::Upload { .. }) => Route::Manifest { repository, reference: reference.clone() },
+                Some(Route::Manifest { .. }) => Route::Tags { repository },
+                Some(Route::Tags { .. }) => Route::Referrers { repository, digest },
+                Some(Route::Referrers { .. }) => return None,
+            })
+        };
+        let mut routes = Vec::new();
+        while let Some(route) = next(routes.last()) {
+            routes.push(route);
+        }
+        routes
+    }
+
+    #[test]
+    fn what_touches_a_repository_is_open_to_nobody_without_the_right() {
+        for route in every_route() {
+            for (method, rule) in route.table() {
+                let reads = matches!(*method, Method::GET | Method::HEAD);
+                match (route.repository(), rule) {
+                    (Some(_), Rule::May(action)) => {
+                        let is_upload = matches!(route, Route::Upload { .. });
+                        assert_eq!(reads && !is_upload, *action == Action::Pull, "{method} {route:?}");
+                        assert_eq!(rule.is_write(), *action != Action::Pull, "{method} {route:?}");
+                    }
+                    (Some(_), _) => panic!("{method} {route:?} is open"),
+                    (None, Rule::May(action)) => assert_eq!(*action, Action::List, "{method} {route:?}"),
+                    (None, Rule::Known) => assert_eq!(route, Route::Base),
+                    (None, Rule::Open) => {
+                        assert!(matches!(route, Route::Root | Route::Token | Route::TokenKeys), "{route:?}");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn escapes_are_read_once() {
         let escaped = DIGEST.replace(':', "%3A");

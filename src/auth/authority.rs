@@ -13,7 +13,7 @@ use crate::outgoing::Outgoing;
 use super::caller::Caller;
 use super::challenge::{Bearer, Challenge};
 use super::credentials::{self, CredentialsError};
-use super::failures::{FailureLimit, Failures};
+use super::failures::FailureLimit;
 use super::file::FileError;
 use super::foreign_tokens::{ForeignTokens, TokenSettings};
 use super::known::{Known, Logins};
@@ -126,7 +126,6 @@ impl Authority {
             foreign,
             own,
             policies: policies.clone().map(Arc::new),
-            failures: Failures::new(settings.failures),
             remembered: Remembered::new(),
         };
         Ok(Self { logins: Some(logins) })

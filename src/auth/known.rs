@@ -9,7 +9,6 @@ use super::Identity;
 use super::authority::Rejection;
 use super::caller::{Caller, Proof};
 use super::credentials::Credentials;
-use super::failures::Failures;
 use super::foreign_tokens::ForeignTokens;
 use super::identity::Workload;
 use super::passwords::Passwords;
@@ -35,8 +34,6 @@ pub(super) struct Logins {
     pub(super) foreign: Option<ForeignTokens>,
     pub(super) own: Option<TokenServer>,
     pub(super) policies: Option<Arc<Policies>>,
-    /// Of those who are no users of the file.
-    pub(super) failures: Failures,
     pub(super) remembered: Remembered<Known>,
 }
 
@@ -91,8 +88,7 @@ impl Logins {
     pub(super) async fn identify_for_token(&self, value: &str, peer: Peer) -> Result<Known, Rejection> {
         match (Credentials::parse(value)?, &self.identities) {
             (Credentials::Bearer(token), Some(identities)) => {
-                let known = job(identities, &token).await.map_err(rejected)?;
-                Ok(Known::by_password(known, None))
+                Ok(job(identities, &token).await.map_err(rejected)?.0)
             }
             (Credentials::Bearer(_), None) => Err(Rejection::Wrong),
             (Credentials::Basic { name, password }, _) => self.log_in(&name, &password, peer).await,
@@ -117,11 +113,15 @@ impl Logins {
         password: &str,
         peer: Peer,
     ) -> Result<Known, Rejection> {
+        // Nobody guesses what robots and jobs come with: failures need not be counted.
         if let Some(robot) = user.strip_prefix(ROBOT_PREFIX) {
-            return self.identify_robot(robot, user, password, peer);
+            let bounds = self.robots.verify(robot, password).map_err(|()| Rejection::Wrong)?;
+            return Ok(Known::by_password(Identity::Robot(robot.to_owned()), bounds));
         }
         if let Some(identities) = self.identities.as_ref().filter(|_| is_token(password)) {
-            return self.identify_job(identities, user, password, peer).await;
+            let (known, lifetime) = job(identities, password).await.map_err(rejected)?;
+            self.remembered.insert(name, version, known.clone(), lifetime);
+            return Ok(known);
         }
         let passwords = self.passwords.as_ref().ok_or(Rejection::Wrong)?;
         let _lane = passwords.lane(name.number()).await;
@@ -133,39 +133,6 @@ impl Logins {
         let known = Known::by_password(Identity::User(user.to_owned()), None);
         self.remembered.insert(name, version, known.clone(), LOGIN_LIFETIME);
         Ok(known)
-    }
-
-    fn identify_robot(&self, robot: &str, user: &str, secret: &str, peer: Peer) -> Result<Known, Rejection> {
-        if let Some(wait) = self.failures.wait(user, peer) {
-            return Err(Rejection::TooOften(wait));
-        }
-        match self.robots.verify(robot, secret) {
-            Ok(bounds) => Ok(Known::by_password(Identity::Robot(robot.to_owned()), bounds)),
-            Err(()) => {
-                self.failures.failed(user, peer);
-                Err(Rejection::Wrong)
-            }
-        }
-    }
-
-    /// A job whose password is its identity token. The name says nothing: jobs have none.
-    async fn identify_job(
-        &self,
-        identities: &Identities,
-        user: &str,
-        token: &str,
-        peer: Peer,
-    ) -> Result<Known, Rejection> {
-        if let Some(wait) = self.failures.wait(user, peer) {
-            return Err(Rejection::TooOften(wait));
-        }
-        match job(identities, token).await {
-            Ok(identity) => Ok(Known::by_password(identity, None)),
-            Err(error) => {
-                self.failures.failed(user, peer);
-                Err(rejected(error))
-            }
-        }
     }
 
     /// Whose token this is, and for how long that need not be asked again.
@@ -209,11 +176,14 @@ impl Logins {
     }
 }
 
-/// A job by its identity token.
-async fn job(identities: &Identities, token: &str) -> Result<Identity, TokenError> {
-    let proved = identities.verify(token, SystemTime::now()).await?;
+/// A job by its identity token, and for how long that need not be asked again.
+async fn job(identities: &Identities, token: &str) -> Result<(Known, Duration), TokenError> {
+    let now = SystemTime::now();
+    let proved = identities.verify(token, now).await?;
+    let left = proved.expires.duration_since(now).unwrap_or_default();
     let workload = Workload { issuer: proved.issuer_name, subject: proved.subject, claims: proved.claims };
-    Ok(Identity::Workload(Box::new(workload)))
+    let known = Known::by_password(Identity::Workload(Box::new(workload)), None);
+    Ok((known, left.min(LOGIN_LIFETIME)))
 }
 
 /// Whether a password looks like a token: three parts with dots between, the first a JSON object in base64.

@@ -140,7 +140,7 @@ impl Connection {
 
     fn send(&mut self, request: &Request<'_>) -> Result<(), Failure> {
         let mut head = std::mem::take(&mut self.head);
-        request.write_head(self.target.host(), &mut head)?;
+        request.write_head(self.target.host(), self.target.authorization(), &mut head)?;
         let body = request.slices().iter().copied();
         let mut slices: Vec<_> = iter::once(IoSlice::new(&head)).chain(body).collect();
         let sent = self.write_all(&mut slices).and_then(|()| self.flush());

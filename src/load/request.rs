@@ -31,9 +31,17 @@ impl<'a> Request<'a> {
     }
 
     /// Writes everything in front of the body into `head`, in place of what was there.
-    pub(super) fn write_head(&self, host: &str, head: &mut Vec<u8>) -> std::io::Result<()> {
+    pub(super) fn write_head(
+        &self,
+        host: &str,
+        authorization: Option<&str>,
+        head: &mut Vec<u8>,
+    ) -> std::io::Result<()> {
         head.clear();
         write!(head, "{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path)?;
+        if let Some(authorization) = authorization {
+            write!(head, "Authorization: {authorization}\r\n")?;
+        }
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n")?;
         }

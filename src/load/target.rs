@@ -20,6 +20,7 @@ pub struct Target {
     is_encrypted: bool,
     encryption: Option<Encryption>,
     reconnect: Reconnect,
+    authorization: Option<String>,
 }
 
 /// Why a text names no registry that can be loaded.
@@ -39,7 +40,14 @@ pub enum TargetError {
 
 impl Target {
     fn new(addresses: Vec<SocketAddr>, host: String, is_encrypted: bool) -> Self {
-        Self { addresses, host, is_encrypted, encryption: None, reconnect: Reconnect::Never }
+        Self {
+            addresses,
+            host,
+            is_encrypted,
+            encryption: None,
+            reconnect: Reconnect::Never,
+            authorization: None,
+        }
     }
 
     /// The value of `Host`.
@@ -56,6 +64,16 @@ impl Target {
     pub fn encrypted(self, trust: Trust<'_>, reconnect: Reconnect) -> Result<Self, TargetError> {
         let encryption = Some(Encryption::new(&self.host, trust, reconnect)?);
         Ok(Self { is_encrypted: true, encryption, reconnect, ..self })
+    }
+
+    /// The same registry with this `Authorization` on every request.
+    pub fn with_authorization(self, authorization: String) -> Self {
+        Self { authorization: Some(authorization), ..self }
+    }
+
+    /// What every request sends as `Authorization`.
+    pub fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
     }
 
     /// When a connection is left for a new one.

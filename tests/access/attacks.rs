@@ -70,3 +70,61 @@ fn nothing_secret_is_told() {
         assert!(!log.contains(secret), "{secret} stands in the log");
     }
 }
+
+#[test]
+fn a_request_hidden_in_another_is_not_answered() {
+    let house = House::with_users();
+    let alice = house.as_user("alice");
+    alice.push_image("secret/app", "latest", 1);
+    let login = alice.authorization.unwrap();
+    let hidden = "GET /v2/secret/app/tags/list HTTP/1.1\r\nHost: x\r\n\r\n";
+    for framing in [
+        format!("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("Content-Length: 0\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len()),
+        format!("Transfer-Encoding: xchunked\r\n\r\n{hidden}"),
+        format!("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("Content-Length : 0\r\n\r\n{hidden}"),
+        format!("Content-Length: +0\r\n\r\n{hidden}"),
+    ] {
+        let head = format!(
+            "PATCH /v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000 HTTP/1.1\r\nHost: x\r\nAuthorization: {login}\r\n"
+        );
+        let answers = talk(&house, &(head + &framing));
+        assert!(!answers.contains("\"tags\""), "{framing}: {answers}");
+    }
+}
+
+/// All that comes back for these bytes.
+fn talk(house: &House, bytes: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(house.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+    // The other side may have had enough already.
+    let _ = stream.write_all(bytes.as_bytes());
+    let mut answers = Vec::new();
+    let _ = stream.read_to_end(&mut answers);
+    String::from_utf8_lossy(&answers).into_owned()
+}
+
+#[test]
+fn nothing_is_unpacked_that_somebody_packed() {
+    let house = House::with_users();
+    let alice = house.as_user("alice");
+    let request = Request::put("/v2/app/manifests/latest")
+        .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        .header("Content-Encoding", "gzip")
+        .body([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    alice.send(request).expect_error(400, "MANIFEST_INVALID");
+}
+
+#[test]
+fn many_ranges_cost_no_more_than_the_whole() {
+    let house = House::with_users();
+    let alice = house.as_user("alice");
+    let digest = alice.push_blob("app", vec![7; 100_000]);
+    let ranges: Vec<String> = (0..5_000).map(|_| "0-99999".to_owned()).collect();
+    let request = Request::get(format!("/v2/app/blobs/{digest}"))
+        .header("Range", format!("bytes={}", ranges.join(",")));
+    let answer = alice.send(request);
+    assert!(answer.body.len() <= 100_000, "{} bytes for a blob of 100,000", answer.body.len());
+}

@@ -30,9 +30,9 @@ auth:
         Self { signer, house, _folder: folder }
     }
 
-    fn token(&self, access: &Value, more: Value) -> String {
+    fn token(&self, access: &Value, more: &Value) -> String {
         let mut claims =
-            claims("auth.example.com", "registry.example.com", json!({"sub": "jane", "access": access}));
+            claims("auth.example.com", "registry.example.com", &json!({"sub": "jane", "access": access}));
         for (name, value) in more.as_object().unwrap() {
             claims[name] = value.clone();
         }
@@ -52,7 +52,7 @@ fn the_access_claim_is_the_policy() {
     let scope = format!("{challenge},scope=\"repository:team/app:pull,push\"");
     server.house.post("/v2/team/app/blobs/uploads/").expect(401).expect_header("WWW-Authenticate", &scope);
 
-    let by = |access: Value| server.house.by_token(&server.token(&access, json!({})));
+    let by = |access: Value| server.house.by_token(&server.token(&access, &json!({})));
     by(json!(null)).get("/v2/").expect(200);
     by(on("team/app", &["pull", "push"])).push_image("team/app", "latest", 1);
     by(on("team/app", &["pull"])).get("/v2/team/app/manifests/latest").expect(200);
@@ -68,7 +68,7 @@ fn the_access_claim_is_the_policy() {
 #[test]
 fn policies_bound_what_another_server_allows() {
     let server = Server::start("  policies: [{who: user:jane, may: pull, where: team/**}]\n");
-    let jane = server.house.by_token(&server.token(&on("team/app", &["pull", "push"]), json!({})));
+    let jane = server.house.by_token(&server.token(&on("team/app", &["pull", "push"]), &json!({})));
     jane.get("/v2/team/app/tags/list").expect(404);
     jane.post("/v2/team/app/blobs/uploads/").expect(401);
 }
@@ -78,7 +78,7 @@ fn a_token_that_expires_in_the_middle_is_good_for_its_upload_alone() {
     let server = Server::start("");
     let access = on("app", &["pull", "push"]);
     // Clocks may differ by a minute: this one has three seconds left.
-    let closing = server.token(&access, json!({"exp": now() - 57}));
+    let closing = server.token(&access, &json!({"exp": now() - 57}));
     let before = server.house.by_token(&closing);
     let mut upload = before.start_upload("app");
     upload.patch("half of ").expect(202);
@@ -88,12 +88,12 @@ fn a_token_that_expires_in_the_middle_is_good_for_its_upload_alone() {
     assert!(refused.header("WWW-Authenticate").contains("error=\"invalid_token\""));
     before.post("/v2/app/blobs/uploads/").expect(401);
     // Another token that has expired is not the one that began it.
-    let other = server.token(&access, json!({"exp": now() - 100}));
+    let other = server.token(&access, &json!({"exp": now() - 100}));
     server.house.by_token(&other).send(Request::patch(&location).body("x")).expect(401);
     let mut upload = Upload::at(&before, location);
     upload.patch("it").expect(202);
     upload.put(&sha256("half of it"), "").expect(201);
-    let fresh = server.house.by_token(&server.token(&access, json!({})));
+    let fresh = server.house.by_token(&server.token(&access, &json!({})));
     fresh.get(&format!("/v2/app/blobs/{}", sha256("half of it"))).expect(200);
 }
 
@@ -103,7 +103,7 @@ fn what_is_not_signed_by_that_server_is_nothing() {
     let access = on("app", &["pull", "push"]);
     let stranger = Signer::new("k1");
     let good =
-        || claims("auth.example.com", "registry.example.com", json!({"sub": "jane", "access": access}));
+        || claims("auth.example.com", "registry.example.com", &json!({"sub": "jane", "access": access}));
     let deep = format!("{}{}", "[".repeat(4_000), "]".repeat(4_000));
     let (header, body) = (json!({"alg": "ES256", "kid": "k1"}), good().to_string());
     let encoded = |text: &str| super::signer::encode(text.as_bytes());
@@ -117,11 +117,11 @@ fn what_is_not_signed_by_that_server_is_nothing() {
         ("a capital none", server.signer.sign_with(&json!({"alg": "None", "kid": "k1"}), &good())),
         ("HMAC", server.signer.sign_with(&json!({"alg": "HS256", "kid": "k1"}), &good())),
         ("RSA of an EC key", server.signer.sign_with(&json!({"alg": "RS256", "kid": "k1"}), &good())),
-        ("issuer", server.token(&access, json!({"iss": "other"}))),
-        ("audience", server.token(&access, json!({"aud": "other"}))),
-        ("expired", server.token(&access, json!({"exp": now() - 120}))),
-        ("too early", server.token(&access, json!({"nbf": now() + 120}))),
-        ("too large", server.token(&access, json!({"more": "x".repeat(17_000)}))),
+        ("issuer", server.token(&access, &json!({"iss": "other"}))),
+        ("audience", server.token(&access, &json!({"aud": "other"}))),
+        ("expired", server.token(&access, &json!({"exp": now() - 120}))),
+        ("too early", server.token(&access, &json!({"nbf": now() + 120}))),
+        ("too large", server.token(&access, &json!({"more": "x".repeat(17_000)}))),
         ("too deep", format!("{}.{}.{}", encoded(&header.to_string()), encoded(&deep), encoded("x"))),
         ("nothing", "..".to_owned()),
         (

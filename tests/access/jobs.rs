@@ -29,7 +29,7 @@ fn a_job_pushes_where_its_claims_let_it() {
     let house = house(&provider);
     let job = |reference: &str| {
         let more = json!({"repository": "team/app", "ref": reference, "sub": "repo:team/app", "secret": "x".repeat(3000)});
-        signer.sign(&claims(&provider, AUDIENCE, more))
+        signer.sign(&claims(&provider, AUDIENCE, &more))
     };
     let main = house.by_password("ci", &job("refs/heads/main"));
     main.push_image("team/app", "latest", 1);
@@ -64,7 +64,7 @@ fn a_token_that_proves_nothing_lets_nobody_in() {
     let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));
     let provider = provider(&signer);
     let house = house(&provider);
-    let good = || claims(&provider, AUDIENCE, json!({"repository": "team/app", "ref": "refs/heads/main"}));
+    let good = || claims(&provider, AUDIENCE, &json!({"repository": "team/app", "ref": "refs/heads/main"}));
     let with = |more| {
         let mut claims = good();
         for (name, value) in serde_json::Value::as_object(&more).unwrap() {

@@ -15,5 +15,6 @@ mod listings;
 mod logins;
 mod policies;
 mod signer;
+mod start;
 mod tokens;
 mod uploads;

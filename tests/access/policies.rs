@@ -58,6 +58,7 @@ fn requests(repository: &str, digest: &str, upload: &str) -> Vec<(Request, &'sta
         (Request::head(at("tags/list")), "pull"),
         (Request::get(&blob), "pull"),
         (Request::head(&blob), "pull"),
+        (Request::head(&by_digest), "pull"),
         (Request::get(at("manifests/latest")), "pull"),
         (Request::head(at("manifests/latest")), "pull"),
         (Request::get(&by_digest), "pull"),
@@ -77,6 +78,23 @@ fn requests(repository: &str, digest: &str, upload: &str) -> Vec<(Request, &'sta
         (Request::delete(at("manifests/latest")), "delete"),
         (Request::delete(&by_digest), "delete"),
     ]
+}
+
+/// Every method that the registry says an endpoint has is asked for above: a new one is noticed here.
+#[test]
+fn no_method_of_an_endpoint_is_left_out() {
+    let house = House::with_policies(POLICIES);
+    let asked = requests("a", &sha256("nothing"), "00000000-0000-4000-8000-000000000000");
+    for (request, _) in &asked {
+        let path = request.target.split('?').next().unwrap();
+        let answer = house.send(Request::new("OPTIONS", path)).expect(204);
+        for method in answer.header("Allow").split(", ").filter(|method| *method != "OPTIONS") {
+            let is_asked = asked
+                .iter()
+                .any(|(other, _)| other.method == method && other.target.split('?').next() == Some(path));
+            assert!(is_asked, "{method} {path} is asked for by nobody");
+        }
+    }
 }
 
 fn check(who: Who, action: &str, repository: &str, request: &Request, answer: &Response) {

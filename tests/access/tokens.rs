@@ -239,7 +239,7 @@ fn a_robot_does_what_its_scope_and_the_policies_allow_until_it_is_removed() {
 }
 
 /// Claims that are good, but for what is given.
-pub(crate) fn claims(issuer: &str, audience: &str, more: Value) -> Value {
+pub(crate) fn claims(issuer: &str, audience: &str, more: &Value) -> Value {
     let now = super::signer::now();
     let mut claims = serde_json::json!({"iss": issuer, "aud": audience, "sub": "job", "iat": now, "nbf": now, "exp": now + 300});
     for (name, value) in more.as_object().unwrap() {

@@ -63,7 +63,12 @@ fn port_0_picks_a_free_port_and_the_first_line_says_which_and_how_to_push() {
 fn an_address_that_others_can_reach_is_warned_about_and_loopback_is_not() {
     let open = serve().at("0.0.0.0:0").start();
     open.wait_for_log("To mend it");
-    for words in ["may pull, push and delete every image", "Nothing is encrypted", "http.tls.clientcas"] {
+    for words in [
+        "may pull, push and delete every image",
+        "Nothing is encrypted",
+        "http.tls.certificate",
+        "auth.htpasswd",
+    ] {
         open.wait_for_log(words);
     }
     let closed = serve().at("127.0.0.1:0").start();

@@ -38,6 +38,8 @@ pub struct Identity {
     pub issuer_name: String,
     /// Who it is, in the words of the issuer.
     pub subject: String,
+    /// When it expires.
+    pub expires: SystemTime,
     /// All that it says of itself.
     pub claims: Map<String, Value>,
 }
@@ -71,11 +73,17 @@ impl Identities {
         let meant = issuers
             .find(|issuer| issuer.url == named && claims.check_audience(&issuer.audience).is_ok())
             .ok_or_else(|| TokenError::Audience(Excerpt::of(&audience(&claims.0))))?;
-        if claims.validity(now)?.expired {
+        let validity = claims.validity(now)?;
+        if validity.expired {
             return Err(TokenError::Expired);
         }
         let subject = claims.text("sub").ok_or(TokenError::Malformed("it has no subject (sub)"))?;
-        Ok(Identity { issuer_name: meant.name.clone(), subject: subject.to_owned(), claims: claims.0 })
+        Ok(Identity {
+            issuer_name: meant.name.clone(),
+            subject: subject.to_owned(),
+            expires: validity.expires,
+            claims: claims.0,
+        })
     }
 
     /// Where the keys of an issuer come from.

@@ -5,10 +5,12 @@ mod progress;
 mod table;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 
 use crate::config::{parse_duration, parse_size};
@@ -52,6 +54,9 @@ pub(super) struct Bench {
     /// Over HTTPS, whether each request comes on a connection of its own
     #[arg(long, value_enum, default_value_t = Handshakes::Kept)]
     handshakes: Handshakes,
+    /// Logs in with each request: the first line of this file is NAME:PASSWORD, or a bearer token
+    #[arg(long, value_name = "FILE")]
+    login: Option<PathBuf>,
     /// `pull` compares only one of N bodies with its digest, and of the others the length, to leave the server more of the
     /// processor
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
@@ -99,6 +104,8 @@ enum WrongTarget {
     NotEncrypted,
     #[error(transparent)]
     Target(#[from] TargetError),
+    #[error("{}: it cannot be logged in with: {reason}", file.display())]
+    Login { file: PathBuf, reason: String },
 }
 
 /// Why there is nothing to report.
@@ -108,6 +115,18 @@ enum BenchError {
     Preparation { host: String, failure: Failure },
     #[error("signals cannot be handled: {0}; the system is short of something: try again")]
     Signals(#[source] io::Error),
+}
+
+/// The `Authorization` of whoever's name and password, or token, a file has.
+fn authorization(file: &Path) -> Result<String, WrongTarget> {
+    let wrong = |reason| WrongTarget::Login { file: file.to_owned(), reason };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line {
+        "" => Err(wrong("its first line is empty".to_owned())),
+        _ if line.contains(':') => Ok(format!("Basic {}", STANDARD.encode(line))),
+        token => Ok(format!("Bearer {token}")),
+    }
 }
 
 /// Runs the load and prints what it has come to. Exit code 1 if anything went wrong.
@@ -163,6 +182,14 @@ fn prepare(arguments: &Bench, target: &Target, watch: &Watch) -> Result<Box<dyn 
 impl Bench {
     /// The registry, and how it is spoken to.
     fn target(&self) -> Result<Target, WrongTarget> {
+        let target = self.encrypted_target()?;
+        match &self.login {
+            Some(file) => Ok(target.with_authorization(authorization(file)?)),
+            None => Ok(target),
+        }
+    }
+
+    fn encrypted_target(&self) -> Result<Target, WrongTarget> {
         let trust = match &self.cacert {
             Some(file) => Some(Trust::Signers(file)),
             None => self.insecure.then_some(Trust::Anybody),
