@@ -13,11 +13,10 @@ use crate::outgoing::Outgoing;
 use super::caller::Caller;
 use super::challenge::{Bearer, Challenge};
 use super::credentials::{self, CredentialsError};
-use super::failures::FailureLimit;
 use super::file::FileError;
 use super::foreign_tokens::{ForeignTokens, TokenSettings};
 use super::known::{Known, Logins};
-use super::passwords::{Passwords, Rejected};
+use super::password::{FailureLimit, Passwords, Rejected};
 use super::policy::Policies;
 use super::remembered::Remembered;
 use super::robots::Robots;
@@ -146,21 +145,23 @@ impl Authority {
         let Some(logins) = &self.logins else {
             return Ok(Caller::anyone());
         };
-        match credentials::header(headers)? {
-            None => Ok(logins.caller(Known::stranger())),
-            Some(value) => Ok(logins.caller(logins.identify(value, peer).await?)),
-        }
+        let known = match credentials::header(headers)? {
+            None => Known::stranger(),
+            Some(value) => logins.identify(value, peer).await?,
+        };
+        Ok(logins.caller(known))
     }
 
-    /// Who wants a token: as for any other request, but that an identity token counts as a bearer too.
+    /// Who wants a token: as for any other request, but that as a bearer an identity token counts, and none of our own.
     pub async fn authenticate_for_token(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Rejection> {
         let Some(logins) = &self.logins else {
             return Ok(Caller::anyone());
         };
-        match credentials::header(headers)? {
-            None => Ok(logins.caller(Known::stranger())),
-            Some(value) => Ok(logins.caller(logins.identify_for_token(value, peer).await?)),
-        }
+        let known = match credentials::header(headers)? {
+            None => Known::stranger(),
+            Some(value) => logins.identify_for_token(value, peer).await?,
+        };
+        Ok(logins.caller(known))
     }
 
     /// Who wants a token and has put their name and password into a form.

@@ -11,13 +11,13 @@ use super::caller::{Caller, Proof};
 use super::credentials::Credentials;
 use super::foreign_tokens::ForeignTokens;
 use super::identity::Workload;
-use super::passwords::Passwords;
+use super::password::Passwords;
+use super::password::users::ROBOT_PREFIX;
 use super::policy::Policies;
 use super::remembered::{Name, Remembered};
 use super::robots::Robots;
 use super::token::{Access, Identities, TokenError};
 use super::token_server::TokenServer;
-use super::users::ROBOT_PREFIX;
 
 /// How long a password, or an identity token, that was verified counts as such.
 const LOGIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
@@ -97,7 +97,7 @@ impl Logins {
 
     /// Whose name and password these are.
     pub(super) async fn log_in(&self, user: &str, password: &str, peer: Peer) -> Result<Known, Rejection> {
-        let name = self.remembered.name(&format!("{user}\0{password}"));
+        let name = self.remembered.name(&format!("{} {user}{password}", user.len()));
         let version = self.version();
         match self.remembered.find(name, version) {
             Some(known) => Ok(known),
@@ -124,7 +124,7 @@ impl Logins {
             return Ok(known);
         }
         let passwords = self.passwords.as_ref().ok_or(Rejection::Wrong)?;
-        let _lane = passwords.lane(name.number()).await;
+        let _lane = passwords.lane(name.number()).await?;
         if let Some(known) = self.remembered.find(name, version) {
             return Ok(known);
         }

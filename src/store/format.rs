@@ -134,6 +134,9 @@ fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
         "archive",
         "blobs",
         "uploads",
+        // Accounts may be made before the store is.
+        "robots.json",
+        "keys",
     ] {
         names.remove(own);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 
-use super::file::{self, FileError};
+use crate::auth::file::{self, FileError};
 
 /// The prefix of names that robot accounts log in with.
 pub const ROBOT_PREFIX: &str = "robot+";

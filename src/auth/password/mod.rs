@@ -1,17 +1,23 @@
 //! Logins by password: bounded in how many are verified at once, and in how often somebody may be wrong.
 
+mod failures;
+mod htpasswd;
+pub mod users;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::observe::Peer;
 
-use super::failures::{FailureLimit, Failures};
 use super::file::FileError;
-use super::htpasswd::Htpasswd;
 use super::watched::Watched;
+use failures::Failures;
+use htpasswd::Htpasswd;
+
+pub use failures::FailureLimit;
 
 /// The users of `auth.htpasswd.path`.
 pub(super) struct Passwords {
@@ -68,11 +74,9 @@ impl Passwords {
     }
 
     /// Waits for others with the same credentials, which `number` follows from.
-    pub(super) async fn lane(&self, number: usize) -> tokio::sync::MutexGuard<'_, ()> {
-        match self.lanes.get(number % LANES) {
-            Some(lane) => lane.lock().await,
-            None => unreachable!("a remainder is less than what was divided by"),
-        }
+    pub(super) async fn lane(&self, number: usize) -> Result<MutexGuard<'_, ()>, Rejected> {
+        let lane = self.lanes.get(number % LANES).ok_or(Rejected::Busy)?;
+        tokio::time::timeout(self.wait, lane.lock()).await.map_err(|_| Rejected::Busy)
     }
 
     /// Verifies a password. `number` is random, and always the same for the same name.
