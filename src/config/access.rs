@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::kind::{Kind, entries, items, text};
+use super::check::{self, Check};
+use super::collections::{entries, items, text};
 use super::problem::{Fault, Findings};
+use super::settings::TrustedIssuer;
 use super::tree::{Content, Entry, Node};
 use super::value::Value;
 use super::yaml::show_text;
@@ -59,13 +61,13 @@ fn glob(text: &str) -> Result<Glob, String> {
 
 /// The entries of a mapping by their names, each of which must be known and there.
 fn fields<'a, const N: usize>(
-    kind: &Kind,
+    what: &str,
     key: &str,
     node: &'a Node,
     names: [&str; N],
     findings: &mut Findings,
 ) -> Option<[&'a Entry; N]> {
-    let entries = entries(kind, key, node, findings)?;
+    let entries = entries(what, key, node, findings)?;
     let mut is_whole = true;
     for entry in entries.iter().filter(|entry| !names.contains(&entry.key.as_str())) {
         let message = format!("there is no such key; here stand {}", names.join(", "));
@@ -81,18 +83,19 @@ fn fields<'a, const N: usize>(
 }
 
 /// `auth.policies`.
-pub(super) fn read_policies(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let policies = items(&Kind::Policies, key, node, findings)?;
-    let read: Vec<Policy> = policies.iter().filter_map(|node| read_policy(key, node, findings)).collect();
+pub(super) fn read_policies(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+    let policies = items(what, key, node, findings)?;
+    let read: Vec<Policy> =
+        policies.iter().filter_map(|node| read_policy(what, key, node, findings)).collect();
     // A list with a mistake in it is no list: without one of its entries it would say something else.
     (read.len() == policies.len()).then_some(Value::Policies(read))
 }
 
-fn read_policy(key: &str, node: &Node, findings: &mut Findings) -> Option<Policy> {
-    let [who, may, at] = fields(&Kind::Policies, key, node, ["who", "may", "where"], findings)?;
+fn read_policy(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Policy> {
+    let [who, may, at] = fields(what, key, node, ["who", "may", "where"], findings)?;
     let subjects: Vec<Option<Subject>> = one_or_more(&who.node)
         .iter()
-        .map(|node| read_subject(&format!("{key}.who"), node, findings))
+        .map(|node| read_subject(what, &format!("{key}.who"), node, findings))
         .collect();
     let actions = read_all(&format!("{key}.may"), &may.node, findings, |text| match text {
         ADMIN => Ok(Action::ALL.to_vec()),
@@ -107,16 +110,16 @@ fn read_policy(key: &str, node: &Node, findings: &mut Findings) -> Option<Policy
     Some(Policy { who: subjects.into_iter().collect::<Option<_>>()?, may, at: at? })
 }
 
-fn read_subject(key: &str, node: &Node, findings: &mut Findings) -> Option<Subject> {
+fn read_subject(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Subject> {
     if let Content::Scalar { text, .. } = &node.content {
         let subject = parsed::<Subject>(text);
         return subject.map_err(|error| findings.problem(&node.origin, key, Fault::Value(error))).ok();
     }
-    let [issuer, claims] = fields(&Kind::Policies, key, node, ["issuer", "claims"], findings)?;
+    let [issuer, claims] = fields(what, key, node, ["issuer", "claims"], findings)?;
     let issuer = text(&format!("{key}.issuer"), &issuer.node, findings)?.to_owned();
     let key = format!("{key}.claims");
     let mut globs = BTreeMap::new();
-    for entry in entries(&Kind::Policies, &key, &claims.node, findings)? {
+    for entry in entries(what, &key, &claims.node, findings)? {
         let read = text(&key, &entry.node, findings).map(glob)?;
         match read {
             Ok(glob) => _ = globs.insert(entry.key.clone(), glob),
@@ -132,10 +135,37 @@ fn read_subject(key: &str, node: &Node, findings: &mut Findings) -> Option<Subje
     Some(Subject::Workload(Claims { issuer, claims: globs }))
 }
 
+/// `auth.issuers`.
+pub(super) fn read_issuers(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+    let mut issuers: Vec<TrustedIssuer> = Vec::new();
+    for item in items(what, key, node, findings)? {
+        if let Some(issuer) = read_issuer(what, key, item, findings) {
+            if issuers.iter().any(|other| other.name == issuer.name) {
+                let message =
+                    format!("the name {:?} was given before: each issuer needs one of its own", issuer.name);
+                findings.problem(&item.origin, key, Fault::Value(message));
+            }
+            issuers.push(issuer);
+        }
+    }
+    Some(Value::Issuers(issuers))
+}
+
+fn read_issuer(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<TrustedIssuer> {
+    let [name, url, audience] = fields(what, key, node, ["name", "url", "audience"], findings)?;
+    let mut read = |entry: &Entry, check: Check| {
+        let key = format!("{key}.{}", entry.key);
+        let checked = check(text(&key, &entry.node, findings)?);
+        checked.map_err(|message| findings.problem(&entry.node.origin, &key, Fault::Value(message))).ok()
+    };
+    let (name, url) = (read(name, check::word)?, read(url, check::issuer_url)?);
+    Some(TrustedIssuer { name, url, audience: read(audience, check::not_empty)? })
+}
+
 /// `auth.groups`.
-pub(super) fn read_groups(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+pub(super) fn read_groups(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
     let mut groups = BTreeMap::new();
-    for entry in entries(&Kind::Groups, key, node, findings)? {
+    for entry in entries(what, key, node, findings)? {
         let members =
             read_all(&format!("{key}.{}", entry.key), &entry.node, findings, |name| Ok(name.to_owned()));
         groups.insert(entry.key.clone(), members?);
@@ -144,11 +174,11 @@ pub(super) fn read_groups(key: &str, node: &Node, findings: &mut Findings) -> Op
 }
 
 /// `tags.immutable`.
-pub(super) fn read_immutable(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let rules = items(&Kind::ImmutableTags, key, node, findings)?;
+pub(super) fn read_immutable(what: &str, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
+    let rules = items(what, key, node, findings)?;
     let mut read = Vec::new();
     for node in rules {
-        let [at, tags] = fields(&Kind::ImmutableTags, key, node, ["where", "tags"], findings)?;
+        let [at, tags] = fields(what, key, node, ["where", "tags"], findings)?;
         let at = read_all(&format!("{key}.where"), &at.node, findings, glob)?;
         let tags = read_all(&format!("{key}.tags"), &tags.node, findings, glob)?;
         read.push(ImmutableTags { at, tags });

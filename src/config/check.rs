@@ -1,5 +1,8 @@
 //! Checks of single texts: addresses, URLs, prefixes, headers. Each says what is wrong and how to write it.
 
+/// Accepts a text, perhaps in another form, or says what is wrong with it.
+pub(super) type Check = fn(&str) -> Result<String, String>;
+
 /// Headers that the server itself sets, because they frame the message or because clients act on them.
 const OWN_HEADERS: &[&str] = &[
     "connection",

@@ -1,20 +1,15 @@
 //! The kinds of values that settings have: what each accepts, and how it is read from YAML.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::access;
-use super::check;
-use super::pattern::Pattern;
+use super::check::{self, Check};
+use super::collections::{self, items, text};
 use super::problem::{Fault, Findings};
-use super::settings::{Platform, TrustedIssuer};
-use super::tree::{Content, Entry, Node};
+use super::tree::{Content, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::value::Value;
-
-/// Accepts a text, perhaps in another form, or says what is wrong with it.
-pub(super) type Check = fn(&str) -> Result<String, String>;
 
 /// A kind of value. Bounds include their ends.
 pub(super) enum Kind {
@@ -77,16 +72,16 @@ impl Kind {
             Self::Switch => self.read_switch(node),
             Self::Choice(words) => self.read_choice(words, node),
             Self::Texts { check, .. } => return self.read_texts(*check, key, node, findings),
-            Self::Fields => return read_fields(key, node, findings),
-            Self::Headers => return read_headers(key, node, findings),
-            Self::Patterns => return read_patterns(key, node, findings),
-            Self::Platforms => return read_platforms(key, node, findings),
-            Self::Policies => return access::read_policies(key, node, findings),
-            Self::Groups => return access::read_groups(key, node, findings),
-            Self::ImmutableTags => return access::read_immutable(key, node, findings),
+            Self::Fields => return collections::read_fields(&self.to_string(), key, node, findings),
+            Self::Headers => return collections::read_headers(&self.to_string(), key, node, findings),
+            Self::Patterns => return collections::read_patterns(&self.to_string(), key, node, findings),
+            Self::Platforms => return collections::read_platforms(&self.to_string(), key, node, findings),
+            Self::Policies => return access::read_policies(&self.to_string(), key, node, findings),
+            Self::Groups => return access::read_groups(&self.to_string(), key, node, findings),
+            Self::ImmutableTags => return access::read_immutable(&self.to_string(), key, node, findings),
             Self::Networks => return access::read_networks(key, node, findings),
             Self::Words(words) => return self.read_words(words, key, node, findings),
-            Self::Issuers => return read_issuers(key, node, findings),
+            Self::Issuers => return access::read_issuers(&self.to_string(), key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -149,7 +144,7 @@ impl Kind {
         findings: &mut Findings,
     ) -> Option<Value> {
         let mut chosen = Vec::new();
-        for item in items(self, key, node, findings)? {
+        for item in items(&self.to_string(), key, node, findings)? {
             let word = text(key, item, findings)?;
             match words.iter().find(|known| **known == word) {
                 Some(known) => chosen.push(*known),
@@ -164,7 +159,7 @@ impl Kind {
 
     fn read_texts(&self, check: Check, key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
         let mut texts = Vec::new();
-        for item in items(self, key, node, findings)? {
+        for item in items(&self.to_string(), key, node, findings)? {
             match text(key, item, findings).map(check) {
                 None => {}
                 Some(Ok(text)) => texts.push(text),
@@ -232,174 +227,5 @@ fn within<T: Copy + PartialOrd>(
         Err(format!("{} is too large: the most is {}", show(&value), show(&most)))
     } else {
         Ok(value)
-    }
-}
-
-pub(super) fn entries<'a>(
-    kind: &Kind,
-    key: &str,
-    node: &'a Node,
-    findings: &mut Findings,
-) -> Option<&'a [Entry]> {
-    match &node.content {
-        Content::Map(entries) => Some(entries),
-        _ => {
-            findings.problem(&node.origin, key, node.mismatch(&kind.to_string()));
-            None
-        }
-    }
-}
-
-pub(super) fn items<'a>(
-    kind: &Kind,
-    key: &str,
-    node: &'a Node,
-    findings: &mut Findings,
-) -> Option<&'a [Node]> {
-    match &node.content {
-        Content::List(nodes) => Some(nodes),
-        _ => {
-            findings.problem(&node.origin, key, node.mismatch(&kind.to_string()));
-            None
-        }
-    }
-}
-
-pub(super) fn text<'a>(key: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a str> {
-    match &node.content {
-        Content::Scalar { text, .. } => Some(text),
-        _ => {
-            findings.problem(&node.origin, key, node.mismatch("a text"));
-            None
-        }
-    }
-}
-
-fn read_fields(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let mut fields = BTreeMap::new();
-    for entry in entries(&Kind::Fields, key, node, findings)? {
-        if let Some(value) = text(&format!("{key}.{}", entry.key), &entry.node, findings) {
-            fields.insert(entry.key.clone(), value.to_owned());
-        }
-    }
-    Some(Value::Fields(fields))
-}
-
-fn read_headers(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let mut headers: Vec<(String, String)> = Vec::new();
-    for entry in entries(&Kind::Headers, key, node, findings)? {
-        let key = format!("{key}.{}", entry.key);
-        let again = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
-        if let Err(message) = check::header_name(&entry.key, again) {
-            findings.problem(&entry.origin, &key, Fault::Value(message));
-        }
-        for value in header_values(&entry.node) {
-            if let Some(text) = text(&key, value, findings) {
-                match check::header_value(text) {
-                    Ok(()) => headers.push((entry.key.clone(), text.to_owned())),
-                    Err(message) => findings.problem(&value.origin, &key, Fault::Value(message)),
-                }
-            }
-        }
-    }
-    Some(Value::Headers(headers))
-}
-
-fn header_values(node: &Node) -> &[Node] {
-    match &node.content {
-        Content::List(nodes) => nodes,
-        _ => std::slice::from_ref(node),
-    }
-}
-
-fn read_patterns(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let mut patterns = Vec::new();
-    for item in items(&Kind::Patterns, key, node, findings)? {
-        match text(key, item, findings).map(Pattern::parse) {
-            None => {}
-            Some(Ok(pattern)) => patterns.push(pattern),
-            Some(Err(message)) => findings.problem(&item.origin, key, Fault::Value(message)),
-        }
-    }
-    Some(Value::Patterns(patterns))
-}
-
-fn read_platforms(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let mut platforms = Vec::new();
-    for item in items(&Kind::Platforms, key, node, findings)? {
-        platforms.extend(read_platform(key, item, findings));
-    }
-    Some(Value::Platforms(platforms))
-}
-
-fn read_platform(key: &str, node: &Node, findings: &mut Findings) -> Option<Platform> {
-    let (mut architecture, mut os) = (None, None);
-    for entry in entries(&Kind::Platforms, key, node, findings)? {
-        let key = format!("{key}.{}", entry.key);
-        match entry.key.as_str() {
-            "architecture" => architecture = text(&key, &entry.node, findings),
-            "os" => os = text(&key, &entry.node, findings),
-            _ => {
-                let message = "there is no such key; a platform has `architecture` and `os`".to_owned();
-                findings.problem(&entry.origin, &key, Fault::Value(message));
-            }
-        }
-    }
-    match (architecture, os) {
-        (Some(architecture), Some(os)) => {
-            Some(Platform { architecture: architecture.to_owned(), os: os.to_owned() })
-        }
-        _ => {
-            let message = "a platform needs both architecture and os".to_owned();
-            findings.problem(&node.origin, key, Fault::Value(message));
-            None
-        }
-    }
-}
-
-fn read_issuers(key: &str, node: &Node, findings: &mut Findings) -> Option<Value> {
-    let mut issuers: Vec<TrustedIssuer> = Vec::new();
-    for item in items(&Kind::Issuers, key, node, findings)? {
-        if let Some(issuer) = read_issuer(key, item, findings) {
-            if issuers.iter().any(|other| other.name == issuer.name) {
-                let message =
-                    format!("the name {:?} was given before: each issuer needs one of its own", issuer.name);
-                findings.problem(&item.origin, key, Fault::Value(message));
-            }
-            issuers.push(issuer);
-        }
-    }
-    Some(Value::Issuers(issuers))
-}
-
-fn read_issuer(key: &str, node: &Node, findings: &mut Findings) -> Option<TrustedIssuer> {
-    let (mut name, mut url, mut audience) = (None, None, None);
-    for entry in entries(&Kind::Issuers, key, node, findings)? {
-        let key = format!("{key}.{}", entry.key);
-        let (field, check): (_, Check) = match entry.key.as_str() {
-            "name" => (&mut name, check::word),
-            "url" => (&mut url, check::issuer_url),
-            "audience" => (&mut audience, check::not_empty),
-            _ => {
-                let message = "there is no such key; an issuer has `name`, `url` and `audience`".to_owned();
-                findings.problem(&entry.origin, &key, Fault::Value(message));
-                continue;
-            }
-        };
-        match check(text(&key, &entry.node, findings)?) {
-            Ok(checked) => *field = Some(checked),
-            Err(message) => {
-                findings.problem(&entry.node.origin, &key, Fault::Value(message));
-                return None;
-            }
-        }
-    }
-    match (name, url, audience) {
-        (Some(name), Some(url), Some(audience)) => Some(TrustedIssuer { name, url, audience }),
-        _ => {
-            let message = "an issuer needs name, url and audience".to_owned();
-            findings.problem(&node.origin, key, Fault::Value(message));
-            None
-        }
     }
 }

@@ -13,6 +13,7 @@
 
 mod access;
 mod check;
+mod collections;
 #[cfg(test)]
 mod documents;
 mod environment;

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::check;
-use super::kind::{Check, Kind};
+use super::check::{self, Check};
+use super::kind::Kind;
 use super::problem::Dialect;
 
 /// A key with everything that is to be known about it.
