@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -41,6 +43,35 @@ impl House {
     /// The file of users.
     pub(crate) fn users(&self) -> PathBuf {
         self.folder.path().join("htpasswd")
+    }
+
+    /// Waits until a line of the log has all of these, and gives the log.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, parts: &[&str]) -> String {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        loop {
+            let log = self.holdfast.log();
+            if log.lines().any(|line| parts.iter().all(|part| line.contains(part))) {
+                return log;
+            }
+            assert!(Instant::now() < give_up, "no line with {parts:?} in the log:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Adds a robot account, with what else the command line has, and gives its secret.
+    pub(crate) fn add_robot(&self, name: &str, more: &[&str]) -> String {
+        self.robot(&[&["add", name], more].concat())
+    }
+
+    /// Runs `holdfast robot`, and waits until the registry has noticed.
+    pub(crate) fn robot(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command.arg("robot").arg("--root").arg(self.holdfast.root()).args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::thread::sleep(Duration::from_millis(1_200));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// The registry for somebody with their password.

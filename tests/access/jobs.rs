@@ -1,7 +1,5 @@
 //! Jobs of CI systems, who prove who they are by an identity token and keep no secret.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::house::House;
@@ -55,8 +53,7 @@ fn a_job_pushes_where_its_claims_let_it() {
     let holder = house.by_token(issued["access_token"].as_str().unwrap());
     holder.get("/v2/team/app/manifests/again").expect(200);
     holder.post("/v2/team/app/blobs/uploads/").expect(401);
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(house.holdfast.log().contains("who=github:repo:team/app"), "{}", house.holdfast.log());
+    house.wait_for_log(&["who=github:repo:team/app"]);
 }
 
 #[test]

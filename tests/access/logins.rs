@@ -64,8 +64,8 @@ fn the_file_of_users_is_read_again_when_it_changes() {
     std::fs::write(house.users(), "broken").unwrap();
     std::thread::sleep(Duration::from_millis(1_200));
     house.by_password("dave", "secret").get("/v2/").expect(200);
-    assert!(house.holdfast.log().contains("line 1 is not of the form NAME:HASH"));
-    assert!(!house.holdfast.log().contains("broken"), "what stands in the file is nobody's business");
+    let log = house.wait_for_log(&["line 1 is not of the form NAME:HASH"]);
+    assert!(!log.contains("broken"), "what stands in the file is nobody's business");
 }
 
 #[test]

@@ -211,17 +211,7 @@ fn a_robot_does_what_its_scope_and_the_policies_allow_until_it_is_removed() {
     let house = House::with_policies(
         "[{who: 'robot:ci', may: [pull, push], where: team/**}, {who: user:alice, may: admin, where: '**'}]",
     );
-    let root = house.holdfast.root();
-    let robot = |arguments: &[&str]| {
-        let root = ["robot", "--root", root.to_str().unwrap()];
-        let output =
-            std::process::Command::new(env!("CARGO_BIN_EXE_holdfast")).args(root).args(arguments).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let secret = robot(&["add", "ci", "--scope", "repository:team/app:pull,push", "--expires", "24h"]);
-    std::thread::sleep(Duration::from_millis(1_200));
+    let secret = house.add_robot("ci", &["--scope", "repository:team/app:pull,push", "--expires", "24h"]);
     let ci = house.by_password("robot+ci", &secret);
     ci.push_image("team/app", "latest", 1);
     ci.post("/v2/team/other/blobs/uploads/").expect(403);
@@ -229,9 +219,10 @@ fn a_robot_does_what_its_scope_and_the_policies_allow_until_it_is_removed() {
     holder.get("/v2/team/app/tags/list").expect(200);
     holder.get("/v2/team/other/tags/list").expect(401);
     house.by_password("robot+ci", "hfr_guess").get("/v2/").expect(401);
-    assert!(robot(&["list"]).starts_with("robot+ci\texpires in 23 hours\trepository:team/app:pull,push"));
-    robot(&["remove", "ci"]);
-    std::thread::sleep(Duration::from_millis(1_200));
+    assert!(
+        house.robot(&["list"]).starts_with("robot+ci\texpires in 23 hours\trepository:team/app:pull,push")
+    );
+    house.robot(&["remove", "ci"]);
     ci.get("/v2/").expect(401);
     holder.get("/v2/team/app/tags/list").expect(401);
     let log = house.holdfast.log();
