@@ -208,7 +208,7 @@ fn every_decision_on_a_write_and_every_refusal_leaves_a_trace() {
     house.as_user("carol").get("/v2/team/app/tags/list").expect(404);
     house.delete("/v2/team/app/manifests/latest").expect(401);
     house.by_password("mallory", "hunter2").get("/v2/").expect(401);
-    house.as_user("bob").get("/v2/team/app/tags/list").expect(404);
+    house.as_user("bob").get("/v2/team/app/tags/list").expect(200);
     for parts in [
         &[
             "audit=granted",
@@ -224,7 +224,7 @@ fn every_decision_on_a_write_and_every_refusal_leaves_a_trace() {
     ] {
         house.wait_for_log(parts);
     }
-    let log = house.wait_for_log(&["request served", "path=/v2/team/app/tags/list", "status=404"]);
+    let log = house.wait_for_log(&["request served", "path=/v2/team/app/tags/list", "status=200"]);
     let is_read = |line: &str| line.contains("audit=granted") && line.contains("action=pull");
     assert!(!log.lines().any(is_read), "reads that are let pass are in the access log");
     assert!(!log.contains("hunter2"));
