@@ -1,5 +1,6 @@
 //! What somebody tries who does not belong here.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::house::House;
@@ -126,4 +127,21 @@ fn many_ranges_cost_no_more_than_the_whole() {
         .header("Range", format!("bytes={}", ranges.join(",")));
     let answer = alice.send(request);
     assert!(answer.body.len() <= 100_000, "{} bytes for a blob of 100,000", answer.body.len());
+}
+
+/// containerd alone tries a wrong secret a dozen times for one push.
+#[test]
+fn a_robot_with_the_right_secret_gets_in_however_often_others_were_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let robots = folder.path().join("robots.json");
+    let mut add = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let added = add.args(["robot", "add", "ci"]).env("REGISTRY_AUTH_ROBOTS_PATH", &robots).output().unwrap();
+    let secret = String::from_utf8(added.stdout).unwrap();
+    let house = House::with(&format!(
+        "auth: {{htpasswd: {{path: '{{users}}'}}, robots: {{path: {robots:?}}}, failedlogins: {{limit: 2, window: 60s}}}}\n"
+    ));
+    for _ in 0..4 {
+        house.by_password("robot+ci", "hfr_stale").get("/v2/").expect(401);
+    }
+    house.by_password("robot+ci", secret.trim_end()).get("/v2/").expect(200);
 }

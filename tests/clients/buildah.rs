@@ -5,12 +5,12 @@ use crate::layout::layer;
 use crate::storage::with_own_storage;
 use crate::support::{Holdfast, OCI_INDEX};
 
-fn buildah() -> Option<Client> {
+pub(crate) fn buildah() -> Option<Client> {
     with_own_storage(Client::find("buildah")?)
 }
 
 /// Builds an image from nothing but one file and gives it this name.
-fn build(buildah: &Client, seed: u64, image: &str) {
+pub(crate) fn build(buildah: &Client, seed: u64, image: &str) {
     let container = buildah.run(["from", "scratch"]);
     let file = buildah.write("file", layer(50_000, seed));
     buildah.run(["copy", &container, &file, "/file"]);

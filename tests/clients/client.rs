@@ -65,6 +65,11 @@ impl Client {
         self
     }
 
+    /// Where it is installed.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// A folder for the test's own files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

@@ -11,8 +11,10 @@ mod support;
 
 mod client;
 mod daemon;
+mod door;
 mod gzip;
 mod layout;
+mod nginx;
 mod storage;
 mod tap;
 mod tar;
@@ -23,6 +25,7 @@ mod containerd;
 mod crane;
 mod docker;
 mod helm;
+mod logins;
 mod oras;
 mod podman;
 mod regctl;

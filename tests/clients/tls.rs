@@ -88,13 +88,12 @@ fn podman_gets_back_the_image_that_it_pushed_over_tls() {
 }
 
 /// containerd finds whom to trust in `hosts.toml`, in a folder named after the registry.
-fn hosts_folder(ctr: &Client, encrypted: &Encrypted) -> String {
-    let address = encrypted.holdfast.address;
-    let folder = PathBuf::from(ctr.path("hosts")).join(address.to_string());
+pub(crate) fn hosts_folder(ctr: &Client, host: &str, authority: &Authority) -> String {
+    let folder = PathBuf::from(ctr.path("hosts")).join(host);
     std::fs::create_dir_all(&folder).unwrap();
-    let signers = encrypted.authority.file();
+    let signers = authority.file();
     let toml = format!(
-        "server = \"https://{address}\"\n[host.\"https://{address}\"]\n  capabilities = [\"pull\", \"resolve\", \"push\"]\n  ca = {signers:?}\n"
+        "server = \"https://{host}\"\n[host.\"https://{host}\"]\n  capabilities = [\"pull\", \"resolve\", \"push\"]\n  ca = {signers:?}\n"
     );
     std::fs::write(folder.join("hosts.toml"), toml).unwrap();
     ctr.path("hosts")
@@ -104,7 +103,7 @@ fn hosts_folder(ctr: &Client, encrypted: &Encrypted) -> String {
 fn containerd_gets_back_an_image_over_tls() {
     containerd::with_each(|Containerd { ctr, .. }| {
         let encrypted = Encrypted::start();
-        let hosts = hosts_folder(ctr, &encrypted);
+        let hosts = hosts_folder(ctr, &encrypted.holdfast.address.to_string(), &encrypted.authority);
         let layout = Layout::of_image(ctr.path("in"), "v1", 3);
         layout.push(&encrypted.registry(), "tls/containerd", "v1");
         let image = format!("{}/tls/containerd:v1", encrypted.holdfast.address);
@@ -120,13 +119,13 @@ fn containerd_gets_back_an_image_over_tls() {
 }
 
 /// The authority of one registry, where docker's daemon looks for it; gone with the test.
-struct CertsD(PathBuf);
+pub(crate) struct CertsD(PathBuf);
 
 impl CertsD {
-    fn new(encrypted: &Encrypted) -> Self {
-        let folder = Path::new("/etc/docker/certs.d").join(encrypted.holdfast.address.to_string());
+    pub(crate) fn new(host: &str, authority: &Authority) -> Self {
+        let folder = Path::new("/etc/docker/certs.d").join(host);
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder).unwrap();
-        std::fs::copy(encrypted.authority.file(), folder.join("ca.crt")).unwrap();
+        std::fs::copy(authority.file(), folder.join("ca.crt")).unwrap();
         Self(folder)
     }
 }
@@ -142,7 +141,7 @@ impl Drop for CertsD {
 fn docker_gets_back_the_image_that_it_pushed_over_tls() {
     docker::with_each(|docker: &Docker| {
         let encrypted = Encrypted::start();
-        let _signers = CertsD::new(&encrypted);
+        let _signers = CertsD::new(&encrypted.holdfast.address.to_string(), &encrypted.authority);
         let image = format!("{}/tls/docker:v1", encrypted.holdfast.address);
         docker.import(500_000, 4, &image);
         docker.docker.run(["push", &image]);
