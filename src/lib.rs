@@ -12,6 +12,7 @@
 //! - [`oci`] is the vocabulary of the specifications, and knows nobody.
 //!
 //! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs; both know none of the above.
+//! [`outgoing`] is the client for the calls that the registry itself makes.
 //! [`load`] is the other side of the conversation: a client that loads registries and checks what they answer.
 
 pub mod api;
@@ -22,6 +23,7 @@ pub mod control;
 pub mod load;
 pub mod observe;
 pub mod oci;
+pub mod outgoing;
 pub mod registry;
 pub mod server;
 pub mod store;

@@ -1,0 +1,157 @@
+//! The one client for calls that holdfast itself makes to other servers.
+//!
+//! It goes through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, and trusts the system's roots, or those
+//! that `SSL_CERT_FILE` and `SSL_CERT_DIR` name in their place. It reads no configuration and knows no other room.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, StatusCode, Url};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a call may take from its beginning to its end.
+const WHOLE: Duration = Duration::from_secs(30);
+/// The most redirects that are followed.
+const REDIRECTS: usize = 3;
+
+/// Makes calls. Clones share their connections. The environment and the system's roots are read by the first call, so that who
+/// makes none needs neither.
+#[derive(Clone, Debug, Default)]
+pub struct Outgoing {
+    client: Arc<OnceLock<Client>>,
+}
+
+/// Why a call failed. URLs are shown without what stands behind a `?`.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    #[error(
+        "no call can be made: {0}; the system's certificates must be installed, or SSL_CERT_FILE must name some"
+    )]
+    Client(String),
+    #[error("{0:?} is no URL: write it like https://login.example.com")]
+    Url(String),
+    #[error("{0} is neither https nor on loopback: what comes from there cannot be trusted")]
+    Plain(String),
+    #[error("{url} cannot be reached: {problem}")]
+    Failed { url: String, problem: String },
+    #[error("{url} answers {status}")]
+    Status { url: String, status: StatusCode },
+    #[error("{url} answers with more than {limit} bytes")]
+    TooLarge { url: String, limit: usize },
+}
+
+impl Outgoing {
+    /// A URL from which keys may be fetched: https, or http on loopback.
+    pub fn trustworthy(text: &str) -> Result<Url, OutgoingError> {
+        let malformed = || OutgoingError::Url(text.chars().take(200).collect());
+        let url = Url::parse(text).map_err(|_| malformed())?;
+        match (url.scheme(), url.host_str()) {
+            ("https", Some(_)) => Ok(url),
+            ("http", Some(host)) if is_loopback(host) => Ok(url),
+            ("http", Some(_)) => Err(OutgoingError::Plain(shown(&url))),
+            _ => Err(malformed()),
+        }
+    }
+
+    /// The body that a GET is answered with, of no more than `limit` bytes. Any status but 200 is an error. The whole takes 30
+    /// seconds at the most; three redirects are followed, none of them from https to http.
+    pub async fn get(&self, url: &Url, limit: usize) -> Result<Bytes, OutgoingError> {
+        let failed = |error: reqwest::Error| OutgoingError::Failed {
+            url: shown(url),
+            problem: causes(&error.without_url()),
+        };
+        let mut answer = self.client()?.get(url.clone()).send().await.map_err(failed)?;
+        if answer.status() != StatusCode::OK {
+            return Err(OutgoingError::Status { url: shown(url), status: answer.status() });
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > limit {
+                return Err(OutgoingError::TooLarge { url: shown(url), limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    fn client(&self) -> Result<&Client, OutgoingError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .redirect(Policy::custom(redirect))
+            .referer(false)
+            .build()
+            .map_err(|error| OutgoingError::Client(causes(&error)))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+}
+
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let from = attempt.previous().last().map(Url::scheme);
+    if from == Some("https") && attempt.url().scheme() != "https" {
+        return attempt.error("it redirects from https to http");
+    }
+    if attempt.previous().len() > REDIRECTS {
+        return attempt.error("it redirects more than three times");
+    }
+    attempt.follow()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A URL as it may be shown: without what may be secret in it.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+/// An error and all that caused it.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_from_https_or_from_loopback() {
+        for url in ["https://a.example", "http://127.0.0.1:80/x", "http://localhost:1", "http://[::1]:5000/"]
+        {
+            assert!(Outgoing::trustworthy(url).is_ok(), "{url}");
+        }
+        for url in ["http://a.example/?key=secret", "http://10.0.0.1", "http://localhost.a.example"] {
+            let message = Outgoing::trustworthy(url).unwrap_err().to_string();
+            assert!(
+                message.contains("neither https nor on loopback") && !message.contains("secret"),
+                "{message}"
+            );
+        }
+        for url in ["", "a.example", "ftp://a.example", "file:///etc/passwd", "https://"] {
+            assert!(matches!(Outgoing::trustworthy(url), Err(OutgoingError::Url(_))), "{url}");
+        }
+    }
+}
