@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use hyper::{Request, Response};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
 
@@ -61,22 +62,28 @@ impl Outgoing {
     /// The body that a GET is answered with, of no more than `limit` bytes. Any status but 200 is an error. The whole takes 30
     /// seconds at the most; three redirects are followed, none of them from https to http.
     pub async fn get(&self, url: &Url, limit: usize) -> Result<Bytes, OutgoingError> {
-        let failed = |error: reqwest::Error| OutgoingError::Failed {
-            url: shown(url),
-            problem: causes(&error.without_url()),
-        };
-        let mut answer = self.client()?.get(url.clone()).send().await.map_err(failed)?;
+        let answer = self.client()?.get(url.clone()).send().await.map_err(|error| failed(url, error))?;
         if answer.status() != StatusCode::OK {
             return Err(OutgoingError::Status { url: shown(url), status: answer.status() });
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > limit {
-                return Err(OutgoingError::TooLarge { url: shown(url), limit });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
+        read_body(answer, url, limit).await
+    }
+
+    /// The answer to any request, whatever its status, with a body of no more than `limit` bytes. Bounded like
+    /// [`Outgoing::get`].
+    pub async fn call(
+        &self,
+        request: Request<Bytes>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, OutgoingError> {
+        let malformed = OutgoingError::Url(request.uri().to_string());
+        let request = reqwest::Request::try_from(request).map_err(|_| malformed)?;
+        let url = request.url().clone();
+        let answer = self.client()?.execute(request).await.map_err(|error| failed(&url, error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut response = Response::new(read_body(answer, &url, limit).await?);
+        (*response.status_mut(), *response.headers_mut()) = (status, headers);
+        Ok(response)
     }
 
     fn client(&self) -> Result<&Client, OutgoingError> {
@@ -93,6 +100,21 @@ impl Outgoing {
             .map_err(|error| OutgoingError::Client(causes(&error)))?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+async fn read_body(mut answer: reqwest::Response, url: &Url, limit: usize) -> Result<Bytes, OutgoingError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failed(url, error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(OutgoingError::TooLarge { url: shown(url), limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn failed(url: &Url, error: reqwest::Error) -> OutgoingError {
+    OutgoingError::Failed { url: shown(url), problem: causes(&error.without_url()) }
 }
 
 fn redirect(attempt: Attempt<'_>) -> Action {

@@ -15,12 +15,14 @@ use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::auth::{self, Authority};
 use crate::config::{
-    self, ClientAuth, Config, Flags, Formatter, Http, Level, Loaded, Log, MinimumTls, Net, Note, Sources,
-    process_environment,
+    self, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level, Loaded, Log,
+    MinimumTls, Net, Note, Sources, process_environment,
 };
 use crate::control;
 use crate::observe;
+use crate::outgoing::Outgoing;
 use crate::server::signals::{Signals, StopSignal, Wish};
+use crate::server::tls::acme::Acme;
 use crate::server::{
     Address, AddressError, BindError, Endpoint, FileSender, Server, Settings, Tls, TlsError, open_files,
     supervisor, tls,
@@ -125,8 +127,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
-    let tls = config.http.tls.as_ref().map(|tls| Tls::load(tls_settings(tls, &config.http))).transpose()?;
-    let tls = tls.map(Arc::new);
+    let tls = config.http.tls.as_ref().map(|tls| load_tls(tls, &config.http)).transpose()?.map(Arc::new);
     let pieces = tokio::select! {
         pieces = Pieces::build(config) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
@@ -332,15 +333,31 @@ fn settings(http: &Http) -> Settings {
     }
 }
 
-fn tls_settings(tls: &config::Tls, http: &Http) -> tls::Settings {
-    tls::Settings {
-        certificate: tls.certificate.clone(),
-        key: tls.key.clone(),
+fn load_tls(tls: &config::Tls, http: &Http) -> Result<Tls, TlsError> {
+    let source = match &tls.certificate {
+        Certificate::Files { certificate, key } => {
+            tls::Source::Files(tls::Pair { certificate: certificate.clone(), key: key.clone() })
+        }
+        Certificate::LetsEncrypt(settings) => {
+            tls::Source::Acme(Arc::new(Acme::open(acme_settings(settings), Outgoing::default())?))
+        }
+    };
+    Tls::load(tls::Settings {
+        source,
         client_cas: tls.clientcas.clone(),
         anonymous_clients: tls.clientauth == ClientAuth::IfGiven,
         tls12: tls.minimumtls == MinimumTls::Tls12,
         cipher_suites: tls.ciphersuites.clone(),
         http2: !http.http2.disabled,
+    })
+}
+
+fn acme_settings(settings: &LetsEncrypt) -> tls::acme::Settings {
+    tls::acme::Settings {
+        folder: settings.cachefile.clone(),
+        email: settings.email.clone(),
+        hosts: settings.hosts.clone(),
+        directory: settings.directoryurl.clone(),
     }
 }
 

@@ -101,6 +101,60 @@ pub(super) fn cipher_suite(text: &str) -> Result<String, String> {
     }
 }
 
+/// The production directory of Let's Encrypt.
+pub(super) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// The directory of an ACME server; nothing stands for Let's Encrypt, as in distribution.
+pub(super) fn directory_url(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(LETS_ENCRYPT.to_owned());
+    }
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'[';
+    let host = text.strip_prefix("https://").and_then(|rest| rest.bytes().next());
+    match host.is_some_and(is_host) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no directory of an ACME server: write it like {LETS_ENCRYPT}")),
+    }
+}
+
+/// An address of mail, or nothing.
+pub(super) fn email_if_any(text: &str) -> Result<String, String> {
+    let is_address = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b",?&".contains(&byte));
+    match text.is_empty() || (is_address && is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no address of mail: write one, like operator@example.com")),
+    }
+}
+
+/// The name of a host that a certificate can be ordered for, in lower case.
+pub(super) fn public_host(text: &str) -> Result<String, String> {
+    let malformed = |why: &str| Err(format!("{text:?} cannot be ordered for: {why}"));
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if !text.is_ascii() {
+        return malformed("write it as the domain name system has it, with xn--");
+    }
+    if text.contains('*') {
+        return malformed("a wildcard cannot be proved on this server's port, so name each host");
+    }
+    if text.contains(['/', ':']) {
+        return malformed("write the host alone, without https:// before it and without a port");
+    }
+    if text.parse::<std::net::Ipv4Addr>().is_ok() {
+        return malformed("it is an address, so write the name that leads to it");
+    }
+    if text.len() > 253 || !text.split('.').all(is_label) {
+        return malformed("letters, digits and - between dots make a name, like registry.example.com");
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
 /// An address, or nothing.
 pub(super) fn address_if_any(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { address(text) }
@@ -372,6 +426,47 @@ mod tests {
         assert!(cipher_suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256").is_ok());
         let message = cipher_suite("TLS_RSA_WITH_RC4_128_SHA").unwrap_err();
         assert!(message.contains("there are TLS_AES_256_GCM_SHA384, "), "{message}");
+    }
+
+    #[test]
+    fn a_host_that_no_certificate_can_be_ordered_for_is_refused_with_what_to_write() {
+        assert_eq!(public_host("Registry.Example.com"), Ok("registry.example.com".to_owned()));
+        for (host, advice) in [
+            ("*.example.com", "name each host"),
+            ("https://a.example.com", "write the host alone"),
+            ("a.example.com:443", "write the host alone"),
+            ("[::1]", "write the host alone"),
+            ("192.0.2.1", "write the name that leads to it"),
+            ("bücher.example", "xn--"),
+            ("", "like registry.example.com"),
+            ("a..example", "like registry.example.com"),
+            ("-a.example", "like registry.example.com"),
+            ("a_b.example", "like registry.example.com"),
+        ] {
+            let message = public_host(host).unwrap_err();
+            assert!(message.contains(advice), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_directory_of_an_acme_server_is_an_https_url_and_nothing_is_lets_encrypt() {
+        assert_eq!(directory_url(""), Ok(LETS_ENCRYPT.to_owned()));
+        for url in [LETS_ENCRYPT, "https://127.0.0.1:14000/dir", "https://[::1]/acme/", "https://ca/?a=b"] {
+            assert_eq!(directory_url(url), Ok(url.to_owned()));
+        }
+        for url in ["http://ca.example/dir", "https://", "https:///dir", "ca.example", "https://a b"] {
+            assert!(directory_url(url).unwrap_err().contains(LETS_ENCRYPT), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_mail_has_a_name_and_a_host() {
+        for address in ["", "operator@example.com"] {
+            assert_eq!(email_if_any(address), Ok(address.to_owned()));
+        }
+        for address in ["operator", "@example.com", "a@", "a b@c", "a@b,c@d"] {
+            assert!(email_if_any(address).is_err(), "{address}");
+        }
     }
 
     #[test]

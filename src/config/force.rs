@@ -10,13 +10,18 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http, Http2, Indexes,
-    Level, Log, Manifests, Metadata, MinimumTls, Net, Platforms, Pulls, Referenced, Scrub, Storage, Tags,
-    Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
+    Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Platforms, Pulls,
+    Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
 use super::yaml::{self, Source};
+
+const CACHE_FILE: &str = "http.tls.letsencrypt.cachefile";
+const HOSTS: &str = "http.tls.letsencrypt.hosts";
+const EMAIL: &str = "http.tls.letsencrypt.email";
+const DIRECTORY_URL: &str = "http.tls.letsencrypt.directoryurl";
 
 /// A value for every setting of the table.
 #[derive(Clone, Debug)]
@@ -68,26 +73,56 @@ impl InForce {
         }
     }
 
-    /// A certificate and its key come together. Without them no client would be asked for a certificate: that is an error,
-    /// lest somebody gets in whom they wanted to shut out.
+    /// A certificate comes from files, of which one needs the other, or from an ACME server. Without one no client would be asked for a
+    /// certificate: that is an error, lest somebody gets in whom they wanted to shut out.
     fn check_tls(&self, findings: &mut Findings) {
         const CERTIFICATE: &str = "http.tls.certificate";
         const KEY: &str = "http.tls.key";
         const CLIENT_CAS: &str = "http.tls.clientcas";
         const CLIENT_AUTH: &str = "http.tls.clientauth";
-        let is_set = |key: &str| match self.value(key) {
-            Value::Texts(texts) => !texts.is_empty(),
-            _ => !self.text(key).is_empty(),
-        };
+        let ordered = self.is_given(CACHE_FILE);
         for (key, other) in [(CERTIFICATE, KEY), (KEY, CERTIFICATE), (CLIENT_CAS, CERTIFICATE)] {
-            if is_set(key) && !is_set(other) {
+            if self.is_given(key) && !self.is_given(other) && !ordered {
                 let message = format!("nothing is encrypted without {other}: set it as well, or remove this");
                 findings.problem(self.origin_of(key), key, Fault::Value(message));
             }
         }
-        if self.text(CLIENT_AUTH) == check::VERIFY_CLIENT_CERT && !is_set(CLIENT_CAS) {
+        for key in [CERTIFICATE, KEY] {
+            if self.is_given(key) && ordered {
+                let message = format!("{CACHE_FILE} has certificates ordered: remove one of the two");
+                findings.problem(self.origin_of(key), key, Fault::Value(message));
+            }
+        }
+        self.check_lets_encrypt(findings);
+        if self.text(CLIENT_AUTH) == check::VERIFY_CLIENT_CERT && !self.is_given(CLIENT_CAS) {
             let message = format!("has no effect without {CLIENT_CAS}");
             findings.note(Level::Warn, self.origin_of(CLIENT_AUTH), CLIENT_AUTH, message);
+        }
+    }
+
+    fn check_lets_encrypt(&self, findings: &mut Findings) {
+        if self.is_given(CACHE_FILE) && !self.is_given(HOSTS) {
+            let message = "name the hosts that certificates are ordered for: without a list whoever asks for some host has one \
+                           ordered, until the ACME server issues no more";
+            findings.problem(self.origin_of(CACHE_FILE), HOSTS, Fault::Value(message.to_owned()));
+        }
+        let is_elsewhere = self.text(DIRECTORY_URL) != check::LETS_ENCRYPT;
+        for (key, is_given) in
+            [(HOSTS, self.is_given(HOSTS)), (EMAIL, self.is_given(EMAIL)), (DIRECTORY_URL, is_elsewhere)]
+        {
+            if is_given && !self.is_given(CACHE_FILE) {
+                let message =
+                    format!("nothing is ordered without {CACHE_FILE}: set it as well, or remove this");
+                findings.problem(self.origin_of(key), key, Fault::Value(message));
+            }
+        }
+    }
+
+    /// Whether a text or a list has something in it.
+    fn is_given(&self, key: &str) -> bool {
+        match self.value(key) {
+            Value::Texts(texts) => !texts.is_empty(),
+            _ => !self.text(key).is_empty(),
         }
     }
 
@@ -257,8 +292,7 @@ impl InForce {
 
     fn tls(&self) -> Option<Tls> {
         Some(Tls {
-            certificate: self.text_if_set("http.tls.certificate")?.into(),
-            key: self.text("http.tls.key").into(),
+            certificate: self.certificate()?,
             clientcas: self.texts("http.tls.clientcas").iter().map(PathBuf::from).collect(),
             clientauth: match self.text("http.tls.clientauth") {
                 check::VERIFY_CLIENT_CERT => ClientAuth::IfGiven,
@@ -270,6 +304,25 @@ impl InForce {
             },
             ciphersuites: self.texts("http.tls.ciphersuites").to_vec(),
         })
+    }
+
+    fn certificate(&self) -> Option<Certificate> {
+        if let Some(folder) = self.text_if_set(CACHE_FILE) {
+            let mut hosts: Vec<String> = Vec::new();
+            for host in self.texts(HOSTS) {
+                if !hosts.contains(host) {
+                    hosts.push(host.clone());
+                }
+            }
+            return Some(Certificate::LetsEncrypt(LetsEncrypt {
+                cachefile: folder.into(),
+                hosts,
+                email: self.text_if_set(EMAIL),
+                directoryurl: self.text(DIRECTORY_URL).to_owned(),
+            }));
+        }
+        let certificate = self.text_if_set("http.tls.certificate")?.into();
+        Some(Certificate::Files { certificate, key: self.text("http.tls.key").into() })
     }
 
     fn validation(&self) -> Validation {

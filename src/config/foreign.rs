@@ -105,13 +105,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
-    unsupported_if(
-        "http.tls.letsencrypt",
-        LETS_ENCRYPT,
-        LETS_ENCRYPT,
-        "have a client such as certbot or lego renew the files of http.tls.certificate and http.tls.key, which are read again \
-         when they change, and remove the section",
-    ),
     without("http.debug.prometheus", &["enabled", "path"], "there are no metrics yet"),
     unsupported_if(
         "notifications",
@@ -142,8 +135,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     needless("validation.enabled", &[], "it is deprecated and decides nothing; validation.disabled does"),
     unsupported("policy.repository.classes", "remove the list: every kind of image is accepted"),
 ];
-
-const LETS_ENCRYPT: &[&str] = &["cachefile", "email", "hosts", "directoryurl"];
 
 /// Of 2.x (`addr`, `pool`) and of 3.x (the rest).
 const REDIS: &[&str] = &[

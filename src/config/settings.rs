@@ -338,10 +338,8 @@ pub struct Debug {
 /// `http.tls`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// The file of the certificate and its chain.
-    pub certificate: PathBuf,
-    /// The file of its private key.
-    pub key: PathBuf,
+    /// Where the certificate comes from.
+    pub certificate: Certificate,
     /// The files of those who sign clients' certificates; empty: clients need none.
     pub clientcas: Vec<PathBuf>,
     /// What is asked of clients where there are [`Tls::clientcas`].
@@ -350,6 +348,33 @@ pub struct Tls {
     pub minimumtls: MinimumTls,
     /// Names of the cipher suites that are spoken, all known; empty: all.
     pub ciphersuites: Vec<String>,
+}
+
+/// Where the server's certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// From files.
+    Files {
+        /// The certificate and its chain.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// From an ACME server.
+    LetsEncrypt(LetsEncrypt),
+}
+
+/// `http.tls.letsencrypt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetsEncrypt {
+    /// The folder of the account and the certificates.
+    pub cachefile: PathBuf,
+    /// The hosts that certificates are ordered for: at least one, in lower case, none twice.
+    pub hosts: Vec<String>,
+    /// Where the ACME server may write to.
+    pub email: Option<String>,
+    /// The directory of the ACME server.
+    pub directoryurl: String,
 }
 
 /// What is asked of clients' certificates.

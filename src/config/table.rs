@@ -655,6 +655,41 @@ pub(super) const SETTINGS: &[Setting] = &[
                   where the list is empty. A list without one for TLS 1.3 says nothing of TLS 1.3, whose three stay.",
     },
     Setting {
+        key: "http.tls.letsencrypt.cachefile",
+        kind: text("the path of a folder, or nothing", check::file_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "A folder, whatever its name says, for certificates that are ordered by ACME, from Let's Encrypt or another \
+                  server, instead of `http.tls.certificate`. Setting it agrees to that server's terms of service. It is made with \
+                  mode 700, and has to survive restarts: how many certificates are issued in a week is limited. Distribution's \
+                  own can be taken over.",
+    },
+    Setting {
+        key: "http.tls.letsencrypt.hosts",
+        kind: Kind::Texts { what: "a list of names of hosts", check: check::public_host },
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The hosts that certificates are ordered for, one each, and renewed when a third of their time is left. Each has to \
+                  lead to this registry from everywhere, with its port 443: there the server is asked whether the host is its own \
+                  (TLS-ALPN-01). Whoever asks for another host is shown the certificate of the first. In distribution no hosts \
+                  mean any; here they are needed.",
+    },
+    Setting {
+        key: "http.tls.letsencrypt.email",
+        kind: text("an address of mail, or nothing", check::email_if_any),
+        default: "\"\"",
+        distribution: Theirs::Same,
+        meaning: "Where the ACME server may write to; it is told when the account is made.",
+    },
+    Setting {
+        key: "http.tls.letsencrypt.directoryurl",
+        kind: text("an https URL", check::directory_url),
+        default: check::LETS_ENCRYPT,
+        distribution: Theirs::Same,
+        meaning: "The directory of the ACME server. When it changes, certificates from elsewhere go on until those of this one are \
+                  there. `SSL_CERT_FILE` names the roots for a server of your own.",
+    },
+    Setting {
         key: "http.http2.disabled",
         kind: Kind::Switch,
         default: "false",

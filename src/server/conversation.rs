@@ -40,7 +40,7 @@ async fn turn_away(mut connection: Connection, house: &House, due: Instant, mut 
         let Some(tls) = &house.tls else { return refusal::send(connection, busy).await };
         match connection.greeting().await {
             Ok(Greeting::Tls) => {
-                if let Ok(secured) = tls.accept(connection).await {
+                if let Ok(Some(secured)) = tls.accept(connection).await {
                     refusal::send(secured.stream, busy).await;
                 }
             }
@@ -100,7 +100,7 @@ async fn converse(
     }
 }
 
-/// The connection, encrypted, unless that comes to nothing, or is not done when it is due.
+/// The connection, encrypted, unless that comes to nothing, or is not done when it is due, or was all that was wanted.
 async fn shake_hands(
     tls: &Tls,
     connection: Connection,
@@ -117,7 +117,7 @@ async fn shake_hands(
         }
         () = phase.reached(Phase::Draining) => return None,
     };
-    secured.inspect_err(|error| tracing::info!(%peer, %error, "a TLS handshake failed")).ok()
+    secured.inspect_err(|error| tracing::info!(%peer, %error, "a TLS handshake failed")).ok().flatten()
 }
 
 /// Speaks HTTP on a connection, encrypted or not.

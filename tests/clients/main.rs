@@ -2,7 +2,7 @@
 //! against a holdfast of its own.
 //!
 //! A client that is not installed skips its tests, and says so on standard error. What `HOLDFAST_REQUIRE_CLIENTS` names
-//! (`scripts/install-clients` prints such a list) may not be missing.
+//! (`scripts/install-clients` prints such a list) may not be missing. So it is with pebble, the ACME server of `acme`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -15,11 +15,13 @@ mod door;
 mod gzip;
 mod layout;
 mod nginx;
+mod pebble;
 mod storage;
 mod tap;
 mod tar;
 mod zstd;
 
+mod acme;
 mod buildah;
 mod containerd;
 mod crane;

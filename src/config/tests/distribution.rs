@@ -1,7 +1,7 @@
 //! Files of distribution's.
 
 use super::*;
-use crate::config::{ClientAuth, Level, MinimumTls, Platforms};
+use crate::config::{Certificate, ClientAuth, LetsEncrypt, Level, MinimumTls, Platforms};
 use std::path::Path;
 use std::time::Duration;
 
@@ -172,7 +172,6 @@ fn a_section_for_logins_that_names_no_file_does_not_let_everybody_in() {
 fn a_section_that_is_not_supported_is_refused_by_name() {
     for (key, text) in [
         ("auth.silly", "auth: silly"),
-        ("http.tls.letsencrypt", "http: {tls: {letsencrypt: {cachefile: /c}}}"),
         ("proxy", "proxy: {remoteurl: 'https://registry-1.docker.io'}"),
         ("storage.s3", "storage: {s3: {bucket: b, region: r}}"),
         ("storage.inmemory", "storage: inmemory"),
@@ -203,7 +202,7 @@ fn tls_is_configured_as_in_distribution() {
         load(&text).unwrap().config.http.tls.unwrap()
     };
     let plain = tls("");
-    assert_eq!((plain.certificate.to_str(), plain.key.to_str()), (Some("/c"), Some("/k")));
+    assert_eq!(plain.certificate, Certificate::Files { certificate: "/c".into(), key: "/k".into() });
     assert_eq!((plain.minimumtls, plain.clientauth), (MinimumTls::Tls12, ClientAuth::Require));
     assert_eq!((plain.clientcas.len(), plain.ciphersuites.len()), (0, 0));
     let full = tls(", clientcas: [/a, /b], clientauth: verify-client-cert-if-given, minimumtls: tls1.3, \
@@ -211,6 +210,52 @@ fn tls_is_configured_as_in_distribution() {
     assert_eq!((full.minimumtls, full.clientauth), (MinimumTls::Tls13, ClientAuth::IfGiven));
     assert_eq!(full.clientcas, [Path::new("/a"), Path::new("/b")]);
     assert_eq!(full.ciphersuites, ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"]);
+}
+
+#[test]
+fn certificates_are_ordered_as_in_distribution() {
+    let tls = load(
+        "version: 0.1\nhttp: {tls: {letsencrypt: {cachefile: /c, email: a@example.com, hosts: [R.example.com, b.example.com, \
+         r.example.com], directoryurl: 'https://ca.example/dir'}}}\n",
+    );
+    let ordered = LetsEncrypt {
+        cachefile: "/c".into(),
+        hosts: ["r.example.com", "b.example.com"].map(str::to_owned).into(),
+        email: Some("a@example.com".to_owned()),
+        directoryurl: "https://ca.example/dir".to_owned(),
+    };
+    assert_eq!(tls.unwrap().config.http.tls.unwrap().certificate, Certificate::LetsEncrypt(ordered));
+    let least = load("version: 0.1\nhttp: {tls: {letsencrypt: {cachefile: /c, hosts: [a.example.com]}}}\n");
+    let Certificate::LetsEncrypt(least) = least.unwrap().config.http.tls.unwrap().certificate else {
+        panic!("files are named");
+    };
+    assert_eq!(
+        (least.email, least.directoryurl.as_str()),
+        (None, "https://acme-v02.api.letsencrypt.org/directory")
+    );
+}
+
+#[test]
+fn orders_that_would_come_to_nothing_or_to_too_much_are_errors() {
+    for (text, message) in [
+        ("letsencrypt: {cachefile: /c}", "http.tls.letsencrypt.hosts: name the hosts"),
+        (
+            "letsencrypt: {hosts: [a.example.com]}",
+            "http.tls.letsencrypt.hosts: nothing is ordered without http.tls.letsencrypt.cachefile",
+        ),
+        ("letsencrypt: {email: a@b.example}", "http.tls.letsencrypt.email: nothing is ordered without"),
+        ("letsencrypt: {directoryurl: 'https://ca'}", "letsencrypt.directoryurl: nothing is ordered without"),
+        (
+            "certificate: /c, key: /k, letsencrypt: {cachefile: /c, hosts: [a.example.com]}",
+            "http.tls.certificate: http.tls.letsencrypt.cachefile has certificates ordered: remove one",
+        ),
+    ] {
+        let found = messages(load(&format!("version: 0.1\nhttp: {{tls: {{{text}}}}}\n")));
+        assert!(found.iter().any(|found| found.contains(message)), "{found:?}");
+    }
+    let verified =
+        "version: 0.1\nhttp: {tls: {clientcas: [/a], letsencrypt: {cachefile: /c, hosts: [a.example]}}}\n";
+    assert!(load(verified).is_ok());
 }
 
 #[test]
@@ -237,6 +282,7 @@ fn a_section_that_asks_for_nothing_is_no_error() {
         "auth: {}",
         "auth: none",
         "http: {tls: {certificate: '', key: '', clientcas: []}}",
+        "http: {tls: {letsencrypt: {cachefile: '', email: '', hosts: [], directoryurl: ''}}}",
         "proxy: {remoteurl: ''}",
         "proxy: {ttl: 168h}",
         "storage: filesystem",

@@ -1,7 +1,7 @@
 //! `REGISTRY_…` variables.
 
 use super::*;
-use crate::config::{Level, Platforms};
+use crate::config::{Certificate, Level, Platforms};
 use std::path::Path;
 use std::time::Duration;
 
@@ -182,7 +182,6 @@ fn logins_can_be_asked_for_by_variables_alone() {
 #[test]
 fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
     for (name, value) in [
-        ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_0", "example.com"),
         ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"),
         ("REGISTRY_STORAGE_S3_BUCKET", "b"),
         ("REGISTRY_STORAGE", "s3"),
@@ -194,6 +193,17 @@ fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
         assert!(messages[0].starts_with(&format!("{name}: ")), "{messages:?}");
         assert!(messages[0].contains("holdfast does not support this yet"), "{messages:?}");
     }
+}
+
+#[test]
+fn the_orders_of_certificates_can_be_configured_by_variables_alone() {
+    let loaded = load_variables(&[
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_CACHEFILE", "/c"),
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_0", "registry.example.com"),
+    ]);
+    let tls = loaded.unwrap().config.http.tls.unwrap();
+    let Certificate::LetsEncrypt(ordered) = tls.certificate else { panic!("files are named") };
+    assert_eq!(ordered.hosts, ["registry.example.com"]);
 }
 
 #[test]

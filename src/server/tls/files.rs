@@ -9,11 +9,20 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
-use super::Settings;
+use super::{Settings, Source};
 
 pub(super) const CERTIFICATE: &str = "http.tls.certificate";
 pub(super) const KEY: &str = "http.tls.key";
 pub(super) const CLIENT_CAS: &str = "http.tls.clientcas";
+
+/// A certificate and its key, in files.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// `http.tls.certificate`
+    pub certificate: PathBuf,
+    /// `http.tls.key`
+    pub key: PathBuf,
+}
 
 /// Why TLS cannot be spoken. The messages name the setting and the file, and say what to do; none holds key material.
 #[derive(Debug, Error)]
@@ -50,6 +59,14 @@ pub enum TlsError {
         key.display(), certificate.display()
     )]
     Mismatch { key: PathBuf, certificate: PathBuf },
+    #[error(
+        "http.tls.letsencrypt.cachefile: {} cannot be used: {source}; it is a folder, as in distribution, that the registry's user \
+         may write and nobody else read",
+        folder.display()
+    )]
+    Cache { folder: PathBuf, source: io::Error },
+    #[error("http.tls.letsencrypt.hosts: no certificate can be made for these names: {0}")]
+    Names(#[from] rcgen::Error),
     #[error("{CLIENT_CAS}: clients cannot be verified with these certificates: {0}")]
     ClientCas(String),
     #[error("http.tls: TLS cannot be spoken like this: {0}")]
@@ -133,8 +150,11 @@ struct Stamp {
 impl Stamps {
     /// Of all files that the settings name. Take them before the files are read: what changes meanwhile is noticed then.
     pub(super) fn of(settings: &Settings) -> Self {
-        let files = [&settings.certificate, &settings.key];
-        Self(files.into_iter().chain(&settings.client_cas).map(|path| Stamp::of(path)).collect())
+        let pair = match &settings.source {
+            Source::Files(Pair { certificate, key }) => vec![certificate, key],
+            Source::Acme(_) => vec![],
+        };
+        Self(pair.into_iter().chain(&settings.client_cas).map(|path| Stamp::of(path)).collect())
     }
 }
 

@@ -11,8 +11,9 @@ pub(super) struct Leaf {
     pub(super) serial: String,
     /// The last moment at which it is valid, for people.
     pub(super) expires: String,
-    not_before: i64,
-    not_after: i64,
+    /// In seconds since 1970, as the next.
+    pub(super) not_before: i64,
+    pub(super) not_after: i64,
 }
 
 impl Leaf {

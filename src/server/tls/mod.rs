@@ -1,8 +1,10 @@
 //! TLS: what is spoken, with which certificate, and to whom.
 //!
 //! [`Tls`] holds what is in force, made of the files that the settings name. `reload` puts what they have become in its
-//! place; connections keep what they began with. Nothing here knows what is said over a connection.
+//! place; connections keep what they began with. [`acme`] orders certificates where no files are named. Nothing here knows what is
+//! said over a connection.
 
+pub mod acme;
 mod client;
 mod files;
 mod handshake;
@@ -16,19 +18,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::ServerConfig;
 use tokio::sync::Notify;
 
-pub use files::TlsError;
+pub use files::{Pair, TlsError};
 pub(super) use handshake::Secured;
 
+use acme::Acme;
 use files::Stamps;
 use terms::Terms;
 
 /// What is spoken. Everything but the contents of the files stays as it is while a server runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `http.tls.certificate`
-    pub certificate: PathBuf,
-    /// `http.tls.key`
-    pub key: PathBuf,
+    /// Where the certificates come from.
+    pub source: Source,
     /// `http.tls.clientcas`. Where there are any, certificates of clients are verified.
     pub client_cas: Vec<PathBuf>,
     /// Whether a client without a certificate is served where there are `client_cas`.
@@ -39,6 +40,15 @@ pub struct Settings {
     pub cipher_suites: Vec<String>,
     /// Whether HTTP/2 is offered beside HTTP/1.1.
     pub http2: bool,
+}
+
+/// Where certificates and their keys come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// From files, which somebody else renews.
+    Files(Pair),
+    /// From an ACME server, such as Let's Encrypt.
+    Acme(Arc<Acme>),
 }
 
 /// The TLS of a listener.

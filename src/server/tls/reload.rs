@@ -1,24 +1,38 @@
 //! Certificates are renewed while the server runs: the files are looked at every few seconds, and whatever they have become
-//! holds from the next connection on. Files that do not go together change nothing.
+//! holds from the next connection on. Files that do not go together change nothing. Those of ACME are ordered.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::Tls;
 use super::files::Stamps;
 use super::terms::Terms;
+use super::{Source, Tls};
 
 /// How often it is looked whether the files have changed.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 impl Tls {
-    /// Has the files read again soon, whether they have changed or not.
+    /// Has the files read again soon, whether they have changed or not, and orders of certificates that have failed tried again.
     pub fn reload(&self) {
         self.wanted.notify_one();
+        if let Source::Acme(acme) = &self.settings.source {
+            acme.try_again();
+        }
     }
 
-    /// Reads the files again whenever they have changed, or [`Tls::reload`] was called. Never returns.
+    /// Reads the files again whenever they have changed, or [`Tls::reload`] was called, and orders certificates where that is due.
+    /// Never returns.
     pub async fn keep_current(self: Arc<Self>) {
+        let reading = Arc::clone(&self).read_when_changed();
+        match &self.settings.source {
+            Source::Files(_) => reading.await,
+            Source::Acme(acme) => {
+                tokio::join!(reading, Arc::clone(acme).keep_current());
+            }
+        }
+    }
+
+    async fn read_when_changed(self: Arc<Self>) {
         let mut seen = self.stamps.clone();
         loop {
             let is_wanted = tokio::select! {

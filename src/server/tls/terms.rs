@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
-use super::Settings;
-use super::files::{self, CERTIFICATE, CLIENT_CAS, TlsError};
+use super::files::{self, CERTIFICATE, CLIENT_CAS, Pair, TlsError};
 use super::leaf::Leaf;
+use super::{Settings, Source};
 
 /// How many sessions are remembered for clients that resume them without a ticket.
 const SESSIONS: usize = 4096;
@@ -19,7 +19,8 @@ const SESSIONS: usize = 4096;
 /// What connections get, and what is to be said of it.
 pub(super) struct Terms {
     pub(super) config: Arc<ServerConfig>,
-    certificate: Leaf,
+    /// That of the files; those of ACME are told of when they come.
+    certificate: Option<Leaf>,
 }
 
 impl Terms {
@@ -27,18 +28,22 @@ impl Terms {
     /// client whose signer was taken out must not come back by a ticket.
     pub(super) fn read(settings: &Settings) -> Result<Self, TlsError> {
         let provider = Arc::new(provider(&settings.cipher_suites));
-        let key = certified_key(settings, &provider)?;
-        let certificate = key
-            .end_entity_cert()
-            .map_err(TlsError::from)
-            .and_then(|der| Leaf::parse(der).map_err(|error| unusable(settings, error.to_string())))?;
+        let (shown, certificate): (Arc<dyn ResolvesServerCert>, _) = match &settings.source {
+            Source::Files(pair) => {
+                let key = certified_key(pair, &provider)?;
+                let leaf =
+                    Leaf::parse(key.end_entity_cert()?).map_err(|error| unusable(pair, error.to_string()))?;
+                (Arc::new(SingleCertAndKey::from(key)), Some(leaf))
+            }
+            Source::Acme(acme) => (acme.certificates(), None),
+        };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(settings.tls12))?;
         let builder = match settings.client_cas.as_slice() {
             [] => builder.with_no_client_auth(),
             _ => builder.with_client_cert_verifier(client_verifier(settings, provider)?),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        let mut config = builder.with_cert_resolver(shown);
         config.alpn_protocols = alpn(settings.http2);
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         config.ticketer = aws_lc_rs::Ticketer::new()?;
@@ -47,9 +52,10 @@ impl Terms {
 
     /// Says which certificate this is, and warns where clients will not take it.
     pub(super) fn log(&self) {
-        let Leaf { subject, serial, expires, .. } = &self.certificate;
+        let Some(certificate) = &self.certificate else { return };
+        let Leaf { subject, serial, expires, .. } = certificate;
         tracing::info!(subject, serial, expires, "the certificate that TLS is spoken with");
-        match self.certificate.trouble() {
+        match certificate.trouble() {
             None => {}
             Some(trouble) => {
                 tracing::warn!(
@@ -99,24 +105,24 @@ fn alpn(http2: bool) -> Vec<Vec<u8>> {
 pub(super) const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-fn certified_key(settings: &Settings, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-    let chain = files::certificates(CERTIFICATE, &settings.certificate)?;
-    let key = files::private_key(&settings.key)?;
-    let path = settings.key.clone();
+fn certified_key(pair: &Pair, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let chain = files::certificates(CERTIFICATE, &pair.certificate)?;
+    let key = files::private_key(&pair.key)?;
+    let path = pair.key.clone();
     let key = provider.key_provider.load_private_key(key);
     let key = key.map_err(|error| TlsError::Key { path, reason: error.to_string() })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            Err(TlsError::Mismatch { key: settings.key.clone(), certificate: settings.certificate.clone() })
+            Err(TlsError::Mismatch { key: pair.key.clone(), certificate: pair.certificate.clone() })
         }
-        Err(error) => Err(unusable(settings, error.to_string())),
+        Err(error) => Err(unusable(pair, error.to_string())),
     }
 }
 
-fn unusable(settings: &Settings, reason: String) -> TlsError {
-    TlsError::Certificate { setting: CERTIFICATE, path: settings.certificate.clone(), reason }
+fn unusable(pair: &Pair, reason: String) -> TlsError {
+    TlsError::Certificate { setting: CERTIFICATE, path: pair.certificate.clone(), reason }
 }
 
 fn client_verifier(
