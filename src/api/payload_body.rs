@@ -52,8 +52,13 @@ enum Next {
     Fetching(JoinHandle<io::Result<Bytes>>),
 }
 
-/// The size of a slice, in bytes.
-const SLICE: u64 = 1 << 20;
+/// The size of a slice, in bytes. A copy is memory of ours, and if it is short, still in the processor's cache when it is sent.
+fn slice_size(transfer: Transfer) -> u64 {
+    match transfer {
+        Transfer::Mapped => 1 << 20,
+        Transfer::Copied => 256 << 10,
+    }
+}
 
 impl PayloadBody {
     pub(super) fn new(payload: Arc<Payload>, transfer: Transfer, pieces: VecDeque<Piece>) -> Self {
@@ -75,7 +80,7 @@ impl PayloadBody {
             Some(Piece::Bytes(bytes)) => return Next::Ready(bytes),
             Some(Piece::Payload(range)) => range,
         };
-        let slice = range.start..range.end.min(range.start + SLICE);
+        let slice = range.start..range.end.min(range.start + slice_size(self.transfer));
         if slice.end < range.end {
             self.pieces.push_front(Piece::Payload(slice.end..range.end));
         }

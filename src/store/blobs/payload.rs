@@ -145,13 +145,17 @@ impl Payload {
         }
     }
 
-    /// The bytes of a range, if nothing has to be waited for, nor copied: they are in memory.
+    /// The bytes of a range, if nothing has to be waited for: they are in memory.
     pub fn read_at_once(&self, range: &Range<u64>, transfer: Transfer) -> Option<Bytes> {
-        let range = self.within(range)?;
+        let wanted = self.within(range)?;
         match (&self.source, transfer) {
-            (Source::Memory(bytes), _) => Some(bytes.slice(range)),
+            (Source::Memory(bytes), _) => Some(bytes.slice(wanted)),
             (Source::File { mapping: Some(mapping), .. }, Transfer::Mapped) => {
-                mapping.is_resident(range.clone()).then(|| mapping.slice(range))
+                mapping.is_resident(wanted.clone()).then(|| mapping.slice(wanted))
+            }
+            // Where it cannot be had after all, whoever is told so reads it again, and learns why.
+            (Source::File { mapping: Some(mapping), .. }, Transfer::Copied) if mapping.is_resident(wanted) => {
+                self.read(range.clone(), transfer).ok()
             }
             (Source::File { .. }, _) => None,
         }
