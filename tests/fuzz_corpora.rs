@@ -103,6 +103,16 @@ fn no_token_is_accepted_that_was_not_signed() {
 }
 
 #[test]
+fn whoever_was_added_to_any_file_of_users_gets_in_by_their_password_alone() {
+    replay_with("htpasswd", targets::htpasswd, FEW);
+}
+
+#[test]
+fn policies_decide_what_a_plain_reading_finds() {
+    replay("policy", targets::policy);
+}
+
+#[test]
 fn an_upload_session_holds_what_was_sent() {
     replay("upload_session", targets::upload_session);
 }

@@ -8,9 +8,11 @@
 
 mod configuration;
 mod digest_path;
+mod htpasswd;
 mod log_reader;
 mod manifest;
 mod names;
+mod policy;
 mod ranges;
 mod replay;
 mod token;
@@ -19,9 +21,11 @@ mod world;
 
 pub use configuration::configuration;
 pub use digest_path::digest_path;
+pub use htpasswd::htpasswd;
 pub use log_reader::log_reader;
 pub use manifest::manifest;
 pub use names::names;
+pub use policy::policy;
 pub use ranges::ranges;
 pub use replay::replay;
 pub use token::token;

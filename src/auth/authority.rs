@@ -185,7 +185,8 @@ impl Authority {
     }
 
     /// What somebody has to log in with. Where strangers may have something it is a token, which they get too: clients that are
-    /// not logged in stop at any other challenge. `with_token` is for those who come with one.
+    /// not logged in stop at any other challenge. Where jobs log in it is one as well, for what they log in with ends before a
+    /// long push does. `with_token` is for those who come with one.
     pub fn challenge(&self, with_token: bool) -> Challenge {
         let Some(logins) = &self.logins else {
             return Challenge::Basic { realm: String::new() };
@@ -194,7 +195,7 @@ impl Authority {
             return Challenge::Bearer(foreign.bearer());
         }
         let strangers = logins.policies.as_ref().is_some_and(|policies| policies.admit_strangers());
-        match strangers || with_token {
+        match strangers || logins.identities.is_some() || with_token {
             true => Challenge::Bearer(Bearer::own()),
             false => Challenge::Basic { realm: logins.realm.clone() },
         }

@@ -56,6 +56,15 @@ fn a_job_pushes_where_its_claims_let_it() {
     house.wait_for_log(&["who=github:repo:team/app"]);
 }
 
+/// An identity token ends after minutes, a push may take longer: with one of our own it is finished.
+#[test]
+fn where_jobs_log_in_clients_are_asked_for_a_token_of_ours() {
+    let house = house("http://127.0.0.1:9");
+    let answer = house.get("/v2/").expect(401);
+    let realm = format!("Bearer realm=\"http://{}/v2/token\"", house.address);
+    assert!(answer.header("WWW-Authenticate").starts_with(&realm), "{answer}");
+}
+
 #[test]
 fn a_token_that_proves_nothing_lets_nobody_in() {
     let (signer, stranger) = (Signer::new("k1"), Signer::new("k1"));

@@ -3,24 +3,32 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::layout::Layout;
 use crate::nginx::Nginx;
+use crate::signer::{self, Signer};
 use crate::support::{Authority, Builder, Holdfast, Pair, Registry};
 
 const ALICE: (&str, &str) = ("alice", "ecila");
 const ROBOT: &str = "robot+ci";
+/// Jobs log in with any name.
+const JOB: &str = "github";
+const AUDIENCE: &str = "registry.example.com";
 
 /// Strangers may pull what is public, which makes the challenge one for tokens.
 const POLICIES: &str = "
     - {who: anonymous, may: [pull], where: public/**}
     - {who: user:alice, may: admin, where: '**'}
     - {who: robot:ci, may: [pull, push], where: team/**}
+    - who: {issuer: github, claims: {repository: example/app, ref: refs/heads/main}}
+      may: [pull, push]
+      where: team/**
 ";
 
-/// A registry with one user and one robot account, and an image in `public/app`.
+/// A registry with one user, one robot account, perhaps a job of a CI system, and an image in `public/app`.
 pub(crate) struct Door {
     /// The host and port that clients come to.
     pub(crate) host: String,
@@ -30,6 +38,8 @@ pub(crate) struct Door {
     /// Who has signed the certificate, where TLS is spoken.
     pub(crate) authority: Option<Authority>,
     secret: String,
+    /// The identity token of the job, where jobs may log in.
+    job: Option<String>,
     _nginx: Option<Nginx>,
     _folder: TempDir,
 }
@@ -74,22 +84,29 @@ impl Door {
         let (name, password) = ALICE;
         std::fs::write(&users, format!("{name}:{}\n", bcrypt::hash(password, 4).unwrap())).unwrap();
         let secret = robot_account(&robots);
-        let policies = if admits_strangers { POLICIES } else { "[]" };
-        let yaml = format!(
-            "http: {{{http}}}\nauth:\n  htpasswd: {{path: {users:?}}}\n  robots: {{path: {robots:?}}}\n  policies: {policies}\n"
+        let mut yaml = format!(
+            "http: {{{http}}}\nauth:\n  htpasswd: {{path: {users:?}}}\n  robots: {{path: {robots:?}}}\n"
         );
+        let job = admits_strangers.then(|| {
+            let (issuer, token) = job();
+            yaml += &format!(
+                "  issuers: [{{name: github, url: '{issuer}', audience: {AUDIENCE}}}]\n  policies: {POLICIES}"
+            );
+            token
+        });
         let holdfast = Builder::default().configuration(&yaml).start();
         let host = holdfast.address.to_string();
         let door =
-            Self { host, admits_strangers, holdfast, authority, secret, _nginx: None, _folder: folder };
+            Self { host, admits_strangers, holdfast, authority, secret, job, _nginx: None, _folder: folder };
         let layout = Layout::of_image(door._folder.path().join("image"), "v1", 1);
         layout.push(&door.registry(), "public/app", "v1");
         door
     }
 
     /// Those who may log in, with their passwords.
-    pub(crate) fn accounts(&self) -> [(&str, &str); 2] {
-        [ALICE, (ROBOT, &self.secret)]
+    pub(crate) fn accounts(&self) -> Vec<(&str, &str)> {
+        let job = self.job.iter().map(|token| (JOB, token.as_str()));
+        [ALICE, (ROBOT, &self.secret)].into_iter().chain(job).collect()
     }
 
     /// The registry itself, as alice.
@@ -125,4 +142,17 @@ fn robot_account(file: &Path) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// An issuer, and the identity token that it gives to a job of a branch.
+fn job() -> (String, String) {
+    let signer = Signer::new("k1");
+    let issuer = signer::provider(&signer);
+    let now = signer::now();
+    let claims = json!({
+        "iss": issuer, "aud": AUDIENCE, "sub": "repo:example/app:ref:refs/heads/main", "repository": "example/app",
+        "ref": "refs/heads/main", "iat": now, "nbf": now, "exp": now + 300,
+    });
+    let token = signer.sign(&claims);
+    (issuer, token)
 }

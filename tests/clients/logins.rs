@@ -1,5 +1,5 @@
 //! Clients that log in: to a registry that asks for name and password, to one that asks for tokens and lets strangers pull what
-//! is public, and to the latter over TLS; as a user, and as a robot account.
+//! is public, and to the latter over TLS; as a user, as a robot account, and as a job of a CI system.
 
 use crate::client::Client;
 use crate::containerd::Containerd;
@@ -343,7 +343,7 @@ fn docker_mounts_from_where_it_may_pull() {
         let tap = Tap::before(door.holdfast.address);
         door.host = tap.address.to_string();
         let member = DockerMember::of(docker, &door);
-        let [(name, password), _] = door.accounts();
+        let (name, password) = door.accounts()[0];
         done(member.log_in(name, password));
         let [first, second] = ["team/first", "team/second"].map(|name| door.image(name));
         docker.import(500_000, 11, &first);
@@ -365,7 +365,7 @@ fn crane_mounts_from_where_it_may_pull() {
     let mut door = Door::of_tokens();
     let tap = Tap::before(door.holdfast.address);
     door.host = tap.address.to_string();
-    let [_, (name, password)] = door.accounts();
+    let (name, password) = door.accounts()[1];
     let crane = Crane::of(crane, &door);
     done(crane.log_in(name, password));
     crane.client.run(["copy", &door.image("public/app"), &door.image("team/copy")]);

@@ -9,6 +9,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../access/signer.rs"]
+mod signer;
+
 mod client;
 mod daemon;
 mod door;
