@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::io::IoSlice;
 use std::time::Duration;
 
+use bytes::Bytes;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
 use holdfast::load::{Connection, EMPTY_INDEX, Failure, Limit, Request};
@@ -26,7 +26,7 @@ fn fill(server: &Server, repository: &str, count: u64) -> Result<(), Failure> {
         let tags = (number * BATCH..count.min((number + 1) * BATCH)).map(|tag| format!("tag={tag:07}"));
         let path = format!("/v2/{repository}/manifests/{digest}?{}", tags.collect::<Vec<_>>().join("&"));
         let request = Request::new("PUT", &path).header("Content-Type", ManifestType::OciIndex.as_str());
-        connection.ask(&request.body(vec![IoSlice::new(EMPTY_INDEX.as_bytes())]), 201)?;
+        connection.ask(&request.body(vec![Bytes::from_static(EMPTY_INDEX.as_bytes())]), 201)?;
         Ok(0)
     };
     let limit = Limit { operations: count.div_ceil(BATCH), time: Duration::MAX };

@@ -10,11 +10,12 @@ use crate::support::{Way, certificate_in, key_in};
 pub(crate) const COMMAND: &str = "nginx -p {folder} -c {folder}/nginx.conf";
 
 /// As its documentation recommends: sessions are remembered, and all else is as it comes.
-fn tls(folder: &Path) -> String {
+fn tls(folder: &Path, way: Way) -> String {
     let (certificate, key) = (certificate_in(folder), key_in(folder));
     format!(
-        " ssl; ssl_certificate {}; ssl_certificate_key {}; ssl_session_cache shared:SSL:10m; \
+        " ssl{}; ssl_certificate {}; ssl_certificate_key {}; ssl_session_cache shared:SSL:10m; \
          ssl_protocols TLSv1.2 TLSv1.3",
+        if way == Way::Http2 { " http2" } else { "" },
         certificate.display(),
         key.display()
     )
@@ -32,7 +33,7 @@ pub(crate) fn prepare(folder: &Path, address: SocketAddr, way: Way) -> io::Resul
          open_file_cache max=1000; default_type application/octet-stream;\n  \
          client_body_temp_path {folder_text}/temporary; proxy_temp_path {folder_text}/temporary;\n  \
          server {{ listen {address}{}; root {}; }}\n}}\n",
-        if way.is_encrypted() { tls(folder) } else { String::new() },
+        if way.is_encrypted() { tls(folder, way) } else { String::new() },
         root.display()
     );
     fs::write(folder.join("nginx.conf"), text)

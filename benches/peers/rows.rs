@@ -40,7 +40,7 @@ const MIB: usize = 1 << 20;
 const UNBOUNDED: u64 = u64::MAX;
 
 /// All of them.
-pub(crate) fn all() -> [Row; 21] {
+pub(crate) fn all() -> [Row; 25] {
     let row = |name, connections, operations, prepare| Row {
         name,
         connections,
@@ -50,6 +50,7 @@ pub(crate) fn all() -> [Row; 21] {
         prepare,
     };
     let over_tls = |row, reconnect| Row { way: Way::Encrypted(reconnect), ..row };
+    let over_http2 = |row| Row { way: Way::Http2, ..row };
     [
         row("pull 256 MiB", 8, UNBOUNDED, pull_large),
         row("pull 64 KiB", 8, UNBOUNDED, pull_small),
@@ -78,6 +79,10 @@ pub(crate) fn all() -> [Row; 21] {
         over_tls(row("pull a manifest, a TLS handshake each", 8, UNBOUNDED, get_manifest), Reconnect::Anew),
         over_tls(row("push 64 KiB over TLS", 8, UNBOUNDED, |_| push(64 * KIB)), Reconnect::Never),
         over_tls(row("push 256 MiB over TLS", 1, 4, |_| push(256 * MIB)), Reconnect::Never),
+        over_http2(row("pull 256 MiB over HTTP/2", 8, UNBOUNDED, pull_large)),
+        over_http2(row("pull 64 KiB over HTTP/2", 8, UNBOUNDED, pull_small)),
+        over_http2(row("push 64 KiB over HTTP/2", 8, UNBOUNDED, |_| push(64 * KIB))),
+        over_http2(row("push 256 MiB over HTTP/2", 1, 4, |_| push(256 * MIB))),
     ]
 }
 

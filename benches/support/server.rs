@@ -34,6 +34,8 @@ const CONFIGURATION: &str = "log:\n  level: warn\n  accesslog:\n    disabled: tr
 pub enum Way {
     Plain,
     Encrypted(Reconnect),
+    /// Encrypted, over HTTP/2.
+    Http2,
 }
 
 impl Way {
@@ -43,12 +45,14 @@ impl Way {
 
     fn target(self, address: SocketAddr, folder: &Path) -> io::Result<Target> {
         let target = Target::from(address);
+        let certificate = certificate::certificate_in(folder);
+        let encrypted = |reconnect| {
+            target.clone().encrypted(Trust::Signers(&certificate), reconnect).map_err(io::Error::other)
+        };
         match self {
             Self::Plain => Ok(target),
-            Self::Encrypted(reconnect) => {
-                let certificate = certificate::certificate_in(folder);
-                target.encrypted(Trust::Signers(&certificate), reconnect).map_err(io::Error::other)
-            }
+            Self::Encrypted(reconnect) => encrypted(reconnect),
+            Self::Http2 => Ok(encrypted(Reconnect::Never)?.over_http2()),
         }
     }
 }

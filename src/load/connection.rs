@@ -1,44 +1,56 @@
-//! One HTTP/1.1 connection, kept alive. A request goes out in one vectored write, a body comes in through one buffer.
+//! One connection, kept open, and what is taken for an answer on it, whichever HTTP is spoken.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::iter;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::HandshakeKind;
 
-use super::encryption::Stream;
-use super::response::Framing;
+use super::http1::Http1;
+use super::http2::Http2;
 use super::{Failure, Reconnect, Request, Response, Stop, Target};
 
-/// Small enough for the processor's cache, large enough that system calls do not count.
-const BUFFER: usize = 256 << 10;
-
 /// A server that neither takes nor sends a byte for longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How soon whoever waits notices that it is to stop.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// The most that is kept of the body of an answer that was not expected.
 const EXCERPT: usize = 300;
 
 /// Takes a body, piece by piece.
-type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+pub(super) type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+
+/// Takes the body of an answer of some status, piece by piece.
+pub(super) type AnswerSink<'a> = &'a mut dyn FnMut(u16, &[u8]);
+
+/// A version of HTTP, and the connection on which it is spoken.
+pub(super) trait Protocol: Send {
+    /// Opens it, in place of what may still be open.
+    fn open(&mut self) -> Result<(), Failure>;
+
+    /// Whether something may be asked on it.
+    fn is_open(&self) -> bool;
+
+    /// How its handshake has gone, in TLS, once that is over.
+    fn handshake(&self) -> Option<HandshakeKind>;
+
+    /// Ends it as a client does that is done.
+    fn leave(&mut self);
+
+    /// Ends it without a word.
+    fn abandon(&mut self);
+
+    /// Sends a request and takes the answer, whatever its status.
+    fn exchange(&mut self, request: &Request<'_>, sink: AnswerSink<'_>) -> Result<Response, Failure>;
+}
 
 /// A connection. It is opened anew for the next request after a failure, where the server has said that it closes it, and for
 /// each request where the target wants that.
 pub struct Connection {
-    target: Target,
-    stop: Stop,
-    /// None once nothing more may be asked on it.
-    stream: Option<Stream>,
+    protocol: Box<dyn Protocol>,
+    reconnect: Reconnect,
     /// How the handshake of the connection before went.
     handshake: Option<HandshakeKind>,
-    head: Vec<u8>,
-    buffer: Box<[u8]>,
-    /// What of the buffer has been received and not been looked at.
-    start: usize,
-    end: usize,
 }
 
 impl Connection {
@@ -50,37 +62,26 @@ impl Connection {
 
     /// One that is opened when something is asked, and gives up once `stop` is set.
     pub fn closed(target: &Target, stop: &Stop) -> Self {
-        Self {
-            target: target.clone(),
-            stop: stop.clone(),
-            stream: None,
-            handshake: None,
-            head: Vec::new(),
-            buffer: vec![0; BUFFER].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
+        let protocol: Box<dyn Protocol> = match target.is_http2() {
+            true => Box::new(Http2::closed(target, stop)),
+            false => Box::new(Http1::closed(target, stop)),
+        };
+        Self { protocol, reconnect: target.reconnect(), handshake: None }
     }
 
     /// Opens it, in place of what may still be open.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let stream = self.target.connect(TICK)?;
-        (self.stream, self.start, self.end) = (Some(stream), 0, 0);
-        Ok(())
+    pub(super) fn reopen(&mut self) -> Result<(), Failure> {
+        self.protocol.open()
     }
 
-    /// Ends it as a client does that is done.
     fn leave(&mut self) {
-        if let Some(mut stream) = self.stream.take() {
-            self.handshake = stream.handshake();
-            stream.say_farewell();
-        }
+        self.handshake = self.protocol.handshake();
+        self.protocol.leave();
     }
 
     /// Whether the last handshake that is over, in TLS, has gone on with an earlier session.
     pub fn was_resumed(&self) -> bool {
-        let handshake = self.stream.as_ref().and_then(Stream::handshake).or(self.handshake);
-        handshake == Some(HandshakeKind::Resumed)
+        self.protocol.handshake().or(self.handshake) == Some(HandshakeKind::Resumed)
     }
 
     /// Sends a request whose answer has to have this status, and throws the body away.
@@ -90,22 +91,17 @@ impl Connection {
 
     /// Sends a request whose answer has to have this status, and hands its body on, piece by piece.
     pub fn fetch(&mut self, request: &Request<'_>, status: u16, sink: Sink<'_>) -> Result<Response, Failure> {
-        if self.stream.is_none() {
+        if !self.protocol.is_open() {
             self.reopen()?;
         }
-        match self.exchange(request, status, sink) {
-            Ok(response) if response.is_last || self.target.reconnect() != Reconnect::Never => {
-                self.leave();
-                Ok(response)
-            }
-            Ok(response) => Ok(response),
+        let outcome = self.exchange(request, status, sink);
+        match &outcome {
+            Ok(response) if response.is_last || self.reconnect != Reconnect::Never => self.leave(),
             // A wrong status has come with its whole body: the connection is as good as before.
-            Err(failure @ Failure::Status { .. }) => Err(failure),
-            Err(failure) => {
-                self.stream = None;
-                Err(failure)
-            }
+            Ok(_) | Err(Failure::Status { .. }) => {}
+            Err(_) => self.protocol.abandon(),
         }
+        outcome
     }
 
     fn exchange(
@@ -114,199 +110,22 @@ impl Connection {
         expected: u16,
         sink: Sink<'_>,
     ) -> Result<Response, Failure> {
-        let sent = self.send(request);
-        let mut response = match (self.read_response(), sent) {
-            (Ok(response), Ok(())) => response,
-            // It has answered without reading everything; nobody knows what it takes the rest for.
-            (Ok(mut response), Err(_)) => {
-                response.is_last = true;
-                response
+        let mut excerpt = Vec::new();
+        let response = self.protocol.exchange(request, &mut |status, bytes| {
+            if status == expected {
+                sink(bytes);
+            } else {
+                excerpt.extend(bytes.iter().take(EXCERPT - excerpt.len()));
             }
-            (Err(_), Err(failure)) | (Err(failure), Ok(())) => return Err(failure),
-        };
+        })?;
         if response.status == expected {
-            self.read_body(request, &mut response, sink)?;
             return Ok(response);
         }
-        let mut body = Vec::new();
-        self.read_body(request, &mut response, &mut |bytes| body.extend(bytes.iter().take(EXCERPT)))?;
         if response.is_last {
-            self.stream = None;
+            self.protocol.abandon();
         }
-        body.truncate(EXCERPT);
-        let body = String::from_utf8_lossy(&body).trim_end().to_owned();
+        let body = String::from_utf8_lossy(&excerpt).trim_end().to_owned();
         Err(Failure::Status { request: request.to_string(), status: response.status, expected, body })
-    }
-
-    fn send(&mut self, request: &Request<'_>) -> Result<(), Failure> {
-        let mut head = std::mem::take(&mut self.head);
-        request.write_head(self.target.host(), self.target.authorization(), &mut head)?;
-        let body = request.slices().iter().copied();
-        let mut slices: Vec<_> = iter::once(IoSlice::new(&head)).chain(body).collect();
-        let sent = self.write_all(&mut slices).and_then(|()| self.flush());
-        self.head = head;
-        sent
-    }
-
-    fn write_all(&mut self, mut slices: &mut [IoSlice<'_>]) -> Result<(), Failure> {
-        IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
-            let written = self.patiently(|stream, _| stream.write_vectored(slices))?;
-            IoSlice::advance_slices(&mut slices, written);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
-        self.patiently(|stream, _| stream.flush().map(|()| 0)).map(drop)
-    }
-
-    /// The head of the answer itself, after those that only say that it is under way (RFC 9110, section 15.2).
-    fn read_response(&mut self) -> Result<Response, Failure> {
-        loop {
-            let response = Response::parse(&self.read_head()?)?;
-            if !matches!(response.status, 100..=199) {
-                return Ok(response);
-            }
-        }
-    }
-
-    fn read_head(&mut self) -> Result<String, Failure> {
-        const END: &[u8] = b"\r\n\r\n";
-        loop {
-            let received = self.received();
-            if let Some(length) = received.windows(END.len()).position(|window| window == END) {
-                let head = String::from_utf8_lossy(received.split_at(length).0).into_owned();
-                self.start += length + END.len();
-                return Ok(head);
-            }
-            if received.len() == BUFFER {
-                return Err(Failure::Malformed("its head is longer than 256 KiB"));
-            }
-            self.fill()?;
-        }
-    }
-
-    /// RFC 9112, section 6.3.
-    fn read_body(
-        &mut self,
-        request: &Request<'_>,
-        response: &mut Response,
-        sink: Sink<'_>,
-    ) -> Result<(), Failure> {
-        if request.is_head() || matches!(response.status, 204 | 304) {
-            return Ok(());
-        }
-        match response.framing {
-            Framing::Length => self.take(response.length, sink)?,
-            Framing::Chunks => response.length = self.take_chunks(sink)?,
-            Framing::EndOfConnection => {
-                response.is_last = true;
-                response.length = self.take_rest(sink)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_chunks(&mut self, sink: Sink<'_>) -> Result<u64, Failure> {
-        const MALFORMED: Failure = Failure::Malformed("a chunk has no length");
-        let mut total = 0;
-        loop {
-            let line = self.read_line()?;
-            let digits = line.split(';').next().unwrap_or_default().trim();
-            let length = u64::from_str_radix(digits, 16).map_err(|_| MALFORMED)?;
-            if length == 0 {
-                while !self.read_line()?.trim().is_empty() {}
-                return Ok(total);
-            }
-            self.take(length, sink)?;
-            self.read_line()?;
-            total += length;
-        }
-    }
-
-    fn read_line(&mut self) -> Result<String, Failure> {
-        const LONGEST: usize = 8 << 10;
-        let mut line = Vec::new();
-        while line.last() != Some(&b'\n') && line.len() < LONGEST {
-            self.take(1, &mut |byte| line.extend_from_slice(byte))?;
-        }
-        Ok(String::from_utf8_lossy(&line).into_owned())
-    }
-
-    fn take(&mut self, mut length: u64, sink: Sink<'_>) -> Result<(), Failure> {
-        while length > 0 {
-            if self.start == self.end {
-                self.fill()?;
-            }
-            let wanted = usize::try_from(length).unwrap_or(usize::MAX);
-            let bytes = self.received();
-            let bytes = bytes.split_at(wanted.min(bytes.len())).0;
-            sink(bytes);
-            let taken = bytes.len();
-            length -= taken as u64;
-            self.start += taken;
-        }
-        Ok(())
-    }
-
-    fn take_rest(&mut self, sink: Sink<'_>) -> Result<u64, Failure> {
-        let mut total = 0;
-        loop {
-            let length = self.received().len() as u64;
-            self.take(length, sink)?;
-            total += length;
-            match self.fill() {
-                Ok(()) => {}
-                Err(Failure::Connection(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Ok(total);
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    fn received(&self) -> &[u8] {
-        self.buffer.get(self.start..self.end).unwrap_or_default()
-    }
-
-    fn fill(&mut self) -> Result<(), Failure> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.end == self.buffer.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        let end = self.end;
-        match self.patiently(|stream, buffer| stream.read(buffer.split_at_mut(end).1))? {
-            0 => Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
-            length => {
-                self.end += length;
-                Ok(())
-            }
-        }
-    }
-
-    /// Does what may take several ticks, unless it is to stop or nothing comes of it for too long.
-    fn patiently(
-        &mut self,
-        mut act: impl FnMut(&mut Stream, &mut [u8]) -> io::Result<usize>,
-    ) -> Result<usize, Failure> {
-        let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected).map_err(io::Error::from)?;
-        let mut began = None;
-        loop {
-            self.stop.check()?;
-            match act(stream, &mut self.buffer) {
-                Ok(length) => return Ok(length),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if began.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                        return Err(io::Error::from(ErrorKind::TimedOut).into());
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 }
 

@@ -14,6 +14,8 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, RootCertStore,
     SignatureScheme, StreamOwned,
 };
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::TargetError;
 
@@ -73,7 +75,24 @@ impl Encryption {
         let session = ClientConnection::new(Arc::clone(&self.config), self.name.clone());
         Ok(StreamOwned::new(session.map_err(io::Error::other)?, socket))
     }
+
+    /// Shakes hands on this socket, and agrees on HTTP/2.
+    pub(super) async fn agree_on_http2(
+        &self,
+        socket: tokio::net::TcpStream,
+    ) -> io::Result<TlsStream<tokio::net::TcpStream>> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let connector = connector.with_alpn(vec![HTTP2.to_vec()]);
+        let stream = connector.connect(self.name.clone(), socket).await?;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP2) => Ok(stream),
+            _ => Err(io::Error::other("the server does not speak HTTP/2 over TLS")),
+        }
+    }
 }
+
+/// What ALPN calls HTTP/2 over TLS (RFC 9113, section 3.2).
+const HTTP2: &[u8] = b"h2";
 
 /// The host without its port, and an IPv6 address without its brackets.
 fn name_of(host: &str) -> &str {

@@ -12,6 +12,8 @@ pub enum Failure {
     Connection(#[from] io::Error),
     #[error("the answer cannot be understood: {0}")]
     Malformed(&'static str),
+    #[error("HTTP/2 was broken off: {0}")]
+    Http2(String),
     #[error("{request} was answered with status {status}, not {expected}: {body}")]
     Status { request: String, status: u16, expected: u16, body: String },
     #[error("{request} gave {length} bytes, not {expected}")]
@@ -33,6 +35,7 @@ impl Failure {
         match self {
             Self::Connection(error) => format!("connection: {}", error.kind()),
             Self::Malformed(_) => "not HTTP".to_owned(),
+            Self::Http2(_) => "HTTP/2".to_owned(),
             Self::Status { status, .. } => format!("status {status}"),
             Self::Length { .. } => "wrong length".to_owned(),
             Self::Bytes { .. } => "wrong bytes".to_owned(),

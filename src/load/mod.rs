@@ -1,6 +1,6 @@
 //! A client that loads a registry and checks every answer: what `holdfast bench` and the benchmarks are made of.
 //!
-//! It speaks HTTP/1.1 to any registry, plain or over TLS. It shares the machine with the server as often as not, so that it does no
+//! It speaks HTTP/1.1 or HTTP/2 to any registry, plain or over TLS. It shares the machine with the server as often as not, so that it does no
 //! more than it must: a thread a connection, blocking sockets, one buffer, digests of payloads computed before the clock
 //! runs. A status, a length or a byte that is not the expected one is a [`Failure`], which says what was asked and what
 //! came; nothing here panics over what a server sends.
@@ -12,6 +12,8 @@ mod connection;
 mod encryption;
 mod failure;
 mod gate;
+mod http1;
+mod http2;
 mod images;
 mod latencies;
 pub mod numbers;

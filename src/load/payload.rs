@@ -1,9 +1,9 @@
 //! Payloads that differ, at the price of hashing 32 bytes each.
 
-use std::io::IoSlice;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::Blob;
@@ -20,7 +20,7 @@ const TAIL: usize = 32;
 /// What all payloads of one size have in common: everything but their last bytes, and the hash up to there.
 pub struct Stem {
     size: usize,
-    block: Vec<u8>,
+    block: Bytes,
     hash: Hasher,
 }
 
@@ -33,9 +33,9 @@ impl Stem {
         let size = size.max(Self::SMALLEST);
         let mut block = vec![0; BLOCK.min(size - TAIL)];
         blake3::Hasher::new().finalize_xof().fill(&mut block);
-        let mut stem = Self { size, block, hash: Hasher::new(Algorithm::Sha256) };
+        let mut stem = Self { size, block: block.into(), hash: Hasher::new(Algorithm::Sha256) };
         let mut hash = Hasher::new(Algorithm::Sha256);
-        stem.blocks().for_each(|block| hash.update(block));
+        stem.blocks().for_each(|block| hash.update(&block));
         stem.hash = hash;
         stem
     }
@@ -58,11 +58,11 @@ impl Stem {
         Payload { stem: self, tail, digest: hash.finish() }
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &[u8]> {
+    fn blocks(&self) -> impl Iterator<Item = Bytes> {
         let length = self.size - TAIL;
         let rest = length.checked_rem(self.block.len()).unwrap_or(0);
         let whole = length.checked_div(self.block.len()).unwrap_or(0);
-        std::iter::repeat_n(self.block.as_slice(), whole).chain([self.block.split_at(rest).0])
+        std::iter::repeat_n(self.block.clone(), whole).chain([self.block.slice(..rest)])
     }
 }
 
@@ -79,8 +79,8 @@ impl Payload<'_> {
     }
 
     /// The bytes, as they are to be sent.
-    pub fn slices(&self) -> Vec<IoSlice<'_>> {
-        self.stem.blocks().chain([self.tail.as_slice()]).map(IoSlice::new).collect()
+    pub fn slices(&self) -> Vec<Bytes> {
+        self.stem.blocks().chain([Bytes::copy_from_slice(&self.tail)]).collect()
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         for size in [0, 1, 32, 33, 1_000, BLOCK + TAIL - 1, BLOCK + TAIL, BLOCK + TAIL + 1, 3 * BLOCK] {
             let stem = Stem::new(size);
             let (payload, other) = (stem.payload(), stem.payload());
-            let bytes: Vec<u8> = payload.slices().iter().flat_map(|slice| slice.to_vec()).collect();
+            let bytes: Vec<u8> = payload.slices().concat();
             assert_eq!(bytes.len(), size.max(Stem::SMALLEST));
             assert_eq!(payload.blob().size, bytes.len() as u64);
             assert_eq!(payload.blob().digest, Hasher::digest(Algorithm::Sha256, &bytes));

@@ -1,6 +1,6 @@
 //! Pushing, as clients do it.
 
-use std::io::IoSlice;
+use bytes::Bytes;
 
 use super::{Blob, Connection, Failure, Image, Payload, Request, check_blob, image_manifest};
 use crate::oci::{Algorithm, ManifestType};
@@ -60,5 +60,5 @@ pub fn put_manifest(
 ) -> Result<(), Failure> {
     let path = format!("/v2/{repository}/manifests/{reference}");
     let request = Request::new("PUT", &path).header("Content-Type", media_type.as_str());
-    connection.ask(&request.body(vec![IoSlice::new(manifest)]), 201).map(drop)
+    connection.ask(&request.body(vec![Bytes::copy_from_slice(manifest)]), 201).map(drop)
 }

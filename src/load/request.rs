@@ -1,14 +1,16 @@
 //! What is asked.
 
 use std::fmt;
-use std::io::{IoSlice, Write};
+use std::io::Write;
+
+use bytes::Bytes;
 
 /// A request; its body is a list of slices that are sent as they lie.
 pub struct Request<'a> {
     method: &'static str,
     path: &'a str,
     headers: Vec<(&'static str, &'a str)>,
-    body: Option<Vec<IoSlice<'a>>>,
+    body: Option<Vec<Bytes>>,
 }
 
 impl<'a> Request<'a> {
@@ -21,9 +23,22 @@ impl<'a> Request<'a> {
         self
     }
 
-    pub fn body(mut self, slices: Vec<IoSlice<'a>>) -> Self {
+    pub fn body(mut self, slices: Vec<Bytes>) -> Self {
         self.body = Some(slices);
         self
+    }
+
+    pub(super) fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The path and the query.
+    pub(super) fn path(&self) -> &'a str {
+        self.path
+    }
+
+    pub(super) fn headers(&self) -> &[(&'static str, &'a str)] {
+        &self.headers
     }
 
     pub(super) fn is_head(&self) -> bool {
@@ -46,14 +61,14 @@ impl<'a> Request<'a> {
             write!(head, "{name}: {value}\r\n")?;
         }
         if let Some(body) = &self.body {
-            let length: usize = body.iter().map(|slice| slice.len()).sum();
+            let length: usize = body.iter().map(Bytes::len).sum();
             write!(head, "Content-Length: {length}\r\n")?;
         }
         head.extend_from_slice(b"\r\n");
         Ok(())
     }
 
-    pub(super) fn slices(&self) -> &[IoSlice<'a>] {
+    pub(super) fn slices(&self) -> &[Bytes] {
         self.body.as_deref().unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! What matters of an answer's head.
 
+use hyper::http::response::Parts;
+
 use super::Failure;
 
 /// The head of an answer (RFC 9112), and how long its body was.
@@ -28,6 +30,15 @@ impl Response {
     /// `Location`, which has to be there.
     pub fn into_location(self) -> Result<String, Failure> {
         self.location.ok_or(Failure::Malformed("an upload has to be given a Location"))
+    }
+
+    /// Of HTTP/2, where frames tell the end of a body.
+    pub(super) fn of_head(head: &Parts) -> Result<Self, Failure> {
+        let mut response = Self { status: head.status.as_u16(), ..Self::default() };
+        for (name, value) in &head.headers {
+            response.take_header(name.as_str(), value.to_str().unwrap_or_default())?;
+        }
+        Ok(response)
     }
 
     pub(super) fn parse(head: &str) -> Result<Self, Failure> {

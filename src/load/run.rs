@@ -143,8 +143,8 @@ impl<W: Work + ?Sized> Worker<'_, W> {
         let opened = connection.reopen();
         gate.pass();
         let began = Instant::now();
-        if let Err(error) = opened {
-            self.fail(&mut load, error.into());
+        if let Err(failure) = opened {
+            self.fail(&mut load, failure);
         }
         while let Some(number) = self.next(began) {
             self.perform(&mut connection, number, &mut load);
@@ -173,12 +173,14 @@ impl<W: Work + ?Sized> Worker<'_, W> {
                 self.watch.operations.fetch_add(1, Ordering::Relaxed);
                 self.watch.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
-            Err(Failure::Stopped) => {}
             Err(failure) => self.fail(load, failure),
         }
     }
 
     fn fail(&self, load: &mut Load, failure: Failure) {
+        if matches!(failure, Failure::Stopped) {
+            return;
+        }
         load.failures.add(failure);
         self.watch.failures.fetch_add(1, Ordering::Relaxed);
         thread::sleep(REST);

@@ -20,6 +20,7 @@ pub struct Target {
     is_encrypted: bool,
     encryption: Option<Encryption>,
     reconnect: Reconnect,
+    is_http2: bool,
     authorization: Option<String>,
 }
 
@@ -46,6 +47,7 @@ impl Target {
             is_encrypted,
             encryption: None,
             reconnect: Reconnect::Never,
+            is_http2: false,
             authorization: None,
         }
     }
@@ -64,6 +66,16 @@ impl Target {
     pub fn encrypted(self, trust: Trust<'_>, reconnect: Reconnect) -> Result<Self, TargetError> {
         let encryption = Some(Encryption::new(&self.host, trust, reconnect)?);
         Ok(Self { is_encrypted: true, encryption, reconnect, ..self })
+    }
+
+    /// The same registry, spoken to over HTTP/2.
+    pub fn over_http2(self) -> Self {
+        Self { is_http2: true, ..self }
+    }
+
+    /// Whether it is spoken to over HTTP/2, else over HTTP/1.1.
+    pub fn is_http2(&self) -> bool {
+        self.is_http2
     }
 
     /// The same registry with this `Authorization` on every request.
@@ -87,16 +99,23 @@ impl Target {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(patience))?;
         socket.set_write_timeout(Some(patience))?;
-        match &self.encryption {
+        match self.encryption()? {
             Some(encryption) => Ok(Stream::Encrypted(Box::new(encryption.over(socket)?))),
-            None if self.is_encrypted => {
-                Err(io::Error::other("nobody has said whose certificates are taken"))
-            }
             None => Ok(Stream::Plain(socket)),
         }
     }
 
-    fn connect_socket(&self) -> io::Result<TcpStream> {
+    /// How TLS is spoken with it, if it is.
+    pub(super) fn encryption(&self) -> io::Result<Option<&Encryption>> {
+        match &self.encryption {
+            None if self.is_encrypted => {
+                Err(io::Error::other("nobody has said whose certificates are taken"))
+            }
+            encryption => Ok(encryption.as_ref()),
+        }
+    }
+
+    pub(super) fn connect_socket(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in &self.addresses {
             match TcpStream::connect_timeout(address, PATIENCE) {

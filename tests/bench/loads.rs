@@ -29,7 +29,7 @@ fn every_kind_of_load_ends_with_a_table_and_nothing_wrong() {
 }
 
 /// A registry that speaks TLS with this certificate.
-fn encrypted(pair: &Pair) -> Holdfast {
+pub(crate) fn encrypted(pair: &Pair) -> Holdfast {
     let (certificate, key) = (pair.certificate.display(), pair.key.display());
     Holdfast::configured(&format!("http: {{tls: {{certificate: {certificate}, key: {key}}}}}\n"))
 }
@@ -67,13 +67,14 @@ fn sessions_are_resumed_or_not_as_was_asked_for() {
     for (reconnect, is_resumed) in
         [(Reconnect::Never, false), (Reconnect::Resuming, true), (Reconnect::Anew, false)]
     {
-        let target = Target::from(holdfast.address);
-        let target = target.encrypted(Trust::Signers(&authority.file()), reconnect).unwrap();
-        let mut connection = Connection::open(&target).unwrap();
-        for _ in 0..3 {
-            connection.ask(&Request::new("GET", "/v2/"), 200).unwrap();
+        for target in [Target::from(holdfast.address), Target::from(holdfast.address).over_http2()] {
+            let target = target.encrypted(Trust::Signers(&authority.file()), reconnect).unwrap();
+            let mut connection = Connection::open(&target).unwrap();
+            for _ in 0..3 {
+                connection.ask(&Request::new("GET", "/v2/"), 200).unwrap();
+            }
+            assert_eq!(connection.was_resumed(), is_resumed, "{reconnect:?}, HTTP/2: {}", target.is_http2());
         }
-        assert_eq!(connection.was_resumed(), is_resumed, "{reconnect:?}");
     }
 }
 

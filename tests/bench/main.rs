@@ -7,7 +7,9 @@ mod liar;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod translator;
 
 mod command_line;
 mod failures;
+mod http2;
 mod loads;

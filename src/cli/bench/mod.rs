@@ -19,7 +19,7 @@ use crate::load::{Failure, Limit, Load, Plan, Reconnect, Stem, Target, TargetErr
 use crate::oci::RepositoryName;
 use crate::server::open_files;
 
-/// Loads a registry, this one or another, over HTTP or HTTPS, and checks every answer.
+/// Loads a registry, this one or another, over HTTP or HTTPS, HTTP/1.1 or HTTP/2, and checks every answer.
 ///
 /// What is pushed stays there. Every body that comes back is compared with its digest, which costs the client's processor
 /// time. The exit code is 1 if any answer was wrong or missing, 2 if this command line was. Ctrl-C ends the load and
@@ -54,6 +54,9 @@ pub(super) struct Bench {
     /// Over HTTPS, whether each request comes on a connection of its own
     #[arg(long, value_enum, default_value_t = Handshakes::Kept)]
     handshakes: Handshakes,
+    /// Speaks HTTP/2: over HTTPS as ALPN agrees on it, over HTTP with prior knowledge
+    #[arg(long)]
+    http2: bool,
     /// Logs in with each request: the first line of this file is NAME:PASSWORD, or a bearer token
     #[arg(long, value_name = "FILE")]
     login: Option<PathBuf>,
@@ -182,7 +185,10 @@ fn prepare(arguments: &Bench, target: &Target, watch: &Watch) -> Result<Box<dyn 
 impl Bench {
     /// The registry, and how it is spoken to.
     fn target(&self) -> Result<Target, WrongTarget> {
-        let target = self.encrypted_target()?;
+        let mut target = self.encrypted_target()?;
+        if self.http2 {
+            target = target.over_http2();
+        }
         match &self.login {
             Some(file) => Ok(target.with_authorization(authorization(file)?)),
             None => Ok(target),

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread::{self, JoinHandle};
 
+use super::super::Trust;
 use super::*;
 
 /// A server that accepts a connection for each of these texts, reads the head of a request, and answers with the text.
@@ -91,10 +93,14 @@ fn a_connection_that_the_server_closes_is_opened_anew_for_the_next_request() {
 #[test]
 fn who_waits_for_a_silent_server_stops_when_told_to() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let stop = Stop::default();
-    let mut connection = Connection::closed(&Target::from(listener.local_addr().unwrap()), &stop);
-    let waiting = thread::spawn(move || connection.ask(&Request::new("GET", "/"), 200).map(drop));
-    let (_silent, _) = listener.accept().unwrap();
-    stop.set();
-    assert!(matches!(waiting.join().unwrap(), Err(Failure::Stopped)));
+    let target = Target::from(listener.local_addr().unwrap());
+    let encrypted = target.clone().encrypted(Trust::Anybody, Reconnect::Never).unwrap();
+    for target in [target.clone(), target.over_http2(), encrypted.over_http2()] {
+        let stop = Stop::default();
+        let mut connection = Connection::closed(&target, &stop);
+        let waiting = thread::spawn(move || connection.ask(&Request::new("GET", "/"), 200).map(drop));
+        let (_silent, _) = listener.accept().unwrap();
+        stop.set();
+        assert!(matches!(waiting.join().unwrap(), Err(Failure::Stopped)));
+    }
 }
