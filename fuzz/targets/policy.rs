@@ -43,7 +43,7 @@ fn decide(policies: &Policies, who: &Identity, action: Action, repository: &Repo
     }
     match policies.explain(who, action, repository) {
         Verdict::Granted { number, policy } => {
-            assert!(permitted && policies.list.get(number - 1) == Some(policy))
+            assert!(permitted && policies.list.get(number - 1) == Some(policy));
         }
         Verdict::Denied { .. } => assert!(!permitted),
     }

@@ -129,7 +129,7 @@ impl Logins {
             return Ok(known);
         }
         let number = self.remembered.name(user).number();
-        passwords.verify(user, password, peer, number).await?;
+        passwords.verify((user, password), peer, name, number).await?;
         let known = Known::by_password(Identity::User(user.to_owned()), None);
         self.remembered.insert(name, version, known.clone(), LOGIN_LIFETIME);
         Ok(known)

@@ -516,8 +516,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         kind: count(0, 1_000_000),
         default: "10",
         distribution: Theirs::NoSuchKey,
-        meaning: "How often a user may be wrong about their password from one address, before credentials that were not verified \
-                  before are not looked at any more; 0 is no limit. Others, and who was let in already, do not notice.",
+        meaning: "How many wrong passwords a user may come with from one address, before passwords that were not verified before \
+                  are not looked at any more; 0 is no limit. One that is repeated counts once. Others, and who was let in \
+                  already, do not notice.",
     },
     Setting {
         key: "auth.failedlogins.window",

@@ -53,7 +53,7 @@ fn what_a_proxy_says_is_believed_of_proxies_alone() {
     let house = House::with("auth: {htpasswd: {path: '{users}'}, failedlogins: {limit: 2, window: 60s}}\n");
     for number in 0..6 {
         let request = Request::get("/v2/").header("X-Forwarded-For", format!("192.0.2.{number}"));
-        house.by_password("alice", "wrong").send(request).expect(401);
+        house.by_password("alice", &format!("wrong{number}")).send(request).expect(401);
     }
     let answer = house.by_password("alice", "guess").get("/v2/").expect(401);
     assert!(answer.error_text().contains("too many failed logins"), "{answer}");

@@ -1,19 +1,20 @@
 //! Failed logins, counted for each user and source together, so that passwords cannot be tried out.
 //!
-//! Only credentials that are not verified yet are limited: one stale secret in a CI job must not lock out everybody behind the
-//! same address.
+//! Only credentials that are not verified yet are limited, and one that is repeated counts once: a stale secret in a CI job must
+//! not lock out everybody behind the same address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::auth::remembered::Name;
 use crate::observe::Peer;
 
 /// So many pairs of user and source are kept in mind at the most.
 const MOST: usize = 100_000;
 
-/// How many failures are too many (`auth.failedlogins`).
+/// How many wrong passwords are too many (`auth.failedlogins`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureLimit {
     /// So many within the window are let pass; 0 for any number.
@@ -31,9 +32,24 @@ pub(super) struct Failures {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Source(Option<IpAddr>);
 
+/// What somebody was wrong with.
 struct Count {
-    failures: u32,
+    /// Each once: who repeats a password tries nothing out.
+    wrong: Vec<Name>,
     began: Instant,
+    /// Of the file of users.
+    version: u64,
+}
+
+/// Whether a password is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is.
+    Open,
+    /// It was wrong a while ago, and is still.
+    Wrong,
+    /// There were too many others. They may try again after this time.
+    Closed(Duration),
 }
 
 impl Source {
@@ -54,19 +70,21 @@ impl Failures {
         Self { limit, counts: Mutex::default() }
     }
 
-    /// How long this user has to wait who comes from there; `None` where nothing stands in the way.
-    pub(super) fn wait(&self, name: &str, peer: Peer) -> Option<Duration> {
-        if self.limit.most == 0 {
-            return None;
-        }
+    /// Whether this user's password, known by the name of the credentials, is looked at when it comes from there.
+    pub(super) fn standing(&self, user: &str, peer: Peer, credentials: Name, version: u64) -> Standing {
         let counts = self.lock();
-        let count = counts.get(&(name.to_owned(), Source::of(peer)))?;
-        let left = self.limit.window.checked_sub(count.began.elapsed())?;
-        (count.failures >= self.limit.most).then_some(left)
+        let Some(count) = counts.get(&(user.to_owned(), Source::of(peer))) else {
+            return Standing::Open;
+        };
+        match self.limit.window.checked_sub(count.began.elapsed()) {
+            Some(_) if count.version == version && count.wrong.contains(&credentials) => Standing::Wrong,
+            Some(left) if count.wrong.len() >= self.limit.most as usize => Standing::Closed(left),
+            _ => Standing::Open,
+        }
     }
 
     /// A password was wrong.
-    pub(super) fn failed(&self, name: &str, peer: Peer) {
+    pub(super) fn failed(&self, user: &str, peer: Peer, credentials: Name, version: u64) {
         if self.limit.most == 0 {
             return;
         }
@@ -77,18 +95,19 @@ impl Failures {
         if counts.len() >= MOST {
             counts.clear();
         }
-        let count = counts.entry((name.to_owned(), Source::of(peer)));
-        let count = count.or_insert_with(|| Count { failures: 0, began: Instant::now() });
+        let new = || Count { wrong: Vec::new(), began: Instant::now(), version };
+        let count = counts.entry((user.to_owned(), Source::of(peer))).or_insert_with(new);
         if count.began.elapsed() >= self.limit.window {
-            *count = Count { failures: 0, began: Instant::now() };
+            *count = new();
         }
-        count.failures = count.failures.saturating_add(1);
+        count.version = version;
+        count.wrong.push(credentials);
     }
 
     /// A password was right.
-    pub(super) fn succeeded(&self, name: &str, peer: Peer) {
+    pub(super) fn succeeded(&self, user: &str, peer: Peer) {
         if self.limit.most > 0 {
-            self.lock().remove(&(name.to_owned(), Source::of(peer)));
+            self.lock().remove(&(user.to_owned(), Source::of(peer)));
         }
     }
 
@@ -100,49 +119,80 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::remembered::Remembered;
 
     fn from(address: &str) -> Peer {
         Peer::Address(address.parse().expect("an address"))
     }
 
+    /// Passwords by number, none of which is right.
+    struct Trial {
+        failures: Failures,
+        names: Remembered<()>,
+    }
+
+    impl Trial {
+        fn new(most: u32, window: Duration) -> Self {
+            Self { failures: Failures::new(FailureLimit { most, window }), names: Remembered::new() }
+        }
+
+        fn standing(&self, user: &str, address: &str, password: usize) -> Standing {
+            self.failures.standing(user, from(address), self.names.name(&password.to_string()), 0)
+        }
+
+        fn fail(&self, user: &str, address: &str, password: usize) {
+            self.failures.failed(user, from(address), self.names.name(&password.to_string()), 0);
+        }
+    }
+
     #[test]
     fn a_user_has_to_wait_at_one_source_and_nobody_else() {
-        let limit = FailureLimit { most: 3, window: Duration::from_millis(300) };
-        let failures = Failures::new(limit);
-        for _ in 0..3 {
-            assert_eq!(failures.wait("alice", from("10.0.0.1")), None);
-            failures.failed("alice", from("10.0.0.1"));
+        let trial = Trial::new(3, Duration::from_millis(300));
+        for password in 0..3 {
+            assert_eq!(trial.standing("alice", "10.0.0.1", password), Standing::Open);
+            trial.fail("alice", "10.0.0.1", password);
         }
-        assert!(failures.wait("alice", from("10.0.0.1")).is_some());
-        assert_eq!(failures.wait("bob", from("10.0.0.1")), None);
-        assert_eq!(failures.wait("alice", from("10.0.0.2")), None);
-        std::thread::sleep(limit.window);
-        assert_eq!(failures.wait("alice", from("10.0.0.1")), None);
-        failures.failed("alice", from("10.0.0.1"));
-        assert_eq!(failures.wait("alice", from("10.0.0.1")), None, "a new window has begun");
+        assert!(matches!(trial.standing("alice", "10.0.0.1", 3), Standing::Closed(_)));
+        assert_eq!(trial.standing("bob", "10.0.0.1", 3), Standing::Open);
+        assert_eq!(trial.standing("alice", "10.0.0.2", 3), Standing::Open);
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(trial.standing("alice", "10.0.0.1", 3), Standing::Open);
+        trial.fail("alice", "10.0.0.1", 3);
+        assert_eq!(trial.standing("alice", "10.0.0.1", 4), Standing::Open, "a new window has begun");
+    }
+
+    #[test]
+    fn one_stale_password_counts_once_however_often_it_comes() {
+        let trial = Trial::new(2, Duration::from_secs(60));
+        trial.fail("ci", "10.0.0.1", 1);
+        assert_eq!(trial.standing("ci", "10.0.0.1", 1), Standing::Wrong);
+        assert_eq!(trial.standing("ci", "10.0.0.1", 2), Standing::Open, "the right one may come yet");
+        let name = trial.names.name("1");
+        let changed = trial.failures.standing("ci", from("10.0.0.1"), name, 1);
+        assert_eq!(changed, Standing::Open, "another file of users may have it");
     }
 
     #[test]
     fn whoever_gets_in_begins_anew() {
-        let failures = Failures::new(FailureLimit { most: 2, window: Duration::from_secs(60) });
-        failures.failed("alice", Peer::Local);
-        failures.succeeded("alice", Peer::Local);
-        failures.failed("alice", Peer::Local);
-        assert_eq!(failures.wait("alice", Peer::Local), None);
+        let trial = Trial::new(2, Duration::from_secs(60));
+        trial.fail("alice", "10.0.0.1", 1);
+        trial.failures.succeeded("alice", from("10.0.0.1"));
+        trial.fail("alice", "10.0.0.1", 2);
+        assert_eq!(trial.standing("alice", "10.0.0.1", 3), Standing::Open);
     }
 
     #[test]
     fn another_address_of_the_same_network_is_the_same_source() {
-        let failures = Failures::new(FailureLimit { most: 1, window: Duration::from_secs(60) });
-        failures.failed("alice", from("2001:db8::1"));
-        assert!(failures.wait("alice", from("2001:db8::ffff")).is_some());
-        assert!(failures.wait("alice", from("2001:db8:0:1::1")).is_none());
+        let trial = Trial::new(1, Duration::from_secs(60));
+        trial.fail("alice", "2001:db8::1", 1);
+        assert!(matches!(trial.standing("alice", "2001:db8::ffff", 2), Standing::Closed(_)));
+        assert_eq!(trial.standing("alice", "2001:db8:0:1::1", 2), Standing::Open);
     }
 
     #[test]
     fn what_is_kept_in_mind_is_bounded() {
-        let failures = Failures::new(FailureLimit { most: 1, window: Duration::from_secs(60) });
-        (0..MOST + 10).for_each(|number| failures.failed(&number.to_string(), Peer::Local));
-        assert!(failures.lock().len() <= MOST);
+        let trial = Trial::new(1, Duration::from_secs(60));
+        (0..MOST + 10).for_each(|number| trial.fail(&number.to_string(), "10.0.0.1", 0));
+        assert!(trial.failures.lock().len() <= MOST);
     }
 }

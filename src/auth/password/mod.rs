@@ -13,8 +13,9 @@ use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use crate::observe::Peer;
 
 use super::file::FileError;
+use super::remembered::Name;
 use super::watched::Watched;
-use failures::Failures;
+use failures::{Failures, Standing};
 use htpasswd::Htpasswd;
 
 pub use failures::FailureLimit;
@@ -79,37 +80,46 @@ impl Passwords {
         tokio::time::timeout(self.wait, lane.lock()).await.map_err(|_| Rejected::Busy)
     }
 
-    /// Verifies a password. `number` is random, and always the same for the same name.
+    /// Verifies a user's password that comes from there in these credentials. `number` is random, and always the same for the same
+    /// user.
     pub(super) async fn verify(
         &self,
-        name: &str,
-        password: &str,
+        (user, password): (&str, &str),
         peer: Peer,
+        credentials: Name,
         number: usize,
     ) -> Result<(), Rejected> {
-        if let Some(wait) = self.failures.wait(name, peer) {
-            return Err(Rejected::TooOften(wait));
+        let (users, version) = self.users.current();
+        match self.failures.standing(user, peer, credentials, version) {
+            Standing::Open => {}
+            Standing::Wrong => return Err(Rejected::Wrong),
+            Standing::Closed(wait) => return Err(Rejected::TooOften(wait)),
         }
+        let is_right = self.hash(users, user, password, number).await?;
+        match is_right {
+            true => self.failures.succeeded(user, peer),
+            false => self.failures.failed(user, peer, credentials, version),
+        }
+        is_right.then_some(()).ok_or(Rejected::Wrong)
+    }
+
+    /// Whether this is the user's password, found out on a thread of its own, of which there are few.
+    async fn hash(
+        &self,
+        users: Arc<Htpasswd>,
+        user: &str,
+        password: &str,
+        number: usize,
+    ) -> Result<bool, Rejected> {
         let permit = tokio::time::timeout(self.wait, Arc::clone(&self.hashing).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(Rejected::Busy);
         };
-        let (users, name_and_password) = (self.users.current().0, (name.to_owned(), password.to_owned()));
-        let verified = tokio::task::spawn_blocking(move || {
+        let (user, password) = (user.to_owned(), password.to_owned());
+        let hashing = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let (name, password) = name_and_password;
-            users.verify(&name, &password, number)
+            users.verify(&user, &password, number)
         });
-        match verified.await {
-            Ok(true) => {
-                self.failures.succeeded(name, peer);
-                Ok(())
-            }
-            Ok(false) => {
-                self.failures.failed(name, peer);
-                Err(Rejected::Wrong)
-            }
-            Err(_) => Err(Rejected::Busy),
-        }
+        hashing.await.map_err(|_| Rejected::Busy)
     }
 }

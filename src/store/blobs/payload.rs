@@ -154,7 +154,9 @@ impl Payload {
                 mapping.is_resident(wanted.clone()).then(|| mapping.slice(wanted))
             }
             // Where it cannot be had after all, whoever is told so reads it again, and learns why.
-            (Source::File { mapping: Some(mapping), .. }, Transfer::Copied) if mapping.is_resident(wanted) => {
+            (Source::File { mapping: Some(mapping), .. }, Transfer::Copied)
+                if mapping.is_resident(wanted) =>
+            {
                 self.read(range.clone(), transfer).ok()
             }
             (Source::File { .. }, _) => None,
