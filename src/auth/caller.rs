@@ -38,7 +38,7 @@ pub enum Proof {
 enum Rights {
     /// There are no policies, and they were let in.
     Everything,
-    /// There are no policies, and they have not said who they are.
+    /// There are no policies, and they have not said who they are; or they are a job, which only policies tell from others.
     Nothing,
     /// What the policies say.
     Policies(Arc<Policies>),
@@ -56,6 +56,7 @@ impl Caller {
         let rights = match (policies, &identity) {
             (Some(policies), _) => Rights::Policies(policies),
             (None, Identity::Anonymous) if bounds.is_none() => Rights::Nothing,
+            (None, Identity::Workload(_)) => Rights::Nothing,
             (None, _) => Rights::Everything,
         };
         Self { identity, proof, rights, bounds }
@@ -120,6 +121,7 @@ mod tests {
             assert!(may(Identity::Anyone, action));
             assert!(!may(Identity::Anonymous, action), "{action}");
         }
+        assert!(!may(Identity::workload("github", serde_json::Map::new()), Action::Pull));
         assert!(!may(Identity::Anyone, Action::Overwrite));
         assert!(!Caller::new(Identity::Anonymous, Proof::None, None, None).may_list());
     }

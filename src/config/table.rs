@@ -499,7 +499,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "[]",
         distribution: Theirs::NoSuchKey,
         meaning: "Who may do what where. From the first entry on, whatever no entry grants is denied. `who`: user:NAME, \
-                  group:NAME, robot:NAME, authenticated, anonymous (which is everybody), or {issuer: NAME, claims: {NAME: \
+                  group:NAME, robot:NAME, authenticated (every user and robot), anonymous (which is everybody), or {issuer: NAME, claims: {NAME: \
                   PATTERN}}. `may`: pull, push, delete, overwrite (immutable tags), list (in the catalog), or admin for all of them. \
                   `where`: patterns of repositories, in which * stands for a part of a component and ** for any number of \
                   components. `holdfast policy test` explains decisions.",

@@ -17,7 +17,7 @@ pub type Groups = BTreeMap<String, Vec<String>>;
 pub enum Subject {
     /// Everybody, with credentials or without.
     Anonymous,
-    /// Everybody who has proved who they are.
+    /// Every user and robot of this registry. Jobs are none: at a public issuer everybody can have one.
     Authenticated,
     /// The user of this name.
     User(String),
@@ -64,7 +64,7 @@ impl Subject {
     pub(super) fn is(&self, who: &Identity, groups: &Groups) -> bool {
         match (self, who) {
             (Self::Anonymous, _) => true,
-            (Self::Authenticated, who) => *who != Identity::Anonymous,
+            (Self::Authenticated, who) => matches!(who, Identity::User(_) | Identity::Robot(_)),
             (Self::User(own), Identity::User(name)) | (Self::Robot(own), Identity::Robot(name)) => {
                 own == name
             }
@@ -143,6 +143,7 @@ mod tests {
         assert!(!main.is(&job("gitlab", &on("refs/heads/main")), &groups));
         assert!(!main.is(&job("github", &json!({"repository": "team/app"})), &groups));
         assert!(!main.is(&Identity::User("team/app".to_owned()), &groups));
+        assert!(!Subject::Authenticated.is(&job("github", &on("refs/heads/main")), &groups));
     }
 
     #[test]

@@ -15,6 +15,7 @@ impl InForce {
         self.check_subjects(findings);
         self.check_htpasswd(findings);
         self.check_token(findings);
+        self.check_issuers(findings);
     }
 
     /// A policy for a group or an issuer that is not there is a misspelt one.
@@ -33,6 +34,15 @@ impl InForce {
                 _ => continue,
             };
             findings.problem(self.origin_of("auth.policies"), "auth.policies", Fault::Value(message));
+        }
+    }
+
+    /// An issuer that is public vouches for everybody: only policies tell one job from another.
+    fn check_issuers(&self, findings: &mut Findings) {
+        let auth = self.auth();
+        if !auth.issuers.is_empty() && auth.policies.is_empty() {
+            let message = "they are needed with auth.issuers: they say which jobs may do what".to_owned();
+            findings.problem(self.origin_of("auth.issuers"), "auth.policies", Fault::Value(message));
         }
     }
 

@@ -114,7 +114,8 @@ fn what_would_break_a_challenge_or_weaken_a_check_is_refused() {
 fn an_issuer_has_a_name_a_url_and_an_audience() {
     let text =
         "auth: {issuers: [{name: github, url: 'https://token.actions.githubusercontent.com', audience: r},
-                                 {name: auth0, url: 'https://x.auth0.com/', audience: r}]}\n";
+                                 {name: auth0, url: 'https://x.auth0.com/', audience: r}],
+                       policies: [{who: anonymous, may: pull, where: a}]}\n";
     let loaded = load(text).unwrap();
     let urls: Vec<&str> = loaded.config.auth.issuers.iter().map(|issuer| issuer.url.as_str()).collect();
     assert_eq!(urls, ["https://token.actions.githubusercontent.com", "https://x.auth0.com/"]);
@@ -124,14 +125,23 @@ fn an_issuer_has_a_name_a_url_and_an_audience() {
 #[test]
 fn issuers_may_be_given_by_variables() {
     let whole = "[{name: ci, url: 'http://127.0.0.1:8080', audience: r}]";
-    let by_whole = load_variables(&[("REGISTRY_AUTH_ISSUERS", whole)]).unwrap();
+    let policies = ("REGISTRY_AUTH_POLICIES", "[{who: anonymous, may: pull, where: a}]");
+    let by_whole = load_variables(&[("REGISTRY_AUTH_ISSUERS", whole), policies]).unwrap();
     let by_parts = load_variables(&[
+        policies,
         ("REGISTRY_AUTH_ISSUERS_0_NAME", "ci"),
         ("REGISTRY_AUTH_ISSUERS_0_URL", "http://127.0.0.1:8080"),
         ("REGISTRY_AUTH_ISSUERS_0_AUDIENCE", "r"),
     ]);
     assert_eq!(by_whole.config.auth.issuers.len(), 1);
     assert_eq!(by_parts.unwrap().config.auth, by_whole.config.auth);
+}
+
+#[test]
+fn an_issuer_alone_does_not_let_everybody_in_whom_it_knows() {
+    let errors = load("auth: {issuers: [{name: a, url: 'https://a', audience: r}]}\n").unwrap_err();
+    let [problem] = errors.problems() else { panic!("{errors}") };
+    assert_eq!(problem.key, "auth.policies");
 }
 
 #[test]
