@@ -1,7 +1,7 @@
 //! Who gets in, and what is asked of those who do not.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -124,7 +124,7 @@ impl Authority {
             },
             foreign,
             own,
-            policies: policies.clone().map(Arc::new),
+            policies: policies.clone().map(|policies| RwLock::new(Arc::new(policies))),
             remembered: Remembered::new(),
         };
         Ok(Self { logins: Some(logins) })
@@ -176,7 +176,7 @@ impl Authority {
     pub fn issue(&self, caller: &Caller, asked: &[Scope]) -> Option<Result<(Issued, Access), KeyError>> {
         let logins = self.logins.as_ref()?;
         let own = logins.own.as_ref()?;
-        Some(own.issue(caller, asked, logins.policies.as_deref()))
+        Some(own.issue(caller, asked, logins.policies().as_deref()))
     }
 
     /// The keys that our own tokens are verified with, as a set of JSON web keys (RFC 7517).
@@ -194,7 +194,7 @@ impl Authority {
         if let Some(foreign) = &logins.foreign {
             return Challenge::Bearer(foreign.bearer());
         }
-        let strangers = logins.policies.as_ref().is_some_and(|policies| policies.admit_strangers());
+        let strangers = logins.policies().is_some_and(|policies| policies.admit_strangers());
         match strangers || logins.identities.is_some() || with_token {
             true => Challenge::Bearer(Bearer::own()),
             false => Challenge::Basic { realm: logins.realm.clone() },
@@ -205,6 +205,19 @@ impl Authority {
     pub fn password_challenge(&self) -> Challenge {
         Challenge::Basic {
             realm: self.logins.as_ref().map_or_else(String::new, |logins| logins.realm.clone()),
+        }
+    }
+
+    /// Puts other policies in force, from the next request on. `false` where there were none at the start, or are none any more: what
+    /// everybody may do then is not decided in passing.
+    pub fn renew_policies(&self, policies: Policies) -> bool {
+        let in_force = self.logins.as_ref().and_then(|logins| logins.policies.as_ref());
+        match in_force {
+            Some(in_force) if !policies.list.is_empty() => {
+                *in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -229,7 +242,7 @@ impl Authority {
             (None, Some(_)) => "users of auth.htpasswd log in".to_owned(),
             (None, None) => "robot accounts and jobs of auth.issuers log in".to_owned(),
         };
-        let what = match (&logins.policies, &logins.foreign) {
+        let what = match (logins.policies(), &logins.foreign) {
             (Some(policies), None) => {
                 format!("the {} entries of auth.policies say what they may do", policies.list.len())
             }

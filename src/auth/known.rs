@@ -1,6 +1,6 @@
 //! Finding out whose credentials these are.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::observe::Peer;
@@ -33,7 +33,8 @@ pub(super) struct Logins {
     pub(super) identities: Option<Identities>,
     pub(super) foreign: Option<ForeignTokens>,
     pub(super) own: Option<TokenServer>,
-    pub(super) policies: Option<Arc<Policies>>,
+    /// What was read of them last, where there were any at the start.
+    pub(super) policies: Option<RwLock<Arc<Policies>>>,
     pub(super) remembered: Remembered<Known>,
 }
 
@@ -58,7 +59,13 @@ impl Known {
 
 impl Logins {
     pub(super) fn caller(&self, known: Known) -> Caller {
-        Caller::new(known.identity, known.proof, self.policies.clone(), known.bounds)
+        Caller::new(known.identity, known.proof, self.policies(), known.bounds)
+    }
+
+    /// The policies in force.
+    pub(super) fn policies(&self) -> Option<Arc<Policies>> {
+        let policies = self.policies.as_ref()?;
+        Some(Arc::clone(&policies.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// The number of what the files of users and robots say; it changes with them.

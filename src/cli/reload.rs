@@ -1,15 +1,20 @@
 //! SIGHUP: the configuration is read again, and what can change without a restart does.
 
 use super::serve::{Serve, level};
+use crate::auth::Authority;
+use crate::auth::policy::Policies;
 use crate::config::Loaded;
 use crate::observe;
 
-/// The setting that takes effect at once.
-const AT_ONCE: &str = "log.level";
+/// The settings that take effect at once.
+const AT_ONCE: &[&str] = &["log.level"];
+
+/// Those that do where there were policies before and are some still.
+const POLICIES: &[&str] = &["auth.policies", "auth.groups"];
 
 /// Reads the configuration as the command line asks for it, and says what differs from the one that
 /// the process was started with. One with errors is logged and changes nothing.
-pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
+pub(super) fn reload(arguments: &Serve, started_with: &Loaded, authority: &Authority) {
     let read = match arguments.load() {
         Ok(read) => read,
         Err(errors) => {
@@ -21,7 +26,11 @@ pub(super) fn reload(arguments: &Serve, started_with: &Loaded) {
     observe::set_level(level);
     tracing::info!(level = level.as_str(), "the configuration was read again");
     let mut waiting = read.changed_from(started_with);
-    waiting.retain(|key| *key != AT_ONCE);
+    waiting.retain(|key| !AT_ONCE.contains(key));
+    let auth = read.config.auth;
+    if authority.renew_policies(Policies { list: auth.policies, groups: auth.groups }) {
+        waiting.retain(|key| !POLICIES.contains(key));
+    }
     if !waiting.is_empty() {
         tracing::warn!(keys = waiting.join(" "), "these settings changed and need a restart");
     }

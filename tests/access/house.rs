@@ -30,14 +30,19 @@ impl House {
 
     /// With policies, a list in YAML.
     pub(crate) fn with_policies(policies: &str) -> Self {
-        Self::with(&format!(
-            "auth:\n  htpasswd: {{path: '{{users}}'}}\n  groups: {{devs: [alice, bob]}}\n  policies: {policies}\n"
-        ))
+        Self::with(&with_policies(policies, "devs: [alice, bob]"))
     }
 
     /// With a file of users, all of whom may do everything.
     pub(crate) fn with_users() -> Self {
         Self::with("auth: {htpasswd: {realm: the house, path: '{users}'}}\n")
+    }
+
+    /// Has it read its configuration again (SIGHUP), with other policies and groups.
+    pub(crate) fn reconfigure(&self, policies: &str, groups: &str) {
+        let configuration =
+            with_policies(policies, groups).replace("{users}", self.users().to_str().unwrap());
+        self.holdfast.reconfigure(&configuration);
     }
 
     /// The file of users.
@@ -86,6 +91,10 @@ impl Deref for House {
     fn deref(&self) -> &Registry {
         &self.holdfast
     }
+}
+
+fn with_policies(policies: &str, groups: &str) -> String {
+    format!("auth:\n  htpasswd: {{path: '{{users}}'}}\n  groups: {{{groups}}}\n  policies: {policies}\n")
 }
 
 /// A line of the file of users, hashed with the least cost that bcrypt has.

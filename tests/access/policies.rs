@@ -185,6 +185,24 @@ fn who_may_not_see_something_is_not_told_whether_it_exists() {
 }
 
 #[test]
+fn policies_change_with_sighup_and_are_never_gone_by_it() {
+    let house = House::with_policies("[{who: user:bob, may: pull, where: a}]");
+    let (bob, carol) = (house.as_user("bob"), house.as_user("carol"));
+    house.as_user("bob").get("/v2/a/tags/list").expect_error(404, "NAME_UNKNOWN");
+    bob.post("/v2/a/blobs/uploads/").expect(403);
+    carol.post("/v2/a/blobs/uploads/").expect(403);
+    house.reconfigure("[{who: group:devs, may: [pull, push], where: a}]", "devs: [carol]");
+    house.wait_for_log(&["the configuration was read again"]);
+    bob.post("/v2/a/blobs/uploads/").expect(403);
+    carol.post("/v2/a/blobs/uploads/").expect(202);
+    assert!(!house.holdfast.log().contains("need a restart"), "{}", house.holdfast.log());
+    house.reconfigure("[]", "devs: [carol]");
+    house.wait_for_log(&["need a restart", "auth.policies"]);
+    bob.post("/v2/a/blobs/uploads/").expect(403);
+    carol.post("/v2/a/blobs/uploads/").expect(202);
+}
+
+#[test]
 fn a_mount_takes_from_where_somebody_may_pull_and_is_an_upload_elsewhere() {
     let house = House::with_policies(POLICIES);
     let alice = house.as_user("alice");

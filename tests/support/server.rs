@@ -134,6 +134,12 @@ impl Holdfast {
         self.process.as_ref().unwrap().signal(signal);
     }
 
+    /// Has it read its configuration again (SIGHUP), whose text is another one now.
+    pub fn reconfigure(&self, yaml: &str) {
+        std::fs::write(self.folder.join("holdfast.yml"), yaml).unwrap();
+        self.process.as_ref().unwrap().signal(Signal::HUP);
+    }
+
     /// Asks it to stop (SIGTERM) without waiting.
     pub fn ask_to_stop(&self) {
         self.process.as_ref().unwrap().signal(Signal::TERM);
