@@ -83,9 +83,10 @@ impl Policy {
     }
 
     fn grants(&self, who: &Identity, groups: &Groups, action: Action, repository: &str) -> bool {
+        // What costs least is asked first.
         self.may.contains(&action)
-            && self.at.iter().any(|glob| glob.matches(repository))
             && self.is_about(who, groups)
+            && self.at.iter().any(|glob| glob.matches(repository))
     }
 }
 
