@@ -34,11 +34,9 @@ struct Source(Option<IpAddr>);
 
 /// What somebody was wrong with.
 struct Count {
-    /// Each once: who repeats a password tries nothing out.
-    wrong: Vec<Name>,
+    /// Each once, for who repeats a password tries nothing out; with the version of the file of users in which it was wrong.
+    wrong: Vec<(Name, u64)>,
     began: Instant,
-    /// Of the file of users.
-    version: u64,
 }
 
 /// Whether a password is looked at.
@@ -77,7 +75,7 @@ impl Failures {
             return Standing::Open;
         };
         match self.limit.window.checked_sub(count.began.elapsed()) {
-            Some(_) if count.version == version && count.wrong.contains(&credentials) => Standing::Wrong,
+            Some(_) if count.wrong.contains(&(credentials, version)) => Standing::Wrong,
             Some(left) if count.wrong.len() >= self.limit.most as usize => Standing::Closed(left),
             _ => Standing::Open,
         }
@@ -95,13 +93,12 @@ impl Failures {
         if counts.len() >= MOST {
             counts.clear();
         }
-        let new = || Count { wrong: Vec::new(), began: Instant::now(), version };
+        let new = || Count { wrong: Vec::new(), began: Instant::now() };
         let count = counts.entry((user.to_owned(), Source::of(peer))).or_insert_with(new);
         if count.began.elapsed() >= self.limit.window {
             *count = new();
         }
-        count.version = version;
-        count.wrong.push(credentials);
+        count.wrong.push((credentials, version));
     }
 
     /// A password was right.
@@ -170,6 +167,16 @@ mod tests {
         let name = trial.names.name("1");
         let changed = trial.failures.standing("ci", from("10.0.0.1"), name, 1);
         assert_eq!(changed, Standing::Open, "another file of users may have it");
+    }
+
+    #[test]
+    fn what_was_wrong_before_the_file_changed_is_looked_at_whatever_was_wrong_since() {
+        let trial = Trial::new(5, Duration::from_secs(60));
+        trial.fail("ci", "10.0.0.1", 1);
+        let (peer, name) = (from("10.0.0.1"), |password: &str| trial.names.name(password));
+        trial.failures.failed("ci", peer, name("2"), 1);
+        assert_eq!(trial.failures.standing("ci", peer, name("1"), 1), Standing::Open);
+        assert_eq!(trial.failures.standing("ci", peer, name("2"), 1), Standing::Wrong);
     }
 
     #[test]
