@@ -12,7 +12,7 @@
 //! - [`oci`] is the vocabulary of the specifications, and knows nobody.
 //!
 //! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs; both know none of the above.
-//! [`outgoing`] is the client for the calls that the registry itself makes.
+//! [`outgoing`] is the client for the calls that the registry itself makes, `files` has what small files beside the store need.
 //! [`load`] is the other side of the conversation: a client that loads registries and checks what they answer.
 
 pub mod api;
@@ -20,6 +20,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod control;
+mod files;
 pub mod load;
 pub mod observe;
 pub mod oci;

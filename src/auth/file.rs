@@ -1,11 +1,11 @@
 //! Small files that people and commands change while a server reads them: read whole, replaced whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use crate::files;
 
 /// Why a file cannot be used. Never quotes what it holds.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub(super) fn lock(path: &Path) -> Result<File, FileError> {
 fn lock_or_error(path: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        file.lock()?;
         // Whoever had it before has replaced it: the lock is one of a file that nobody reads any more.
         if fs::metadata(path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino())) {
             return Ok(file);
@@ -64,19 +64,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), FileError> {
 }
 
 fn replace_or_error(path: &Path, text: &str) -> io::Result<()> {
-    let old = fs::metadata(path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let new = folder.join(name);
-    // What another one has left who was interrupted.
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
-    // Only root can give a file away; to anybody else it belongs already.
-    let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()
+    files::put(path, &path.with_file_name(name), text.as_bytes(), Some(&fs::metadata(path)?))
 }

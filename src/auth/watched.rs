@@ -1,14 +1,12 @@
 //! A file that is read again when it has changed.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::file::{self, FileError};
+use crate::files::Stamp;
 
 /// How often it is looked whether the file has changed, at the most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -32,15 +30,6 @@ struct Read<T> {
     version: u64,
 }
 
-/// What changes with a file's content, however it is replaced.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl<T> Watched<T> {
     /// Reads the file.
     pub(super) fn open(path: &Path, parse: fn(&str) -> Result<T, String>) -> Result<Self, FileError> {
@@ -57,7 +46,8 @@ impl<T> Watched<T> {
         parse: fn(&str) -> Result<T, String>,
         text: fn(&Path) -> Result<String, FileError>,
     ) -> Result<Self, FileError> {
-        let (content, stamp) = read(path, parse, text)?;
+        let stamp = Stamp::of(path);
+        let content = read(path, parse, text)?;
         Ok(Self {
             path: path.to_owned(),
             parse,
@@ -65,7 +55,7 @@ impl<T> Watched<T> {
             began: Instant::now(),
             looked: AtomicU64::new(0),
             looking: Mutex::new(()),
-            read: RwLock::new(Read { content: Arc::new(content), stamp, version: 0 }),
+            read: RwLock::new(Read { content, stamp, version: 0 }),
         })
     }
 
@@ -88,18 +78,24 @@ impl<T> Watched<T> {
             return;
         };
         self.looked.store(now, Ordering::Relaxed);
-        let stamp = self.read.read().unwrap_or_else(PoisonError::into_inner).stamp;
-        if Stamp::of(&self.path).ok() != Some(stamp) {
-            self.read_again();
+        let seen = self.read.read().unwrap_or_else(PoisonError::into_inner).stamp;
+        let found = Stamp::of(&self.path);
+        if found != seen {
+            self.read_again(found);
         }
     }
 
-    fn read_again(&self) {
-        match read(&self.path, self.parse, self.text) {
-            Ok((content, stamp)) => {
-                let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
-                let version = read.version + 1;
-                *read = Read { content: Arc::new(content), stamp, version };
+    /// What is wrong in a file is not read again before it changes; what could not be read at all is.
+    fn read_again(&self, found: Option<Stamp>) {
+        let content = read(&self.path, self.parse, self.text);
+        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(content, Err(FileError::Unreadable { .. })) {
+            read.stamp = found;
+        }
+        match content {
+            Ok(content) => {
+                read.content = content;
+                read.version += 1;
                 tracing::info!(file = %self.path.display(), "read again, for it has changed");
             }
             Err(error) => tracing::error!("what was read before holds on: {error}"),
@@ -107,37 +103,19 @@ impl<T> Watched<T> {
     }
 }
 
-impl Stamp {
-    /// `None` where there is no file.
-    fn of(path: &Path) -> io::Result<Option<Self>> {
-        match fs::metadata(path) {
-            Ok(metadata) => Ok(Some(Self {
-                inode: metadata.ino(),
-                size: metadata.len(),
-                modified: (metadata.mtime(), metadata.mtime_nsec()),
-                changed: (metadata.ctime(), metadata.ctime_nsec()),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// What a file says, and what it looked like before it was read.
 fn read<T>(
     path: &Path,
     parse: fn(&str) -> Result<T, String>,
     text: fn(&Path) -> Result<String, FileError>,
-) -> Result<(T, Option<Stamp>), FileError> {
-    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-    let stamp = Stamp::of(path).map_err(unreadable)?;
+) -> Result<Arc<T>, FileError> {
     let content = parse(&text(path)?);
-    let invalid = |reason| FileError::Invalid { path: path.to_owned(), reason };
-    Ok((content.map_err(invalid)?, stamp))
+    content.map(Arc::new).map_err(|reason| FileError::Invalid { path: path.to_owned(), reason })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn number(text: &str) -> Result<u32, String> {

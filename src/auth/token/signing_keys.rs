@@ -5,7 +5,7 @@
 //! folder: whoever makes or deletes keys holds the lock on `LOCK` meanwhile, and looks first at what others have left.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use super::error::KeyError;
 use super::keys::KeySet;
 use super::public_key::PublicKey;
+use crate::files;
 
 /// How long a key signs, and how long it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -123,22 +124,9 @@ fn make(folder: &Path, now: SystemTime) -> Result<SigningKey, KeyError> {
     let created = UNIX_EPOCH + Duration::from_secs(seconds);
     let mut key = SigningKey::new(folder.to_owned(), created, pkcs8.as_ref())?;
     key.path = folder.join(format!("{seconds}-{}.key", key.id));
-    let unfinished = folder.join("unfinished");
-    write(&unfinished, pkcs8.as_ref()).map_err(KeyError::io(&unfinished))?;
-    fs::rename(&unfinished, &key.path).map_err(KeyError::io(&key.path))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(KeyError::io(folder))?;
+    let put = files::put(&key.path, &folder.join("unfinished"), pkcs8.as_ref(), None);
+    put.map_err(KeyError::io(&key.path))?;
     Ok(key)
-}
-
-/// Writes a file that only its owner may read, in the place of one that a crash has left.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

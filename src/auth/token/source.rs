@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::error::KeyError;
 use super::keys::KeySet;
 use super::signing_keys;
+use crate::files::Stamp;
 use crate::outgoing::{self, Outgoing, OutgoingError};
 
 /// How often it is looked whether a file has changed.
@@ -59,9 +60,6 @@ struct Attempt {
     /// What the file or folder looked like.
     stamp: Option<Stamp>,
 }
-
-/// What changes when a file does: when it was written, its length and its inode.
-type Stamp = (Option<SystemTime>, u64, u64);
 
 impl Source {
     /// Certificates in a PEM file. It must be there now; when it changes it is read again.
@@ -141,7 +139,7 @@ impl Source {
             Origin::Url { url, outgoing } => (fetch(url, outgoing).await.map(Some), None),
             Origin::Discovery { issuer, outgoing } => (discover(issuer, outgoing).await.map(Some), None),
             Origin::Bundle(path) | Origin::Jwks(path) | Origin::Folder(path) => {
-                let new = look(path);
+                let new = Stamp::of(path);
                 let unchanged = new.is_some() && new == stamp;
                 (if unchanged { Ok(None) } else { self.read_again().await.map(Some) }, new)
             }
@@ -189,12 +187,6 @@ fn of_file(path: &Path, parse: fn(&[u8]) -> Result<KeySet, String>) -> Result<Ke
     file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(KeyError::io(path))?;
     let read = if bytes.len() > LARGEST { Err("it is larger than 1 MiB".to_owned()) } else { parse(&bytes) };
     read.map_err(|problem| KeyError::File { path: path.to_owned(), problem })
-}
-
-fn look(path: &Path) -> Option<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok(), metadata.len(), metadata.ino()))
 }
 
 async fn fetch(url: &Url, outgoing: &Outgoing) -> Result<KeySet, KeyError> {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{self, PemObject};
@@ -10,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 use super::{Settings, Source};
+use crate::files::Stamp;
 
 pub(super) const CERTIFICATE: &str = "http.tls.certificate";
 pub(super) const KEY: &str = "http.tls.key";
@@ -133,40 +133,17 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// What tells that files have changed, found at the ends of symbolic links: Kubernetes swaps those.
+/// What tells that files have changed; none of a file that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamps(Vec<Option<Stamp>>);
 
-/// None of a file that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl Stamps {
-    /// Of all files that the settings name. Take them before the files are read: what changes meanwhile is noticed then.
+    /// Of all files that the settings name.
     pub(super) fn of(settings: &Settings) -> Self {
         let pair = match &settings.source {
             Source::Files(Pair { certificate, key }) => vec![certificate, key],
             Source::Acme(_) => vec![],
         };
         Self(pair.into_iter().chain(&settings.client_cas).map(|path| Stamp::of(path)).collect())
-    }
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
     }
 }

@@ -1,9 +1,9 @@
 //! The folder with the account and the certificates, laid out as distribution's: a file in PEM for each host, named like it, with
 //! the private key first. Names with a `+` are no hosts'. Only the registry's own user may read what is in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
@@ -11,6 +11,7 @@ use rustix::fs::Access;
 use super::account::Kept;
 use super::error::AcmeError;
 use super::issued::Issued;
+use crate::files;
 use crate::server::tls::files::TlsError;
 
 const ACCOUNT: &str = "acme_account+credentials.json";
@@ -74,22 +75,9 @@ impl Cache {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), AcmeError> {
         let path = self.folder.join(name);
         let unfinished = self.folder.join(format!("{UNFINISHED}{name}"));
-        let written = write_synced(&unfinished, bytes)
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| File::open(&self.folder)?.sync_all());
+        let written = files::put(&path, &unfinished, bytes, None);
         written.map_err(|source| AcmeError::Write { path, source })
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // One that a crash has left may have another mode.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]
