@@ -25,7 +25,7 @@ use tracing_subscriber::reload;
 
 pub use audit::{Decision, audit};
 use lines::Lines;
-pub use request::{Exchange, Peer, Transport};
+pub use request::{Exchange, Peer, RequestId, Transport};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Clone)]

@@ -22,6 +22,16 @@ pub enum Peer {
     Local,
 }
 
+/// Names a request in everything that is said of it. Every request that is logged carries it as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
 /// How bytes travel between a client and this server. Every request carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -54,6 +64,7 @@ impl fmt::Display for Peer {
 /// Dropping it says that they are over.
 #[derive(Debug)]
 pub struct Exchange {
+    id: RequestId,
     peer: Peer,
     method: Method,
     target: Uri,
@@ -78,6 +89,7 @@ impl Exchange {
     pub fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
         let id = next_id();
         Exchange {
+            id,
             peer,
             method: request.method().clone(),
             target: request.uri().clone(),
@@ -90,8 +102,13 @@ impl Exchange {
             clock: OffsetDateTime::now_utc(),
             status: None,
             sent: 0,
-            span: tracing::info_span!("request", request = %format_args!("{id:016x}")),
+            span: span(id),
         }
+    }
+
+    /// The request's name.
+    pub fn id(&self) -> RequestId {
+        self.id
     }
 
     /// The span in which everything about this request happens: events within it carry its id.
@@ -142,10 +159,16 @@ impl Drop for Exchange {
     }
 }
 
+/// The fields that are empty here are those of the audit.
+fn span(id: RequestId) -> Span {
+    use tracing::field::Empty;
+    tracing::info_span!("request", request = %id, audit = Empty, who = Empty, action = Empty, from = Empty)
+}
+
 /// A number that no other request of this process has, nor, in all likelihood, one of another.
-fn next_id() -> u64 {
+fn next_id() -> RequestId {
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0));
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    RequestId(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> String {

@@ -46,6 +46,9 @@ impl Service<Request<Incoming>> for Requests {
         let mut request = request.map(|incoming| Received { incoming, ended: false, progress });
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.transport);
+        if let Some(exchange) = &exchange {
+            request.extensions_mut().insert(exchange.id());
+        }
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }

@@ -229,6 +229,8 @@ fn every_decision_on_a_write_and_every_refusal_leaves_a_trace() {
     house.as_user("bob").get("/v2/team/app/tags/list").expect(200);
     for parts in [
         &[
+            "request served",
+            "status=202",
             "audit=granted",
             "who=user:bob",
             "action=push",
