@@ -73,6 +73,7 @@ fn tags(criterion: &mut Criterion) {
             bytes: Bytes::from_static(EMPTY_INDEX.as_bytes()),
             precondition: None,
             may_overwrite: false,
+            occasion: None,
         };
         registry.put_manifest(put).await.unwrap();
     });
@@ -87,7 +88,7 @@ fn links(criterion: &mut Criterion) {
     measure(criterion, "link", &registry, move |registry, number| async move {
         let repository: RepositoryName = format!("bench/r{number}").parse().unwrap();
         let source = MountSource::Repository("bench/source".parse().unwrap());
-        assert!(registry.mount_blob(&repository, &digest, source).await.unwrap());
+        assert!(registry.mount_blob(&repository, &digest, source, None).await.unwrap());
     });
 }
 

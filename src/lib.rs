@@ -6,6 +6,7 @@
 //! - [`server`] has the sockets, the connections and their limits;
 //! - [`api`] is HTTP and nothing else;
 //! - [`control`] is how the command line's tools reach a running server;
+//! - [`notifications`] tells endpoints of what has happened;
 //! - [`auth`] says who is asking and what they may do;
 //! - [`registry`] does what a registry does, with no HTTP in it;
 //! - [`store`] keeps metadata in redb and payloads in files, durably;
@@ -22,6 +23,7 @@ pub mod config;
 pub mod control;
 mod files;
 pub mod load;
+pub mod notifications;
 pub mod observe;
 pub mod oci;
 pub mod outgoing;

@@ -17,6 +17,8 @@ use reqwest::{Client, StatusCode, Url};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call may take from its beginning to its end.
 const WHOLE: Duration = Duration::from_secs(30);
+/// The most that is read of an answer that says nothing of interest, in bytes.
+const IGNORED: usize = 64 << 10;
 /// The most redirects that are followed.
 const REDIRECTS: usize = 3;
 
@@ -84,6 +86,22 @@ impl Outgoing {
         let mut response = Response::new(read_body(answer, &url, limit).await?);
         (*response.status_mut(), *response.headers_mut()) = (status, headers);
         Ok(response)
+    }
+
+    /// Sends something, and has it taken: any status below 400 will do. The whole takes `within` at the most.
+    pub async fn hand_over(&self, request: Request<Bytes>, within: Duration) -> Result<(), OutgoingError> {
+        let malformed = OutgoingError::Url(request.uri().to_string());
+        let mut request = reqwest::Request::try_from(request).map_err(|_| malformed)?;
+        *request.timeout_mut() = Some(within);
+        let url = request.url().clone();
+        let answer = self.client()?.execute(request).await.map_err(|error| failed(&url, error))?;
+        let status = answer.status();
+        if status.is_client_error() || status.is_server_error() {
+            return Err(OutgoingError::Status { url: shown(&url), status });
+        }
+        // Read to its end the connection can be used again; what it says is of no interest.
+        let _ = read_body(answer, &url, IGNORED).await;
+        Ok(())
     }
 
     fn client(&self) -> Result<&Client, OutgoingError> {

@@ -64,6 +64,6 @@ impl InProcess {
             body: Box::pin(futures_util::stream::iter(pieces.into_iter().map(Ok))),
             extent: Extent { range: None, length: Some(bytes.len() as u64) },
         };
-        self.runtime.block_on(self.registry.upload_whole(repository, append, digest)).unwrap();
+        self.runtime.block_on(self.registry.upload_whole(repository, append, digest.into())).unwrap();
     }
 }

@@ -51,6 +51,9 @@ pub(super) async fn get(
     }
     let payload = call.api.registry.open_blob(repository, digest).await?;
     let selection = selection(headers, digest, payload.size());
+    if let Some(occasion) = call.pull_occasion() {
+        call.api.registry.note_blob_pulled(&occasion, repository, digest, payload.size());
+    }
     if call.api.settings.verify_pulls && !payload.is_verified() && selection.is_whole(payload.size()) {
         let pull = call.api.registry.verify_pull(repository, digest).await?;
         return Ok(describe(verified(pull, &selection), call, digest));
@@ -71,7 +74,7 @@ pub(super) async fn delete(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response, Error> {
-    call.api.registry.delete_blob(repository, digest).await?;
+    call.api.registry.delete_blob(repository, digest, call.occasion()).await?;
     Ok(respond::empty(StatusCode::ACCEPTED).with(DOCKER_CONTENT_DIGEST, digest.to_string()))
 }
 

@@ -49,6 +49,12 @@ impl Links {
 
     /// The scheme and host that the client speaks to, and the URL of the token server there.
     pub(super) fn token_server(&self, parts: &Parts) -> (String, String) {
+        let (host, base) = self.origin(parts);
+        (host, format!("{base}/v2/token"))
+    }
+
+    /// The scheme and host that the client speaks to, and what URLs there begin with, up to `/v2/`.
+    pub(super) fn origin(&self, parts: &Parts) -> (String, String) {
         let host = match self.host.as_str() {
             "" => {
                 let transport = parts.extensions.get().copied().unwrap_or(Transport::Plain);
@@ -59,8 +65,8 @@ impl Links {
             }
             host => host.to_owned(),
         };
-        let token = format!("{host}{}/v2/token", self.prefix);
-        (host, token)
+        let base = format!("{host}{}", self.prefix);
+        (host, base)
     }
 
     /// A `Link` to the next page: always relative, for some clients follow no other.

@@ -32,6 +32,16 @@ pub(super) fn get(
     reference: &Reference,
 ) -> Result<Response, Error> {
     let (found, bytes) = call.api.registry.read_manifest(repository, reference)?;
+    if let Some(occasion) = call.pull_occasion() {
+        let described = (found.media_type, found.size);
+        call.api.registry.note_manifest_pulled(
+            &occasion,
+            repository,
+            &found.digest,
+            described,
+            reference.tag(),
+        );
+    }
     Ok(answer(call, &found, reference, Body::from(bytes)))
 }
 
@@ -71,6 +81,7 @@ pub(super) async fn put(
         precondition: precondition(headers),
         bytes: whole.bytes.clone(),
         may_overwrite: call.guest.caller.may(Action::Overwrite, &repository),
+        occasion: call.occasion(),
         repository: repository.clone(),
     };
     let pushed = api.registry.put_manifest(put).await?;
@@ -110,6 +121,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Error> {
     let precondition = precondition(&call.parts.headers);
     let may_overwrite = call.guest.caller.may(Action::Overwrite, repository);
-    call.api.registry.delete_manifest(repository, reference, precondition, may_overwrite).await?;
+    let occasion = call.occasion();
+    call.api.registry.delete_manifest(repository, reference, precondition, may_overwrite, occasion).await?;
     Ok(respond::empty(StatusCode::ACCEPTED))
 }

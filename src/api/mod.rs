@@ -12,6 +12,7 @@ mod error;
 mod headers;
 mod links;
 mod manifests;
+mod occasion;
 mod payload_body;
 mod query;
 mod ranges;
@@ -37,11 +38,12 @@ use ipnet::IpNet;
 
 use crate::auth::Authority;
 use crate::observe::Transport;
-use crate::registry::Registry;
+use crate::registry::{Occasion, Registry};
 use access::{Entry, Guest};
 use error::Error;
 use headers::Caching;
 use links::Links;
+use occasion::occasion;
 use query::Query;
 use request_body::{RequestBody, Room};
 use route::Route;
@@ -116,6 +118,16 @@ struct Call {
 }
 
 impl Call {
+    /// What is told of this request, where anybody is told of anything.
+    fn occasion(&self) -> Option<Arc<Occasion>> {
+        self.api.registry.tells_events().then(|| Arc::new(occasion(self)))
+    }
+
+    /// The same for a pull.
+    fn pull_occasion(&self) -> Option<Occasion> {
+        self.api.registry.tells_pulls().then(|| occasion(self))
+    }
+
     /// What caches may do with the answer.
     fn caching(&self) -> Caching {
         Caching::new(self.api.authority.asks())

@@ -10,7 +10,7 @@ use super::request_body::RequestBody;
 use super::respond::{self, With};
 use crate::auth::Action;
 use crate::oci::{Algorithm, Digest, RepositoryName};
-use crate::registry::{Append, Extent, MountSource, Started};
+use crate::registry::{Append, Ending, Extent, MountSource, Started};
 use crate::store::PayloadId;
 
 /// `POST`: mounts a blob, takes one in whole, or begins a session for one.
@@ -24,7 +24,8 @@ pub(super) async fn start(
     }
     if let Some(digest) = call.query.parsed::<Digest>("digest")? {
         let append = append_of(call, body)?;
-        call.api.registry.upload_whole(repository, append, digest).await?;
+        let ending = Ending { digest, occasion: call.occasion() };
+        call.api.registry.upload_whole(repository, append, ending).await?;
         return Ok(created(call.links.blob(repository, &digest), &digest));
     }
     let algorithm = call.query.parsed("digest-algorithm")?.unwrap_or(Algorithm::Sha256);
@@ -40,7 +41,7 @@ async fn mount(call: &Call, repository: &RepositoryName) -> Result<Option<Respon
     let Some(source) = mount_source(call, &digest)? else {
         return Ok(None);
     };
-    let is_mounted = call.api.registry.mount_blob(repository, &digest, source).await?;
+    let is_mounted = call.api.registry.mount_blob(repository, &digest, source, call.occasion()).await?;
     Ok(is_mounted.then(|| created(call.links.blob(repository, &digest), &digest)))
 }
 
@@ -89,7 +90,8 @@ pub(super) async fn finish(
     id: PayloadId,
 ) -> Result<Response, Error> {
     let digest = call.query.parsed::<Digest>("digest")?.ok_or(Error::DigestMissing)?;
-    let finished = call.api.registry.finish_upload(repository, id, append_of(call, body)?, digest).await;
+    let ending = Ending { digest, occasion: call.occasion() };
+    let finished = call.api.registry.finish_upload(repository, id, append_of(call, body)?, ending).await;
     finished.map_err(|error| Error::Upload { repository: repository.clone(), error })?;
     Ok(created(call.links.blob(repository, &digest), &digest))
 }

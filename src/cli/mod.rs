@@ -9,6 +9,7 @@ mod bench;
 mod check;
 pub mod config;
 mod gc;
+mod notifications;
 mod pieces;
 mod policy;
 mod progress;

@@ -15,11 +15,11 @@ use crate::auth::{self, Authority};
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{
-    CollectionSettings, PurgingSettings, Referenced, Registry, RequiredChildren, ScrubSettings, Settings,
-    UrlPolicy,
+    CollectionSettings, EventSettings, PurgingSettings, Referenced, Registry, RequiredChildren,
+    ScrubSettings, Settings, UrlPolicy,
 };
 use crate::server::FileSender;
-use crate::store::{self, MappedFiles, OpenError, Store};
+use crate::store::{self, EventAction, MappedFiles, OpenError, Store};
 
 use super::serve::ServeError;
 
@@ -117,6 +117,11 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             interval: storage.scrub.interval,
             rate: storage.scrub.rate,
         },
+        events: EventSettings {
+            enabled: !config.notifications.endpoints.is_empty(),
+            pulls: config.notifications.endpoints.iter().any(|endpoint| !ignores_pulls(endpoint)),
+            backlog: config.notifications.backlog as u64,
+        },
         purging: PurgingSettings {
             enabled: storage.uploadpurging.enabled,
             age: storage.uploadpurging.age,
@@ -124,6 +129,10 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             dry_run: storage.uploadpurging.dryrun,
         },
     }
+}
+
+fn ignores_pulls(endpoint: &config::NotifiedEndpoint) -> bool {
+    endpoint.ignoredactions.iter().any(|action| action == EventAction::Pull.as_str())
 }
 
 fn required_children(manifests: &config::Manifests) -> RequiredChildren {

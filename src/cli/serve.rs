@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use super::allocator;
+use super::notifications;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::auth::{self, Authority};
@@ -21,6 +22,7 @@ use crate::config::{
 use crate::control;
 use crate::observe;
 use crate::outgoing::Outgoing;
+use crate::registry;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::tls::acme::Acme;
 use crate::server::{
@@ -71,6 +73,8 @@ pub(super) enum ServeError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Header(#[from] HeaderError),
+    #[error("events cannot be told: {0}")]
+    Events(#[from] registry::Error),
     #[error(transparent)]
     Logins(#[from] auth::AuthorityError),
     #[error(
@@ -139,10 +143,13 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
             return Err(error);
         }
     };
+    let notifier = notifications::notifier(config, &pieces.registry, servers.main.endpoint()).await?;
     announce(servers.main.endpoint(), &loaded, &pieces.authority);
     supervisor::ready();
 
     let (stop, stopped) = oneshot::channel();
+    let (stop_telling, telling_stopped) = oneshot::channel();
+    let telling = tokio::spawn(notifier.run(ended(telling_stopped)));
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
@@ -155,6 +162,9 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         scrubbing.abort();
         keeping_keys.abort();
         renewing.inspect(JoinHandle::abort);
+        drop(stop_telling);
+        // An error is a panic, which was logged.
+        let _ = telling.await;
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained

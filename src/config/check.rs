@@ -243,6 +243,16 @@ pub(super) fn issuer_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// A URL to which something may be sent.
+pub(super) fn http_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?']).next()).filter(|host| !host.is_empty());
+    match host.is_some() && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('#') {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no URL: write it like https://listener.example.com/events")),
+    }
+}
+
 /// Whether a host, perhaps with a port, is this machine.
 fn is_loopback(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {

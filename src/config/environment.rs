@@ -145,6 +145,18 @@ fn beneath_setting(kind: &Kind, rest: &[&str]) -> Option<(Vec<Step>, bool)> {
         (Kind::Platforms | Kind::Issuers, [number, name]) => {
             Some((vec![index(number)?, Step::Key(name.to_ascii_lowercase())], true))
         }
+        (Kind::Endpoints, [number, path @ ..]) => {
+            let mut steps = vec![index(number)?];
+            steps.extend(path.iter().map(|part| match part.parse() {
+                Ok(number) => Step::Index(number),
+                // Names of headers keep their case.
+                Err(_) if path.first().is_some_and(|first| *first == "HEADERS") && *part != "HEADERS" => {
+                    key(&[part])
+                }
+                Err(_) => Step::Key(part.to_ascii_lowercase()),
+            }));
+            Some((steps, false))
+        }
         _ => None,
     }
 }

@@ -11,8 +11,9 @@ use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
-    Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Platforms, Pulls,
-    Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Notifications, Platforms,
+    Pulls, Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog,
+    Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -177,6 +178,7 @@ impl InForce {
                 },
             },
             validation: self.validation(),
+            notifications: self.notifications(),
             auth: self.auth(),
         }
     }
@@ -337,6 +339,21 @@ impl InForce {
                 },
                 indexes: Indexes { platforms: self.platforms() },
             },
+        }
+    }
+
+    fn notifications(&self) -> Notifications {
+        let key = "notifications.endpoints";
+        let endpoints = match self.value(key) {
+            Value::Endpoints(endpoints) => {
+                endpoints.iter().filter(|endpoint| !endpoint.disabled).cloned().collect()
+            }
+            other => mistyped(key, other),
+        };
+        Notifications {
+            includereferences: self.switch("notifications.events.includereferences"),
+            backlog: self.count("notifications.backlog"),
+            endpoints,
         }
     }
 

@@ -106,12 +106,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
     without("http.debug.prometheus", &["enabled", "path"], "there are no metrics yet"),
-    unsupported_if(
-        "notifications",
-        &["events.includereferences", "endpoints"],
-        &["endpoints"],
-        "remove the endpoints, or give them disabled: true",
-    ),
     needless("redis", REDIS, "the metadata is in the store itself, one look-up away"),
     needless(
         "health.storagedriver",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access;
 use super::check::{self, Check};
 use super::collections::{self, items, text};
+use super::notifications;
 use super::problem::{Fault, Findings};
 use super::tree::{Content, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
@@ -49,6 +50,8 @@ pub(super) enum Kind {
     Words(&'static [&'static str]),
     /// Mappings with `name`, `url` and `audience`.
     Issuers,
+    /// Mappings with `name`, `url`, and how events are sent there.
+    Endpoints,
 }
 
 impl Kind {
@@ -82,6 +85,7 @@ impl Kind {
             Self::Networks => return access::read_networks(key, node, findings),
             Self::Words(words) => return self.read_words(words, key, node, findings),
             Self::Issuers => return access::read_issuers(&self.to_string(), key, node, findings),
+            Self::Endpoints => return notifications::read_endpoints(&self.to_string(), key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -194,6 +198,7 @@ impl fmt::Display for Kind {
             Self::Networks => f.write_str("a list of addresses and networks"),
             Self::Words(words) => write!(f, "a list of {}", listed(words)),
             Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
+            Self::Endpoints => f.write_str("a list of mappings with name and url"),
         }
     }
 }

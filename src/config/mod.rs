@@ -21,6 +21,7 @@ mod force;
 mod foreign;
 mod kind;
 mod load;
+mod notifications;
 mod pattern;
 mod problem;
 mod schema;

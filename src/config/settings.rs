@@ -30,6 +30,8 @@ pub struct Config {
     pub tags: Tags,
     /// What a manifest must satisfy to be accepted.
     pub validation: Validation,
+    /// Who is told of what happens.
+    pub notifications: Notifications,
 }
 
 /// `log`.
@@ -529,4 +531,38 @@ pub struct TrustedIssuer {
     pub url: String,
     /// For whom its tokens must be meant.
     pub audience: String,
+}
+
+/// `notifications`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notifications {
+    /// `notifications.events.includereferences`: whether the event of a manifest has the descriptors in it.
+    pub includereferences: bool,
+    /// The most events that are kept for endpoints that cannot be reached.
+    pub backlog: usize,
+    /// Those that are not disabled.
+    pub endpoints: Vec<NotifiedEndpoint>,
+}
+
+/// One of `notifications.endpoints`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifiedEndpoint {
+    /// What it is called in the store and in the log; its URL where it was given no name.
+    pub name: String,
+    /// Whether it is told nothing.
+    pub disabled: bool,
+    /// Where events are sent.
+    pub url: String,
+    /// Sent with each request.
+    pub headers: Vec<(String, String)>,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// After how many failures in a row there is a pause before each request.
+    pub threshold: usize,
+    /// That pause.
+    pub backoff: Duration,
+    /// Media types whose events are not sent.
+    pub ignoredmediatypes: Vec<String>,
+    /// Actions whose events are not sent.
+    pub ignoredactions: Vec<String>,
 }

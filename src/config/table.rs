@@ -758,6 +758,31 @@ pub(super) const SETTINGS: &[Setting] = &[
                   clients give up after 30s.",
     },
     Setting {
+        key: "notifications.events.includereferences",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether the event of a manifest has the descriptors of what the manifest is made of.",
+    },
+    Setting {
+        key: "notifications.endpoints",
+        kind: Kind::Endpoints,
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "Whom events are sent to, each with `url`, and if wanted `name`, `headers`, `timeout` (1s), `threshold` (10 \
+                  failures in a row, after which there is a pause before each request), `backoff` (that pause, 1s), \
+                  `ignoredmediatypes`, `ignore` with `mediatypes` and `actions`, and `disabled`. Each is told everything from the \
+                  start on at which it was first named, in order, and at least once.",
+    },
+    Setting {
+        key: "notifications.backlog",
+        kind: count(1, 10_000_000),
+        default: "100000",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many events are kept for an endpoint that cannot be reached. When there are more the oldest are lost, which \
+                  is logged. One takes about 500 bytes.",
+    },
+    Setting {
         key: "catalog.maxentries",
         kind: count(1, 1_000_000),
         default: "1000",

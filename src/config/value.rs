@@ -6,8 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::access;
+use super::notifications;
 use super::pattern::Pattern;
-use super::settings::{Platform, TrustedIssuer};
+use super::settings::{NotifiedEndpoint, Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
@@ -34,6 +35,7 @@ pub(super) enum Value {
     Networks(Vec<IpNet>),
     Words(Vec<&'static str>),
     Issuers(Vec<TrustedIssuer>),
+    Endpoints(Vec<NotifiedEndpoint>),
 }
 
 /// What is written in the place of a secret.
@@ -56,7 +58,7 @@ impl Value {
             Self::Text(text) => show_text(text),
             Self::Texts(texts) => flow_list(texts.iter().map(|text| show_text(text))),
             Self::Fields(fields) => flow_map(fields.iter().map(|(name, value)| (name, shown(name, value)))),
-            Self::Headers(headers) => flow_map(by_name(headers)),
+            Self::Headers(headers) => show_headers(headers),
             Self::Patterns(patterns) => flow_list(patterns.iter().map(|pattern| show_text(pattern.as_str()))),
             Self::Platforms(platforms) => flow_list(platforms.iter().map(show_platform)),
             Self::Policies(policies) => flow_list(policies.iter().map(access::show_policy)),
@@ -69,6 +71,7 @@ impl Value {
             }
             Self::Words(words) => flow_list(words.iter().map(|word| (*word).to_owned())),
             Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
+            Self::Endpoints(endpoints) => flow_list(endpoints.iter().map(notifications::show_endpoint)),
         }
     }
 }
@@ -85,6 +88,11 @@ fn show_issuer(issuer: &TrustedIssuer) -> String {
 fn shown(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
     if SECRET_NAMES.iter().any(|part| name.contains(part)) { HIDDEN.to_owned() } else { show_text(value) }
+}
+
+/// Headers with lists of their values, secrets hidden.
+pub(super) fn show_headers(headers: &[(String, String)]) -> String {
+    flow_map(by_name(headers))
 }
 
 /// Header names in their order with the list of their values.

@@ -12,6 +12,16 @@ pub enum Reference {
     Digest(Digest),
 }
 
+impl Reference {
+    /// The tag, if it is one.
+    pub fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Tag(tag) => Some(tag),
+            Self::Digest(_) => None,
+        }
+    }
+}
+
 /// Why a text is neither a tag nor a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {

@@ -7,7 +7,7 @@ use crate::store::{
     Accepted, Change, Decision, Decline, NeedKind, Operation, Payload, PayloadError, Slot, Tables, Write,
 };
 
-use super::{Error, Referenced, Registry, blocking};
+use super::{Error, Occasion, Referenced, Registry, blocking};
 
 /// Where a mounted blob comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +65,14 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
         source: MountSource,
+        occasion: Option<Arc<Occasion>>,
     ) -> Result<bool, Error> {
-        self.submit(MountBlob { repository: repository.clone(), digest: *digest, source }).await
+        let from = match &source {
+            MountSource::Repository(from) => Some(from.clone()),
+            MountSource::Anywhere => self.store.read().repositories_of(digest, 1)?.pop(),
+        };
+        let mount = MountBlob { repository: repository.clone(), digest: *digest, source };
+        self.submit_told(mount, occasion, from).await
     }
 
     /// A repository that holds a blob and that somebody may pull from, looked for among a thousand.
@@ -79,11 +85,17 @@ impl Registry {
     }
 
     /// Takes a blob out of a repository.
-    pub async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+    pub async fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        occasion: Option<Arc<Occasion>>,
+    ) -> Result<(), Error> {
         let Some(referenced) = self.settings.deletion() else {
             return Err(Error::DeleteDisabled);
         };
-        self.submit(DeleteBlob { repository: repository.clone(), digest: *digest, referenced }).await
+        let delete = DeleteBlob { repository: repository.clone(), digest: *digest, referenced };
+        self.submit_told(delete, occasion, None).await
     }
 }
 

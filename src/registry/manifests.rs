@@ -1,5 +1,7 @@
 //! Manifests and the tags that point at them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::oci::{
@@ -11,7 +13,7 @@ use crate::store::{
 };
 
 use super::immutable::Guard;
-use super::{Error, Referenced, Registry, RequiredChildren};
+use super::{Error, Occasion, Referenced, Registry, RequiredChildren};
 
 /// A manifest as it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct PutManifest {
     pub precondition: Option<Precondition>,
     /// Whether tags that are immutable for others move all the same.
     pub may_overwrite: bool,
+    /// What is told of it, where anybody is told.
+    pub occasion: Option<Arc<Occasion>>,
 }
 
 /// What has to be true of a reference for its change to be made (RFC 9110, section 13.1).
@@ -112,7 +116,7 @@ impl Registry {
     }
 
     /// Pushes a manifest, and sets its tags: all of it or nothing.
-    pub async fn put_manifest(&self, put: PutManifest) -> Result<PushedManifest, Error> {
+    pub async fn put_manifest(&self, mut put: PutManifest) -> Result<PushedManifest, Error> {
         let manifest = Manifest::parse(&put.bytes, put.content_type.as_deref())?;
         self.check_urls(&manifest)?;
         let digest = put.verified_digest()?;
@@ -123,7 +127,9 @@ impl Registry {
         };
         let required = self.settings.required_children.clone();
         let guard = Guard::new(&self.settings.immutable_tags, put.may_overwrite);
-        let pushed = self.submit(Put { put, manifest, digest, required, guard }).await?;
+        let occasion = put.occasion.take();
+        let put = Put { put, manifest, digest, required, guard };
+        let pushed = self.submit_told(put, occasion, None).await?;
         question.into_iter().for_each(Question::answer);
         Ok(pushed)
     }
@@ -144,13 +150,15 @@ impl Registry {
         reference: &Reference,
         precondition: Option<Precondition>,
         may_overwrite: bool,
+        occasion: Option<Arc<Occasion>>,
     ) -> Result<(), Error> {
         let Some(referenced) = self.settings.deletion() else {
             return Err(Error::DeleteDisabled);
         };
         let (repository, reference) = (repository.clone(), reference.clone());
         let guard = Guard::new(&self.settings.immutable_tags, may_overwrite);
-        self.submit(Delete { repository, reference, referenced, precondition, guard }).await
+        let delete = Delete { repository, reference, referenced, precondition, guard };
+        self.submit_told(delete, occasion, None).await
     }
 }
 

@@ -8,6 +8,7 @@ mod blobs;
 mod check;
 mod collection;
 mod error;
+mod events;
 mod immutable;
 mod listings;
 mod manifests;
@@ -18,6 +19,7 @@ mod verified_pull;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use blobs::MountSource;
@@ -26,16 +28,18 @@ pub use collection::{
     Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
 };
 pub use error::Error;
+pub use events::{Endpoints, EventSettings, Lag, Occasion};
 pub use immutable::ImmutableTags;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
-pub use uploads::{Append, BodyStream, BrokenBody, Extent, Owner, Started};
+pub use uploads::{Append, BodyStream, BrokenBody, Ending, Extent, Owner, Started};
 pub use verified_pull::VerifiedPull;
 
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
+use events::Pulls;
 use uploads::Uploads;
 
 /// A registry over an open store.
@@ -43,13 +47,16 @@ pub struct Registry {
     store: Store,
     settings: Settings,
     uploads: Uploads,
+    pulls: Pulls,
+    /// Woken when events are recorded.
+    recorded: Notify,
 }
 
 impl Registry {
     /// A registry that goes on with the upload sessions that the store's last run has left.
     pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
         let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
-        Arc::new(Self { store, settings, uploads })
+        Arc::new(Self { store, settings, uploads, pulls: Pulls::default(), recorded: Notify::new() })
     }
 
     /// When it collects by itself, and what.

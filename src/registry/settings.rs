@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::oci::{Child, ChildKind, Platform};
 
 use super::collection::{CollectionSettings, PurgingSettings};
+use super::events::EventSettings;
 use super::immutable::ImmutableTags;
 use super::scrub::ScrubSettings;
 
@@ -31,6 +32,7 @@ pub struct Settings {
     pub collection: CollectionSettings,
     pub purging: PurgingSettings,
     pub scrub: ScrubSettings,
+    pub events: EventSettings,
 }
 
 impl Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             collection: CollectionSettings::default(),
             purging: PurgingSettings::default(),
             scrub: ScrubSettings::default(),
+            events: EventSettings::default(),
         }
     }
 }

@@ -69,8 +69,9 @@ pub use log::{AppendError, ReplayError};
 #[doc(hidden)]
 pub use metadata::DumpedRow;
 pub use metadata::{
-    Access, BlobRow, Change, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError, Need, NeedKind,
-    OwnerRow, Place, Read, Referrer, ReferrerRow, Snapshot, Standing, Tables, TagRow, UploadRow, Write,
+    Access, BlobRow, Change, EventAction, EventRow, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError,
+    Need, NeedKind, OutboxRow, OwnerRow, Place, Read, Referrer, ReferrerRow, RequestRow, Snapshot, Standing,
+    Tables, TagRow, UploadRow, Write,
 };
 pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use holdfast::oci::{Algorithm, Reference, RepositoryName};
-use holdfast::registry::{Append, BodyStream, BrokenBody, Error, Extent, MountSource, PutManifest, Registry};
+use holdfast::oci::{Algorithm, Digest, Reference, RepositoryName};
+use holdfast::registry::{
+    Append, BodyStream, BrokenBody, Ending, Error, Extent, MountSource, Occasion, PutManifest, Registry,
+};
 use holdfast::store::PayloadId;
 
 use crate::goods::{Blob, GOODS};
@@ -44,7 +46,7 @@ async fn reply(
     match *operation {
         Operation::Push { repository, blob } => {
             let Blob { bytes, digest } = &GOODS.blobs[blob];
-            registry.upload_whole(name(repository), whole(bytes.clone()), *digest).await?;
+            registry.upload_whole(name(repository), whole(bytes.clone()), ending(*digest)).await?;
         }
         Operation::PushInChunks { repository, blob, chunk } => {
             push_in_chunks(registry, name(repository), &GOODS.blobs[blob], chunk).await?;
@@ -55,7 +57,7 @@ async fn reply(
                 Some(from) => MountSource::Repository(name(from).clone()),
                 None => MountSource::Anywhere,
             };
-            if !registry.mount_blob(name(repository), digest, source).await? {
+            if !registry.mount_blob(name(repository), digest, source, told()).await? {
                 return Ok(Reply::NotMounted);
             }
         }
@@ -64,14 +66,14 @@ async fn reply(
         }
         Operation::DeleteTag { repository, tag } => {
             let reference = Reference::Tag(GOODS.tags[tag].clone());
-            registry.delete_manifest(name(repository), &reference, None, false).await?;
+            registry.delete_manifest(name(repository), &reference, None, false, told()).await?;
         }
         Operation::DeleteManifest { repository, manifest } => {
             let reference = Reference::Digest(GOODS.manifests[manifest].digest);
-            registry.delete_manifest(name(repository), &reference, None, false).await?;
+            registry.delete_manifest(name(repository), &reference, None, false, told()).await?;
         }
         Operation::DeleteBlob { repository, blob } => {
-            registry.delete_blob(name(repository), &GOODS.blobs[blob].digest).await?;
+            registry.delete_blob(name(repository), &GOODS.blobs[blob].digest, told()).await?;
         }
         Operation::Begin { repository, blob, length } => {
             let Some(id) = begun else { return Ok(Reply::Done) };
@@ -86,7 +88,7 @@ async fn reply(
         Operation::Finish { id, ref session } => {
             let Blob { bytes, digest } = &GOODS.blobs[session.blob];
             let rest = whole(bytes.slice(session.sent..));
-            registry.finish_upload(name(session.repository), id, rest, *digest).await?;
+            registry.finish_upload(name(session.repository), id, rest, ending(*digest)).await?;
         }
         Operation::Cancel { id, ref session } => {
             registry.cancel_upload(name(session.repository), id).await?;
@@ -106,7 +108,7 @@ async fn push_in_chunks(
         let bytes = blob.bytes.slice(start..blob.bytes.len().min(start + chunk));
         registry.append_upload(name, id, ranged(bytes, start)).await?;
     }
-    registry.finish_upload(name, id, whole(Bytes::new()), blob.digest).await
+    registry.finish_upload(name, id, whole(Bytes::new()), ending(blob.digest)).await
 }
 
 async fn put_manifest(
@@ -126,8 +128,18 @@ async fn put_manifest(
         bytes: manifest.bytes.clone(),
         precondition: None,
         may_overwrite: false,
+        occasion: told(),
     };
     registry.put_manifest(put).await.map(drop)
+}
+
+/// Everything that is done is told.
+fn told() -> Option<Arc<Occasion>> {
+    Some(Arc::default())
+}
+
+fn ending(digest: Digest) -> Ending {
+    Ending { digest, occasion: told() }
 }
 
 /// A body that arrives whole, in two pieces.

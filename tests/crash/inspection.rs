@@ -1,10 +1,11 @@
 //! Looking at everything after a restart.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast::oci::Reference;
+use holdfast::oci::{Digest, Reference, RepositoryName, Tag};
 use holdfast::registry::{Error, Registry};
-use holdfast::store::{PayloadId, Severity, Store, SurveyNews, SurveyOptions, Transfer};
+use holdfast::store::{EventAction, PayloadId, Severity, Store, SurveyNews, SurveyOptions, Transfer};
 
 use crate::goods::GOODS;
 use crate::model::{Answer, Fact, Model, Session};
@@ -37,6 +38,35 @@ pub(crate) fn survey(store: &Store) -> Result<(), String> {
 pub(crate) async fn inspect(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
     inspect_facts(registry, model).await?;
     inspect_sessions(registry, model).await
+}
+
+/// Events tell what has happened and nothing else: done again in their order, without any left out, they come to the tags that
+/// there are.
+pub(crate) fn inspect_events(registry: &Registry) -> Result<(), String> {
+    let events = registry.events_after(0, usize::MAX).map_err(|error| format!("the events: {error:?}"))?;
+    let mut tags: BTreeMap<(RepositoryName, Tag), Digest> = BTreeMap::new();
+    for (expected, (number, event)) in (1..).zip(events) {
+        if number != expected {
+            return Err(format!("the event {expected} is missing, {number} is the next"));
+        }
+        let Some(tag) = event.tag else { continue };
+        match (event.action, event.digest) {
+            (EventAction::Push, Some(digest)) => _ = tags.insert((event.repository, tag), digest),
+            (EventAction::Delete, None) => _ = tags.remove(&(event.repository, tag)),
+            other => return Err(format!("the event {number} is odd: {other:?}")),
+        }
+    }
+    for repository in &GOODS.repositories {
+        for tag in &GOODS.tags {
+            let told = tags.get(&(repository.clone(), tag.clone())).copied();
+            let found = registry.find_manifest(repository, &Reference::Tag(tag.clone()));
+            let found = found.ok().map(|found| found.digest);
+            if found != told {
+                return Err(format!("{repository}:{tag} is {found:?}, but the events say {told:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The same, but for uploads.

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::execution::execute;
 use crate::goods::GOODS;
-use crate::inspection::{inspect, inspect_facts, survey};
+use crate::inspection::{inspect, inspect_events, inspect_facts, survey};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::second_copy;
@@ -80,7 +80,7 @@ impl Story {
             self.tell("the disk has failed by now");
             return Ok(None);
         }
-        surveyed.and(inspected)?;
+        surveyed.and(inspected).and_then(|()| inspect_events(&registry))?;
         Ok(Some(registry))
     }
 

@@ -134,6 +134,12 @@ impl Holdfast {
         self.process.as_ref().unwrap().signal(signal);
     }
 
+    /// Gives its configuration another text, which it reads when it starts again or is told to.
+    pub fn write_configuration(&mut self, yaml: &str) {
+        self.builder.configuration = Some(yaml.to_owned());
+        std::fs::write(self.folder.join("holdfast.yml"), yaml).unwrap();
+    }
+
     /// Has it read its configuration again (SIGHUP), whose text is another one now.
     pub fn reconfigure(&self, yaml: &str) {
         std::fs::write(self.folder.join("holdfast.yml"), yaml).unwrap();

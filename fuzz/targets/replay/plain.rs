@@ -102,7 +102,11 @@ impl Plain {
             // Where payloads lie is not told here.
             Change::PayloadSettled { .. } | Change::FileUnlinked { .. } => {}
             // Nobody here makes these.
-            Change::TimePassed { .. } | Change::ManifestAged { .. } => {}
+            Change::TimePassed { .. }
+            | Change::ManifestAged { .. }
+            | Change::EventRecorded { .. }
+            | Change::EventsForgotten { .. }
+            | Change::EndpointsTold { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ mod auth;
 mod distribution;
 mod errors;
 mod generated;
+mod notifications;
 mod precedence;
 mod settings;
 mod variables;

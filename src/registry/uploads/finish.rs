@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
-use crate::registry::{Error, Registry, blocking, joined};
+use crate::registry::{Error, Occasion, Registry, blocking, joined};
 use crate::store::{
     Accepted, Change, Decision, Incoming, Operation, PayloadId, Savepoint, Slot, Tables, Write,
 };
@@ -14,6 +14,22 @@ use super::receive::{OnBreak, Received};
 use super::session::Held;
 use super::{Append, discard, ended};
 
+/// What an upload is to become.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// The digest that what has come in must have.
+    pub digest: Digest,
+    /// What is told of it, where anybody is told.
+    pub occasion: Option<Arc<Occasion>>,
+}
+
+impl From<Digest> for Ending {
+    /// Nobody is told of it.
+    fn from(digest: Digest) -> Self {
+        Self { digest, occasion: None }
+    }
+}
+
 impl Registry {
     /// Appends the last bytes, if there are any, and makes the upload a blob of its repository.
     pub async fn finish_upload(
@@ -21,11 +37,11 @@ impl Registry {
         repository: &RepositoryName,
         id: PayloadId,
         append: Append,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
         let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
-        joined(tokio::spawn(async move { registry.receive_and_commit(held, append, digest).await })).await
+        joined(tokio::spawn(async move { registry.receive_and_commit(held, append, ending).await })).await
     }
 
     /// Receives a blob in one request, in a session that nobody else knows of and that ends with it.
@@ -33,13 +49,13 @@ impl Registry {
         self: &Arc<Self>,
         repository: &RepositoryName,
         append: Append,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
-        let id = self.start_upload(repository, digest.algorithm(), None).id;
+        let id = self.start_upload(repository, ending.digest.algorithm(), None).id;
         let (registry, name) = (Arc::clone(self), repository.clone());
         // A task of its own, so that the session ends although the client may leave in the middle.
         let whole = tokio::spawn(async move {
-            let result = registry.finish_upload(&name, id, append, digest).await;
+            let result = registry.finish_upload(&name, id, append, ending).await;
             if result.is_err() {
                 // It may have ended by itself.
                 let _ = registry.cancel_upload(&name, id).await;
@@ -53,14 +69,14 @@ impl Registry {
         self: &Arc<Self>,
         held: Held,
         append: Append,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
         let on_break = match append.extent.range {
             Some(_) => OnBreak::Keep,
             None => OnBreak::RollBack,
         };
         let Received { mut held, before } =
-            self.receive(held, append, on_break, Some(digest.algorithm())).await?;
+            self.receive(held, append, on_break, Some(ending.digest.algorithm())).await?;
         let Some(incoming) = held.take() else {
             return Err(held.unknown());
         };
@@ -68,7 +84,7 @@ impl Registry {
             OnBreak::Keep => incoming.savepoint(),
             OnBreak::RollBack => before,
         };
-        self.commit(held, incoming, way_back, digest).await
+        self.commit(held, incoming, way_back, ending).await
     }
 
     /// Makes what has come in a blob. If that surely has not happened, the session goes on from `way_back`.
@@ -77,8 +93,9 @@ impl Registry {
         held: Held,
         incoming: Incoming,
         way_back: Savepoint,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
+        let digest = ending.digest;
         let (incoming, found) = compute_digest(incoming, digest.algorithm()).await;
         match found {
             Ok(found) if found == digest => {}
@@ -92,9 +109,9 @@ impl Registry {
             }
         }
         if self.store.read().is_sound(&digest)? {
-            return self.commit_known(held, incoming, way_back, digest).await;
+            return self.commit_known(held, incoming, way_back, ending).await;
         }
-        self.commit_new(held, incoming, way_back, digest).await
+        self.commit_new(held, incoming, way_back, ending).await
     }
 
     /// The payload is here already, so that only the link is missing.
@@ -103,15 +120,15 @@ impl Registry {
         held: Held,
         incoming: Incoming,
         way_back: Savepoint,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
-        match self.submit(Finish::new(&held, digest, Offer::Nothing)).await {
+        match self.submit_end(&held, &ending, Offer::Nothing).await {
             Ok(Outcome::Linked) => {
                 discard(incoming).await;
                 Ok(())
             }
             // It has gone in the meantime.
-            Ok(Outcome::PayloadMissing) => self.commit_new(held, incoming, way_back, digest).await,
+            Ok(Outcome::PayloadMissing) => self.commit_new(held, incoming, way_back, ending).await,
             Ok(Outcome::Added) => unreachable!("no payload was offered"),
             Err(Error::OutcomeUnknown) => {
                 discard(incoming).await;
@@ -127,12 +144,12 @@ impl Registry {
         held: Held,
         mut incoming: Incoming,
         way_back: Savepoint,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
         // One without a byte would have no place of its own in the log.
         match incoming.small().filter(|bytes| !bytes.is_empty()) {
-            Some(bytes) => self.commit_small(held, incoming, way_back, digest, bytes).await,
-            None => self.commit_large(held, incoming, way_back, digest).await,
+            Some(bytes) => self.commit_small(held, incoming, way_back, ending, bytes).await,
+            None => self.commit_large(held, incoming, way_back, ending).await,
         }
     }
 
@@ -141,10 +158,10 @@ impl Registry {
         held: Held,
         incoming: Incoming,
         way_back: Savepoint,
-        digest: Digest,
+        ending: Ending,
         bytes: Bytes,
     ) -> Result<(), Error> {
-        match self.submit(Finish::new(&held, digest, Offer::Bytes(bytes))).await {
+        match self.submit_end(&held, &ending, Offer::Bytes(bytes)).await {
             Ok(_) => Ok(()),
             Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
             Err(error) => Err(self.after_failure(held, incoming, way_back, error).await),
@@ -156,9 +173,10 @@ impl Registry {
         held: Held,
         mut incoming: Incoming,
         way_back: Savepoint,
-        digest: Digest,
+        ending: Ending,
     ) -> Result<(), Error> {
         let (id, size, registry) = (held.session().id, incoming.length(), Arc::clone(self));
+        let digest = ending.digest;
         let (incoming, settled) = blocking(move || {
             let settled = registry.store.settle(&mut incoming, id, &digest);
             (incoming, settled)
@@ -168,7 +186,7 @@ impl Registry {
             self.renew(held, incoming, &way_back).await?;
             return Err(error.into());
         }
-        match self.submit(Finish::new(&held, digest, Offer::File(size))).await {
+        match self.submit_end(&held, &ending, Offer::File(size)).await {
             Ok(Outcome::Added) => Ok(()),
             // Somebody else was faster; this file is one too many.
             Ok(Outcome::Linked | Outcome::PayloadMissing) => {
@@ -182,6 +200,11 @@ impl Registry {
                 Err(self.after_failure(held, incoming, way_back, error).await)
             }
         }
+    }
+
+    async fn submit_end(&self, held: &Held, ending: &Ending, offer: Offer) -> Result<Outcome, Error> {
+        let finish = Finish::new(held, ending.digest, offer);
+        self.submit_told(finish, ending.occasion.clone(), None).await
     }
 
     /// Takes the payload's name back: it surely has not been committed under it.

@@ -27,6 +27,7 @@ use crate::store::{
 };
 
 use super::{Error, Registry, Settings, blocking, joined};
+pub use finish::Ending;
 pub use owner::Owner;
 use session::{Held, Session, Sessions};
 

@@ -58,6 +58,9 @@ impl Tables<Write<'_>> {
                     (row.since, row.standing) = (*since, *standing);
                 })?;
             }
+            Change::EventRecorded { number, event } => self.record_event(*number, event)?,
+            Change::EventsForgotten { up_to } => self.forget_events(*up_to)?,
+            Change::EndpointsTold { told } => self.set_told(told)?,
         }
         Ok(())
     }

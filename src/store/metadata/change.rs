@@ -13,6 +13,7 @@ use crate::oci::{Digest, ManifestType, RepositoryName, Tag};
 use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::ids::PayloadId;
 
+use super::events::EventRow;
 use super::rows::{Standing, UploadRow};
 
 /// One change of the metadata.
@@ -176,6 +177,26 @@ pub enum Change {
         since: ServedTime,
         #[n(3)]
         standing: Standing,
+    },
+    /// What happens beside this is to be told to those who asked for it.
+    #[n(18)]
+    EventRecorded {
+        #[n(0)]
+        number: u64,
+        #[n(1)]
+        event: EventRow,
+    },
+    /// Events up to this number are not kept any more.
+    #[n(19)]
+    EventsForgotten {
+        #[n(0)]
+        up_to: u64,
+    },
+    /// Up to which number each endpoint was told.
+    #[n(20)]
+    EndpointsTold {
+        #[n(0)]
+        told: BTreeMap<String, u64>,
     },
 }
 

@@ -14,6 +14,7 @@ use crate::store::hasher::Hasher;
 use super::MetadataError;
 use super::change::NeedKind;
 use super::encoding::decode;
+use super::events::EventRow;
 use super::keys::{DigestKey, digest_from_key, id_from_key};
 use super::mend::Remedy;
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
@@ -107,6 +108,10 @@ impl<A: Access> Tables<A> {
             12 => walk(&self.needed_by, cursor, |key, ()| self.check_needed(key, found)),
             13 => walk(&self.referrers, cursor, |key, row| self.check_referrer(key, row, found)),
             14 => walk(&self.uploads, cursor, |key, row| check_upload(key, row, found)),
+            15 => {
+                let newest = self.outbox()?.newest;
+                walk(&self.events, cursor, |number, row| check_event(number, row, newest, found))
+            }
             _ => return Ok(None),
         }?;
         Ok(Some(page))
@@ -331,6 +336,12 @@ impl<A: Access> Tables<A> {
 fn check_upload(key: &[u8], row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
     let row = id_from_key(key).zip(decode::<UploadRow>("uploads", row).ok());
     page.uploads += u64::from(page.readable(row, "uploads", &key).is_some());
+    Ok(())
+}
+
+fn check_event(number: u64, row: &[u8], newest: u64, page: &mut Page) -> Result<(), MetadataError> {
+    page.readable(decode::<EventRow>("events", row).ok(), "events", &number);
+    page.expect(number <= newest, || format!("the event {number} comes after the newest one, {newest}"));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod check;
 #[cfg(any(test, feature = "simulation"))]
 mod dump;
 mod encoding;
+mod events;
 mod keys;
 mod mend;
 mod reads;
@@ -29,6 +30,7 @@ pub use change::{Change, Need, NeedKind};
 pub(super) use check::{Cursor, Page, Violation};
 #[cfg(any(test, feature = "simulation"))]
 pub use dump::DumpedRow;
+pub use events::{EventAction, EventRow, OutboxRow, RequestRow};
 pub(super) use mend::Remedy;
 pub(super) use reads::{DoomedFile, LogPayload};
 pub use reads::{ManifestBytes, Referrer};

@@ -9,6 +9,7 @@ use crate::store::log::{NO_RECORD, RecordPlace};
 use super::MetadataError;
 use super::change::Change;
 use super::encoding::decode;
+use super::events::OutboxRow;
 use super::reads::{DoomedFile, bad_key, digest_of};
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow};
 use super::tables::{Access, Tables};
@@ -27,11 +28,12 @@ impl<A: Access> Tables<A> {
         let doomed = self.doomed_files(usize::MAX)?.into_iter().flat_map(tell_doomed_file);
         let uploads = self.uploads()?.into_iter();
         let uploads = uploads.map(|(id, upload)| plain(Change::UploadMarked { id, upload }));
-        Ok(doomed.chain(self.retell_holdings()?).chain(uploads).chain(self.retell_time()?))
+        let events = self.retell_events()?;
+        Ok(doomed.chain(self.retell_holdings()?).chain(uploads).chain(events).chain(self.retell_time()?))
     }
 
-    /// The same without what another folder has no files for: those that are to be unlinked, and uploads that go on. The
-    /// payloads come first, in the order of their digests.
+    /// The same without what another folder has no files for, those that are to be unlinked and uploads that go on, and without
+    /// events, which are told by one folder. The payloads come first, in the order of their digests.
     pub(in crate::store) fn retell_for_another_folder(
         &self,
     ) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
@@ -47,6 +49,16 @@ impl<A: Access> Tables<A> {
             .chain(self.blob_links.iter()?.map(tell_link))
             .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
             .chain(self.tags.iter()?.map(tell_tag)))
+    }
+
+    fn retell_events(&self) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
+        let outbox = self.outbox_if_used()?;
+        let oldest = self.oldest_event()?;
+        let frame = outbox.map(|OutboxRow { newest, told }| {
+            let up_to = oldest.map_or(newest, |oldest| oldest.saturating_sub(1));
+            [plain(Change::EventsForgotten { up_to }), plain(Change::EndpointsTold { told })]
+        });
+        Ok(frame.into_iter().flatten().chain(self.events.iter()?.map(tell_event)))
     }
 
     /// Comes last, so that everything before it has the times that it says itself.
@@ -129,6 +141,11 @@ fn tell_damage(entry: Entry<'_, &'static [u8]>) -> Option<Told> {
         Ok((digest, row)) => row.is_damaged.then(|| plain(Change::PayloadDamaged { digest })),
         Err(error) => Some(Err(error)),
     }
+}
+
+fn tell_event(entry: Entry<'_, u64>) -> Told {
+    let (number, row) = entry?;
+    plain(Change::EventRecorded { number: number.value(), event: decode("events", row.value())? })
 }
 
 fn read_blob(entry: Entry<'_, &'static [u8]>) -> Result<(Digest, BlobRow), MetadataError> {

@@ -101,7 +101,12 @@ tables! {
     /// is the place of a payload.
     doomed_files: (&'static [u8], &'static [u8]) => (),
 
+    /// number → [`EventRow`](super::events::EventRow): events that somebody is still to be told of. None has a number above the
+    /// newest one in `state`.
+    events: u64 => &'static [u8],
+
     /// name → value. `position`: how far the log is applied, a [`Position`](crate::store::log::Position). `layout`: the version of the
     /// layout that the tables are in. `served`: for how long the store was served, a [`ServedTime`](crate::store::ServedTime).
+    /// `outbox`: how far the events have come, an [`OutboxRow`](super::events::OutboxRow).
     state: &'static str => &'static [u8],
 }
