@@ -27,7 +27,7 @@ use holdfast::store::simulated::Simulated;
 use holdfast::store::{Options, Store, SurveyOptions};
 
 /// The folders.
-const STORES: [&str; 2] = ["layout-1", "layout-2"];
+const STORES: [&str; 3] = ["layout-1", "layout-2", "layout-3"];
 
 /// Where a golden store lies, or is to lie.
 fn golden(name: &str) -> PathBuf {

@@ -32,6 +32,12 @@ fn lines(store: &Store, row: &DumpedRow) -> Vec<String> {
                 "{name}: upload {id} in {algorithm} has {offset} bytes, begun and touched at {at:?}"
             )]
         }
+        ("events", [number]) => {
+            let number = number.parse::<u64>().unwrap();
+            let outbox = tables.outbox().unwrap();
+            let event = tables.events_after(number - 1, 1).unwrap();
+            vec![format!("events: {event:?} of {}, told {:?}", outbox.newest, outbox.told)]
+        }
         _ => Vec::new(),
     }
 }

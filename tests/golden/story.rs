@@ -9,8 +9,8 @@ use bytes::Bytes;
 use holdfast::oci::{Algorithm, Digest, ManifestType, RepositoryName};
 use holdfast::store::simulated::Simulated;
 use holdfast::store::{
-    Accepted, Change, Decision, Disk, Hasher, Need, NeedKind, Operation, Options, PayloadId, ServedTime,
-    Slot, Store, Tables, Timestamp, UploadRow, Write,
+    Accepted, Change, Decision, Disk, EventAction, EventRow, Hasher, Need, NeedKind, Operation, Options,
+    PayloadId, RequestRow, ServedTime, Slot, Store, Tables, Timestamp, UploadRow, Write,
 };
 
 use crate::state;
@@ -77,6 +77,8 @@ impl Life<'_> {
         for upload in [7, 8] {
             self.mark(upload, 1_000).await;
         }
+        self.tell(1, "latest").await;
+        self.submit(vec![Change::EndpointsTold { told: [("ci".to_owned(), 0)].into() }]).await;
         // Its file is unlinked when payloads settle, which is noted.
         self.push_large("three", 21, 4_500).await;
         self.remove("three", &digest_of(Algorithm::Sha256, 21, 4_500)).await;
@@ -88,6 +90,10 @@ impl Life<'_> {
         self.mark(7, 2_500).await;
         self.mark(9, 500).await;
         self.submit(vec![Change::UploadEnded { id: id(8) }]).await;
+        self.tell(2, "1.1").await;
+        self.tell(3, "1.2").await;
+        self.submit(vec![Change::EndpointsTold { told: [("ci".to_owned(), 1)].into() }]).await;
+        self.submit(vec![Change::EventsForgotten { up_to: 1 }]).await;
         self.tag("one", "last", image_of("first").0).await;
     }
 
@@ -117,6 +123,28 @@ impl Life<'_> {
         self.delete_manifest("two/of", doomed).await;
         let tag = "1.0".parse().unwrap();
         self.submit(vec![Change::TagDeleted { repository: name("one"), tag }]).await;
+    }
+
+    /// Records an event.
+    async fn tell(&mut self, number: u64, tag: &str) {
+        let event = EventRow {
+            id: [u8::try_from(number).unwrap(); 16].into(),
+            at: self.now(),
+            action: EventAction::Push,
+            repository: name("one"),
+            digest: Some(image_of("first").0),
+            media_type: Some("text/plain".to_owned()),
+            size: Some(number),
+            tag: Some(tag.parse().unwrap()),
+            from: Some(name("two/of")),
+            url: Some("http://there/v2/".to_owned()),
+            request: RequestRow {
+                id: number.to_string(),
+                actor: "user:alice".to_owned(),
+                ..RequestRow::default()
+            },
+        };
+        self.submit(vec![Change::EventRecorded { number, event }]).await;
     }
 
     fn now(&mut self) -> Timestamp {
