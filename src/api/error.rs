@@ -219,7 +219,11 @@ fn registry_status(error: &registry::Error) -> (StatusCode, &'static str) {
         E::ChildrenMissing(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
         E::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "DENIED"),
         E::TagImmutable { .. } => (StatusCode::FORBIDDEN, "DENIED"),
-        E::StillNeeded { .. } | E::DeleteDisabled => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+        E::QuotaExceeded(_) => (StatusCode::FORBIDDEN, "DENIED"),
+        E::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
+        E::StillNeeded { .. } | E::DeleteDisabled | E::ReadOnly => {
+            (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED")
+        }
         E::UploadBusy | E::Interrupted | E::Busy | E::OutcomeUnknown | E::Stopped => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
         }

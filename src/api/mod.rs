@@ -178,6 +178,9 @@ async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Respons
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let entry = Entry { route: &route, rule, parts: &parts, query: &query, links: &links };
     let guest = api.admit(&entry).await?;
+    if rule.is_write() {
+        api.registry.expect_writable()?;
+    }
     dispatch(route, &Call { api, guest, links, parts, query }, body).await
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn start(
         call.api.registry.upload_whole(repository, append, ending).await?;
         return Ok(created(call.links.blob(repository, &digest), &digest));
     }
+    call.api.registry.expect_quota(repository, 0)?;
     let algorithm = call.query.parsed("digest-algorithm")?.unwrap_or(Algorithm::Sha256);
     let started = call.api.registry.start_upload(repository, algorithm, call.guest.owner());
     Ok(session(StatusCode::ACCEPTED, call, repository, started))

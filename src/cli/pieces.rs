@@ -15,7 +15,7 @@ use crate::auth::{self, Authority};
 use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{
-    CollectionSettings, EventSettings, PurgingSettings, Referenced, Registry, RequiredChildren,
+    CollectionSettings, EventSettings, PurgingSettings, Quotas, Referenced, Registry, RequiredChildren,
     ScrubSettings, Settings, UrlPolicy,
 };
 use crate::server::FileSender;
@@ -122,6 +122,9 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             pulls: config.notifications.endpoints.iter().any(|endpoint| !ignores_pulls(endpoint)),
             backlog: config.notifications.backlog as u64,
         },
+        quotas: quotas(&storage.quota),
+        read_only: storage.readonly,
+        max_blob: bound(storage.uploads.maxsize).unwrap_or(u64::MAX),
         purging: PurgingSettings {
             enabled: storage.uploadpurging.enabled,
             age: storage.uploadpurging.age,
@@ -129,6 +132,15 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             dry_run: storage.uploadpurging.dryrun,
         },
     }
+}
+
+pub(super) fn quotas(quota: &config::Quota) -> Quotas {
+    Quotas { size: bound(quota.size), repositories: quota.repositories.clone().into() }
+}
+
+/// A bound; 0 stands for none.
+fn bound(size: u64) -> Option<u64> {
+    (size > 0).then_some(size)
 }
 
 fn ignores_pulls(endpoint: &config::NotifiedEndpoint) -> bool {

@@ -172,7 +172,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     tokio::select! {
         end = to_the_end => Ok(end),
         () = pieces.registry.failed() => Err(ServeError::StoreFailed),
-        signal = attend(&mut signals, stop, arguments, &loaded, &pieces.authority, tls.as_deref()) => Ok(End::AtOnce(signal)),
+        signal = attend(&mut signals, stop, arguments, &loaded, &pieces, tls.as_deref()) => Ok(End::AtOnce(signal)),
     }
 }
 
@@ -182,11 +182,11 @@ async fn attend(
     stop: oneshot::Sender<()>,
     arguments: &Serve,
     loaded: &Loaded,
-    authority: &Authority,
+    pieces: &Pieces,
     tls: Option<&Tls>,
 ) -> StopSignal {
     while signals.next().await == Wish::Reload {
-        reload::reload(arguments, loaded, authority);
+        reload::reload(arguments, loaded, pieces);
         tls.inspect(|tls| tls.reload());
     }
     tracing::info!("stopping: requests under way are finished; a second signal stops at once");

@@ -55,6 +55,11 @@ fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
+/// Patterns, at least one.
+pub(super) fn read_globs(key: &str, node: &Node, findings: &mut Findings) -> Option<Vec<Glob>> {
+    read_all(key, node, findings, glob)
+}
+
 fn glob(text: &str) -> Result<Glob, String> {
     Glob::parse(text).map_err(|error| error.to_string())
 }

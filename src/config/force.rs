@@ -12,8 +12,8 @@ use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
     Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Notifications, Platforms,
-    Pulls, Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation, WriteAheadLog,
-    Writer,
+    Pulls, Quota, Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation,
+    WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -228,7 +228,10 @@ impl InForce {
                 markinterval: self.size("storage.uploads.markinterval"),
                 maxconcurrent: self.count("storage.uploads.maxconcurrent"),
                 memory: self.size("storage.uploads.memory"),
+                maxsize: self.size("storage.uploads.maxsize"),
             },
+            quota: self.quota(),
+            readonly: self.switch("storage.maintenance.readonly.enabled"),
             gc: Gc {
                 enabled: self.switch("storage.gc.enabled"),
                 interval: self.duration("storage.gc.interval"),
@@ -340,6 +343,15 @@ impl InForce {
                 indexes: Indexes { platforms: self.platforms() },
             },
         }
+    }
+
+    fn quota(&self) -> Quota {
+        let key = "storage.quota.repositories";
+        let repositories = match self.value(key) {
+            Value::Quotas(quotas) => quotas.clone(),
+            other => mistyped(key, other),
+        };
+        Quota { size: self.size("storage.quota.size"), repositories }
     }
 
     fn notifications(&self) -> Notifications {

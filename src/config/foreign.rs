@@ -82,12 +82,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     ),
     needless("storage.tag", &["concurrencylimit"], "which tags point at a manifest is one look-up"),
     needless("storage.redirect", &["disable"], "payloads are always sent by the server itself"),
-    unsupported_if(
-        "storage.maintenance.readonly",
-        &["enabled"],
-        &["enabled"],
-        "to keep clients from writing let a proxy pass GET and HEAD only",
-    ),
     unsupported_by_name("storage.azure", FOLDER),
     unsupported_by_name("storage.gcs", FOLDER),
     unsupported_by_name(

@@ -8,6 +8,7 @@ use super::check::{self, Check};
 use super::collections::{self, items, text};
 use super::notifications;
 use super::problem::{Fault, Findings};
+use super::quotas;
 use super::tree::{Content, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::value::Value;
@@ -50,6 +51,8 @@ pub(super) enum Kind {
     Words(&'static [&'static str]),
     /// Mappings with `name`, `url` and `audience`.
     Issuers,
+    /// How much repositories may hold.
+    Quotas,
     /// Mappings with `name`, `url`, and how events are sent there.
     Endpoints,
 }
@@ -85,6 +88,7 @@ impl Kind {
             Self::Networks => return access::read_networks(key, node, findings),
             Self::Words(words) => return self.read_words(words, key, node, findings),
             Self::Issuers => return access::read_issuers(&self.to_string(), key, node, findings),
+            Self::Quotas => return quotas::read_quotas(&self.to_string(), key, node, findings),
             Self::Endpoints => return notifications::read_endpoints(&self.to_string(), key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
@@ -198,6 +202,7 @@ impl fmt::Display for Kind {
             Self::Networks => f.write_str("a list of addresses and networks"),
             Self::Words(words) => write!(f, "a list of {}", listed(words)),
             Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
+            Self::Quotas => f.write_str("a list of mappings with where, size and tags"),
             Self::Endpoints => f.write_str("a list of mappings with name and url"),
         }
     }

@@ -24,6 +24,7 @@ mod load;
 mod notifications;
 mod pattern;
 mod problem;
+mod quotas;
 mod schema;
 mod settings;
 mod show;

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::pattern::Pattern;
 use crate::auth::policy::{Groups, Policy};
-use crate::registry::ImmutableTags;
+use crate::registry::{ImmutableTags, RepositoryQuota};
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,10 @@ pub struct Storage {
     pub uploadpurging: UploadPurging,
     /// `storage.pulls`.
     pub pulls: Pulls,
+    /// `storage.quota`.
+    pub quota: Quota,
+    /// `storage.maintenance.readonly.enabled`: whether clients may change nothing.
+    pub readonly: bool,
     /// `storage.writer`.
     pub writer: Writer,
 }
@@ -169,6 +173,8 @@ pub struct Uploads {
     pub maxconcurrent: usize,
     /// Memory for small blobs that are coming in, in bytes.
     pub memory: u64,
+    /// The largest blob, in bytes; 0 is no bound.
+    pub maxsize: u64,
 }
 
 /// `storage.gc`.
@@ -531,6 +537,15 @@ pub struct TrustedIssuer {
     pub url: String,
     /// For whom its tokens must be meant.
     pub audience: String,
+}
+
+/// `storage.quota`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How large all payloads together may be, in bytes; 0 is no bound.
+    pub size: u64,
+    /// What each repository may hold.
+    pub repositories: Vec<RepositoryQuota>,
 }
 
 /// `notifications`.

@@ -250,6 +250,30 @@ pub(super) const SETTINGS: &[Setting] = &[
                   503.",
     },
     Setting {
+        key: "storage.uploads.maxsize",
+        kind: size(0, 1 << 50),
+        default: "0",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The largest blob that is taken in; a larger one is answered 413, as soon as it is known. 0 is no bound.",
+    },
+    Setting {
+        key: "storage.quota.size",
+        kind: size(0, 1 << 60),
+        default: "0",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How large all blobs together may be; what would come to more is answered 403 (`DENIED`). What repositories share \
+                  counts once. 0 is no bound. SIGHUP changes it.",
+    },
+    Setting {
+        key: "storage.quota.repositories",
+        kind: Kind::Quotas,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How much each repository may hold. Each entry has `where`, patterns of repositories, and `size` or `tags` or both; \
+                  of several that match, each counts. `size` is that of a repository's blobs and manifests, those included that \
+                  others hold as well. What would come to more is answered 403 (`DENIED`). SIGHUP changes it.",
+    },
+    Setting {
         key: "storage.gc.enabled",
         kind: Kind::Switch,
         default: "true",
@@ -311,6 +335,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "20MiB",
         distribution: Theirs::NoSuchKey,
         meaning: "How much is read at the most, in bytes a second. A small blob counts as 64 KiB. 0 is no bound.",
+    },
+    Setting {
+        key: "storage.maintenance.readonly.enabled",
+        kind: Kind::Switch,
+        default: "false",
+        distribution: Theirs::Same,
+        meaning: "Whether clients may change nothing: pushes and deletes are answered 405, pulls go on. The registry goes on to \
+                  settle, scrub and collect. SIGHUP changes it.",
     },
     Setting {
         key: "storage.maintenance.uploadpurging.enabled",

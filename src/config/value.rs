@@ -8,11 +8,12 @@ use ipnet::IpNet;
 use super::access;
 use super::notifications;
 use super::pattern::Pattern;
+use super::quotas;
 use super::settings::{NotifiedEndpoint, Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
-use crate::registry::ImmutableTags;
+use crate::registry::{ImmutableTags, RepositoryQuota};
 
 /// A value of one of the kinds that settings have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(super) enum Value {
     Words(Vec<&'static str>),
     Issuers(Vec<TrustedIssuer>),
     Endpoints(Vec<NotifiedEndpoint>),
+    Quotas(Vec<RepositoryQuota>),
 }
 
 /// What is written in the place of a secret.
@@ -71,6 +73,7 @@ impl Value {
             }
             Self::Words(words) => flow_list(words.iter().map(|word| (*word).to_owned())),
             Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
+            Self::Quotas(list) => flow_list(list.iter().map(quotas::show_quota)),
             Self::Endpoints(endpoints) => flow_list(endpoints.iter().map(notifications::show_endpoint)),
         }
     }

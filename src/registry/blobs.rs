@@ -72,7 +72,7 @@ impl Registry {
             MountSource::Anywhere => self.store.read().repositories_of(digest, 1)?.pop(),
         };
         let mount = MountBlob { repository: repository.clone(), digest: *digest, source };
-        self.submit_told(mount, occasion, from).await
+        self.submit_request(mount, occasion, from).await
     }
 
     /// A repository that holds a blob and that somebody may pull from, looked for among a thousand.
@@ -95,7 +95,7 @@ impl Registry {
             return Err(Error::DeleteDisabled);
         };
         let delete = DeleteBlob { repository: repository.clone(), digest: *digest, referenced };
-        self.submit_told(delete, occasion, None).await
+        self.submit_request(delete, occasion, None).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::quotas::Excess;
 use crate::oci::{Digest, ManifestError, Reference, RepositoryName, Tag};
 use crate::store::{Decline, MetadataError, NeedKind, PayloadError, PayloadId, WriteError, is_full};
 
@@ -42,6 +43,12 @@ pub enum Error {
     StillNeeded { repository: RepositoryName, kind: NeedKind, digest: Digest, by: Vec<Digest> },
     #[error("the tag {tag} of {repository} is immutable and stays at {current}; push under another tag")]
     TagImmutable { repository: RepositoryName, tag: Tag, current: Digest },
+    #[error("{0}")]
+    QuotaExceeded(Excess),
+    #[error("a blob may have {limit} bytes at the most (storage.uploads.maxsize)")]
+    BlobTooLarge { limit: u64 },
+    #[error("this registry is read-only for now (storage.maintenance.readonly); nothing was changed")]
+    ReadOnly,
     #[error("deleting is switched off in this registry (storage.delete.enabled)")]
     DeleteDisabled,
     #[error("the server has more to do than it can; try again")]

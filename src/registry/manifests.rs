@@ -129,7 +129,7 @@ impl Registry {
         let guard = Guard::new(&self.settings.immutable_tags, put.may_overwrite);
         let occasion = put.occasion.take();
         let put = Put { put, manifest, digest, required, guard };
-        let pushed = self.submit_told(put, occasion, None).await?;
+        let pushed = self.submit_request(put, occasion, None).await?;
         question.into_iter().for_each(Question::answer);
         Ok(pushed)
     }
@@ -158,7 +158,7 @@ impl Registry {
         let (repository, reference) = (repository.clone(), reference.clone());
         let guard = Guard::new(&self.settings.immutable_tags, may_overwrite);
         let delete = Delete { repository, reference, referenced, precondition, guard };
-        self.submit_told(delete, occasion, None).await
+        self.submit_request(delete, occasion, None).await
     }
 }
 

@@ -12,6 +12,8 @@ mod events;
 mod immutable;
 mod listings;
 mod manifests;
+mod quotas;
+mod requested;
 mod scrub;
 mod settings;
 mod uploads;
@@ -32,6 +34,7 @@ pub use events::{Endpoints, EventSettings, Lag, Occasion};
 pub use immutable::ImmutableTags;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
+pub use quotas::{Excess, Measure, Quotas, RepositoryQuota};
 pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Ending, Extent, Owner, Started};
@@ -40,6 +43,7 @@ pub use verified_pull::VerifiedPull;
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
 use events::Pulls;
+use requested::Rules;
 use uploads::Uploads;
 
 /// A registry over an open store.
@@ -48,6 +52,7 @@ pub struct Registry {
     settings: Settings,
     uploads: Uploads,
     pulls: Pulls,
+    rules: Rules,
     /// Woken when events are recorded.
     recorded: Notify,
 }
@@ -56,7 +61,9 @@ impl Registry {
     /// A registry that goes on with the upload sessions that the store's last run has left.
     pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
         let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
-        Arc::new(Self { store, settings, uploads, pulls: Pulls::default(), recorded: Notify::new() })
+        let rules = Rules::new(settings.read_only, settings.quotas.clone());
+        let (pulls, recorded) = (Pulls::default(), Notify::new());
+        Arc::new(Self { store, settings, uploads, pulls, rules, recorded })
     }
 
     /// When it collects by itself, and what.

@@ -9,6 +9,7 @@ use crate::oci::{Child, ChildKind, Platform};
 use super::collection::{CollectionSettings, PurgingSettings};
 use super::events::EventSettings;
 use super::immutable::ImmutableTags;
+use super::quotas::Quotas;
 use super::scrub::ScrubSettings;
 
 /// How a registry behaves.
@@ -33,6 +34,11 @@ pub struct Settings {
     pub purging: PurgingSettings,
     pub scrub: ScrubSettings,
     pub events: EventSettings,
+    pub quotas: Quotas,
+    /// Whether whoever wants to change something is refused.
+    pub read_only: bool,
+    /// The largest blob that is taken in, in bytes.
+    pub max_blob: u64,
 }
 
 impl Settings {
@@ -58,6 +64,9 @@ impl Default for Settings {
             purging: PurgingSettings::default(),
             scrub: ScrubSettings::default(),
             events: EventSettings::default(),
+            quotas: Quotas::default(),
+            read_only: false,
+            max_blob: u64::MAX,
         }
     }
 }

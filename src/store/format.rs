@@ -8,7 +8,7 @@ use super::disk::Disk;
 use super::layout::Layout;
 
 /// The version that this program writes.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// The oldest version that it can upgrade.
 const OLDEST: u32 = 1;
 

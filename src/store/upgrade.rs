@@ -18,7 +18,9 @@ pub(super) fn run(metadata: &Metadata) -> Result<(), MetadataError> {
         if found < 2 {
             remove_unheld_payloads(tables)?;
         }
-        // Layout 3 keeps account of ages, which begins with the first change that is logged in it.
+        // Layout 3 keeps account of ages, which begins with the first change that is logged in it. Layout 4 does of how much
+        // repositories hold; what was replayed was counted without what had been there before.
+        tables.recount_all()?;
         tables.set_layout(VERSION)
     })?;
     tracing::info!(from = found, to = VERSION, "the store is in this version's layout");

@@ -37,6 +37,7 @@ mod monolithic_pushes;
 mod mounts;
 mod multipart_ranges;
 mod names;
+mod quotas;
 mod ranges;
 mod rebuild;
 mod referrers;

@@ -11,7 +11,8 @@ use super::plain::{Plain, PlainManifest};
 /// The rows that the store has.
 pub fn found(tables: &Snapshot) -> Result<BTreeSet<String>, MetadataError> {
     let lines = tables.dump()?.iter().map(|row| line(tables, row)).collect::<Result<Vec<_>, _>>()?;
-    Ok(lines.into_iter().flatten().collect())
+    let payloads = format!("payloads = {}", tables.payload_bytes()?);
+    Ok(lines.into_iter().flatten().chain([payloads]).collect())
 }
 
 fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataError> {
@@ -45,6 +46,7 @@ fn line(tables: &Snapshot, row: &DumpedRow) -> Result<Option<String>, MetadataEr
             tables.referrers_after(&name.parse().unwrap(), &subject.parse().unwrap(), None, each)?;
             referrer(&found.unwrap())
         }
+        ("usage", [name]) => format!("{:?}", tables.usage(&name.parse().unwrap())?),
         ("uploads", [id]) => upload(&tables.upload(id.parse().unwrap())?.unwrap()),
         _ => row.value.clone(),
     };
@@ -86,6 +88,10 @@ pub fn expected(plain: &Plain) -> BTreeSet<String> {
         lines.insert(format!("tags {name} {tag} = {digest} {set}"));
         lines.insert(format!("tags_by_manifest {name} {digest} {tag} = "));
     }
+    for (name, usage) in plain.usage() {
+        lines.insert(format!("usage {name} = {usage:?}"));
+    }
+    lines.insert(format!("payloads = {}", plain.blobs.values().map(|(size, _)| size).sum::<u64>()));
     for (id, row) in &plain.uploads {
         lines.insert(format!("uploads {id} = {}", upload(row)));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use holdfast::oci::{Digest, RepositoryName, Tag};
-use holdfast::store::{Change, Need, NeedKind, PayloadId, Standing, UploadRow};
+use holdfast::store::{Change, Need, NeedKind, PayloadId, Standing, UploadRow, UsageRow};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plain {
@@ -60,6 +60,25 @@ impl Plain {
         self.manifests.keys().map(|(name, _)| name).collect()
     }
 
+    /// What each repository holds, counted.
+    pub fn usage(&self) -> BTreeMap<&RepositoryName, UsageRow> {
+        let mut usage: BTreeMap<_, UsageRow> = BTreeMap::new();
+        for (name, digest) in self.links.keys() {
+            let row = usage.entry(name).or_default();
+            row.blobs += 1;
+            row.blob_bytes += self.blobs.get(digest).map_or(0, |(size, _)| *size);
+        }
+        for ((name, _), manifest) in &self.manifests {
+            let row = usage.entry(name).or_default();
+            row.manifests += 1;
+            row.manifest_bytes += manifest.bytes.len() as u64;
+        }
+        for (name, _) in self.tags.keys() {
+            usage.entry(name).or_default().tags += 1;
+        }
+        usage
+    }
+
     /// Makes a change; `age` is from when on ages count that begin with it.
     pub fn change(&mut self, change: &Change, age: u64) {
         match change.clone() {
@@ -106,7 +125,8 @@ impl Plain {
             | Change::ManifestAged { .. }
             | Change::EventRecorded { .. }
             | Change::EventsForgotten { .. }
-            | Change::EndpointsTold { .. } => {}
+            | Change::EndpointsTold { .. }
+            | Change::UsageRecounted { .. } => {}
         }
     }
 

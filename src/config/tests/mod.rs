@@ -8,6 +8,7 @@ mod errors;
 mod generated;
 mod notifications;
 mod precedence;
+mod quotas;
 mod settings;
 mod variables;
 

@@ -185,7 +185,6 @@ fn a_variable_for_what_is_not_supported_is_an_error_that_names_it() {
         ("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io"),
         ("REGISTRY_STORAGE_S3_BUCKET", "b"),
         ("REGISTRY_STORAGE", "s3"),
-        ("REGISTRY_STORAGE_MAINTENANCE_READONLY", "{enabled: true}"),
     ] {
         let messages = messages(load_variables(&[(name, value)]));
         assert_eq!(messages.len(), 1, "{name}: {messages:?}");

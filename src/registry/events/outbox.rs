@@ -1,16 +1,12 @@
 //! Events on their way out: who was told how much.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::futures::Notified;
 
-use crate::oci::RepositoryName;
 use crate::registry::{Error, Registry};
 use crate::store::{Accepted, Change, Decision, EventRow, Operation, Slot, Tables, Timestamp, Write};
-
-use super::{Occasion, Telling};
 
 /// Up to which number each endpoint was told, by its name.
 pub type Endpoints = BTreeMap<String, u64>;
@@ -33,22 +29,6 @@ impl Registry {
     /// Whether pulls are told to anybody.
     pub fn tells_pulls(&self) -> bool {
         self.settings.events.enabled && self.settings.events.pulls
-    }
-
-    /// Does what a request asks for, and tells of it.
-    pub(in crate::registry) async fn submit_told<O: Operation<Refusal = Error>>(
-        &self,
-        operation: O,
-        occasion: Option<Arc<Occasion>>,
-        mounted_from: Option<RepositoryName>,
-    ) -> Result<O::Outcome, Error> {
-        let Some(occasion) = occasion else {
-            return self.submit(operation).await;
-        };
-        let backlog = self.settings.events.backlog;
-        let outcome = self.submit(Telling { operation, occasion, mounted_from, backlog }).await?;
-        self.recorded.notify_waiters();
-        Ok(outcome)
     }
 
     /// Names those who are to be told from now on. Those who are new begin with what happens next; nothing is kept for those

@@ -204,7 +204,7 @@ impl Registry {
 
     async fn submit_end(&self, held: &Held, ending: &Ending, offer: Offer) -> Result<Outcome, Error> {
         let finish = Finish::new(held, ending.digest, offer);
-        self.submit_told(finish, ending.occasion.clone(), None).await
+        self.submit_request(finish, ending.occasion.clone(), None).await
     }
 
     /// Takes the payload's name back: it surely has not been committed under it.

@@ -72,6 +72,9 @@ impl Registry {
     ) -> Result<Received, Error> {
         let Append { body, extent } = append;
         check_extent(&held, &extent)?;
+        let end = held.offset().saturating_add(extent.announced().unwrap_or(0));
+        self.expect_size(end)?;
+        self.expect_quota(&held.session().repository, end)?;
         let Some(incoming) = held.take() else {
             return Err(held.unknown());
         };
@@ -103,12 +106,22 @@ impl Registry {
                 Err(error)
             }
             Err(error) => {
-                if on_break == OnBreak::RollBack || matches!(error, Error::Size { .. }) {
+                let is_too_much = matches!(error, Error::Size { .. } | Error::BlobTooLarge { .. });
+                if on_break == OnBreak::RollBack || is_too_much {
                     incoming.roll_back(before);
                 }
                 self.park(held, incoming).await?;
                 Err(error)
             }
+        }
+    }
+
+    /// Refuses a blob of so many bytes, if it is larger than any may be.
+    fn expect_size(&self, bytes: u64) -> Result<(), Error> {
+        let limit = self.settings.max_blob;
+        match bytes > limit {
+            true => Err(Error::BlobTooLarge { limit }),
+            false => Ok(()),
         }
     }
 
@@ -153,7 +166,7 @@ impl Registry {
         extent: &Extent,
     ) -> Result<(), Error> {
         let _permit = self.uploads.permit(&self.settings).await?;
-        let mut received = 0;
+        let (start, mut received) = (pipeline.start, 0);
         let mut interrupted = self.uploads.interrupted.subscribe();
         loop {
             let next = tokio::select! {
@@ -168,6 +181,7 @@ impl Registry {
                 Some(Ok(chunk)) => {
                     received += chunk.len() as u64;
                     check_not_beyond(extent, received)?;
+                    self.expect_size(start + received)?;
                     pipeline.gather(chunk);
                 }
             }
@@ -214,6 +228,8 @@ struct Pipeline {
     batch: Vec<Bytes>,
     batch_size: usize,
     state: State,
+    /// Where the first batch belongs.
+    start: u64,
     mark_interval: u64,
     marked: u64,
 }
@@ -239,6 +255,7 @@ impl Pipeline {
         Self {
             batch: Vec::new(),
             batch_size: 0,
+            start: incoming.length(),
             state: State::Idle(Box::new(incoming)),
             mark_interval,
             marked,

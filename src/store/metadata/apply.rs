@@ -58,6 +58,7 @@ impl Tables<Write<'_>> {
                     (row.since, row.standing) = (*since, *standing);
                 })?;
             }
+            Change::UsageRecounted { repository } => self.recount(repository.as_ref())?,
             Change::EventRecorded { number, event } => self.record_event(*number, event)?,
             Change::EventsForgotten { up_to } => self.forget_events(*up_to)?,
             Change::EndpointsTold { told } => self.set_told(told)?,
@@ -86,7 +87,9 @@ impl Tables<Write<'_>> {
     /// What served the payload before, because it was damaged, is left to itself.
     fn put_payload(&mut self, digest: &Digest, size: u64, place: Place) -> Result<(), MetadataError> {
         let key = DigestKey::new(digest);
-        if let Some(before) = self.blob(digest)?.filter(|before| before.place != place) {
+        let before = self.blob(digest)?;
+        self.alter_payload_bytes(before.map_or(0, |before| before.size), size)?;
+        if let Some(before) = before.filter(|before| before.place != place) {
             self.leave_place(&key, before.place)?;
         }
         if let Place::Log { segment, offset } = place {
@@ -130,6 +133,7 @@ impl Tables<Write<'_>> {
         let key = DigestKey::new(digest);
         self.leave_place(&key, row.place)?;
         self.blobs.remove(&*key)?;
+        self.alter_payload_bytes(row.size, 0)?;
         Ok(())
     }
 
@@ -141,14 +145,24 @@ impl Tables<Write<'_>> {
     ) -> Result<(), MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
         let since = self.age_begins()?.unwrap_or(ServedTime(at.0));
-        self.blob_links.insert((name, &*key), &*encode(&LinkRow { since }))?;
+        let is_new = self.blob_links.insert((name, &*key), &*encode(&LinkRow { since }))?.is_none();
         self.blob_holders.insert((&*key, name), ())?;
-        Ok(())
+        match is_new {
+            true => {
+                let size = self.blob(digest)?.map_or(0, |row| row.size);
+                self.alter_usage(repository, |usage| usage.add_blob(size))
+            }
+            false => Ok(()),
+        }
     }
 
     fn unlink_blob(&mut self, repository: &RepositoryName, digest: &Digest) -> Result<(), MetadataError> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
-        self.blob_links.remove((name, &*key))?;
+        let was_held = self.blob_links.remove((name, &*key))?.is_some();
+        if was_held {
+            let size = self.blob(digest)?.map_or(0, |row| row.size);
+            self.alter_usage(repository, |usage| usage.take_blob(size))?;
+        }
         self.blob_holders.remove((&*key, name))?;
         self.forget_presence(repository, NeedKind::Blob, digest)
     }
@@ -177,6 +191,9 @@ impl Tables<Write<'_>> {
             Some(since) => (since, Standing::Alone),
             None => (ServedTime::default(), Standing::default()),
         };
+        if known.is_none() {
+            self.alter_usage(repository, |usage| usage.add_manifest(size))?;
+        }
         let standing = known.map_or(new, |known| known.standing);
         let (media_type, subject) = (*media_type, *subject);
         let row = ManifestRow { media_type, size, subject, pushed: *at, since, standing };
@@ -215,7 +232,7 @@ impl Tables<Write<'_>> {
         let (name, key) = (repository.as_str(), DigestKey::new(digest));
         let Some(row) = self.manifest(repository, digest)? else { return Ok(()) };
         for tag in self.tags_of(repository, digest, usize::MAX)? {
-            self.remove_tag(name, &tag, digest)?;
+            self.remove_tag(repository, &tag, digest)?;
         }
         self.drop_relations(repository, digest, &row, at)?;
         self.forget_presence(repository, NeedKind::Manifest, digest)?;
@@ -223,6 +240,7 @@ impl Tables<Write<'_>> {
             self.leave_behind(repository, &referrer)?;
         }
         self.manifests.remove((name, &*key))?;
+        self.alter_usage(repository, |usage| usage.take_manifest(row.size))?;
         self.manifest_holders.remove((&*key, name))?;
         if !self.is_manifest_held(&key)? {
             self.manifest_bytes.remove(&*key)?;
@@ -323,21 +341,31 @@ impl Tables<Write<'_>> {
             self.delete_tag(repository, tag)?;
         }
         let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at });
-        self.tags.insert((name, tag.as_str()), &*encode(&row))?;
+        if self.tags.insert((name, tag.as_str()), &*encode(&row))?.is_none() {
+            self.alter_usage(repository, |usage| usage.tags += 1)?;
+        }
         self.tags_by_manifest.insert((name, &*DigestKey::new(digest), tag.as_str()), ())?;
         self.alter_manifest(repository, digest, |row| row.standing = Standing::Tagged)
     }
 
     fn delete_tag(&mut self, repository: &RepositoryName, tag: &Tag) -> Result<(), MetadataError> {
         if let Some(row) = self.tag(repository, tag)? {
-            self.remove_tag(repository.as_str(), tag, &row.digest)?;
+            self.remove_tag(repository, tag, &row.digest)?;
             self.leave_behind(repository, &row.digest)?;
         }
         Ok(())
     }
 
-    fn remove_tag(&mut self, name: &str, tag: &Tag, digest: &Digest) -> Result<(), MetadataError> {
-        self.tags.remove((name, tag.as_str()))?;
+    fn remove_tag(
+        &mut self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<(), MetadataError> {
+        let name = repository.as_str();
+        if self.tags.remove((name, tag.as_str()))?.is_some() {
+            self.alter_usage(repository, |usage| usage.tags = usage.tags.saturating_sub(1))?;
+        }
         self.tags_by_manifest.remove((name, &*DigestKey::new(digest), tag.as_str()))?;
         Ok(())
     }

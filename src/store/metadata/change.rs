@@ -192,6 +192,12 @@ pub enum Change {
         #[n(0)]
         up_to: u64,
     },
+    /// What a repository holds is counted anew, or without one how large all payloads are.
+    #[n(21)]
+    UsageRecounted {
+        #[n(0)]
+        repository: Option<RepositoryName>,
+    },
     /// Up to which number each endpoint was told.
     #[n(20)]
     EndpointsTold {

@@ -19,6 +19,7 @@ use super::keys::{DigestKey, digest_from_key, id_from_key};
 use super::mend::Remedy;
 use super::rows::{BlobRow, LinkRow, ManifestRow, Place, ReferrerRow, TagRow, UploadRow};
 use super::tables::{Access, Tables};
+use super::usage::UsageRow;
 
 /// How many rows are looked at in one snapshot.
 const PAGE: usize = 256;
@@ -108,7 +109,13 @@ impl<A: Access> Tables<A> {
             12 => walk(&self.needed_by, cursor, |key, ()| self.check_needed(key, found)),
             13 => walk(&self.referrers, cursor, |key, row| self.check_referrer(key, row, found)),
             14 => walk(&self.uploads, cursor, |key, row| check_upload(key, row, found)),
-            15 => {
+            15 => walk(&self.usage, cursor, |name, row| self.check_usage(name, row, found)),
+            16 => {
+                self.check_payload_bytes(found)?;
+                *cursor = Cursor { table: 17, last: None };
+                Ok(())
+            }
+            17 => {
                 let newest = self.outbox()?.newest;
                 walk(&self.events, cursor, |number, row| check_event(number, row, newest, found))
             }
@@ -175,7 +182,7 @@ impl<A: Access> Tables<A> {
             || format!("blob_holders lacks {} of {name}", show(digest)),
             || Remedy::holder(name, digest),
         );
-        Ok(())
+        self.expect_usage(name, page)
     }
 
     fn check_blob_holder(&self, (digest, name): (&[u8], &str), page: &mut Page) -> Result<(), MetadataError> {
@@ -242,7 +249,7 @@ impl<A: Access> Tables<A> {
         let first = self.manifests.range((name, &[][..])..)?.next().transpose()?;
         let has_manifest = first.is_some_and(|(manifest, _)| manifest.value().0 == name);
         page.expect(has_manifest, || format!("the catalog lists {name}, which has no manifest"));
-        Ok(())
+        self.expect_usage(name, page)
     }
 
     fn check_tag(&self, (name, tag): (&str, &str), row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
@@ -314,6 +321,35 @@ impl<A: Access> Tables<A> {
     ) -> Result<(), MetadataError> {
         let is_mirrored = self.needs.get((name, manifest, kind, digest))?.is_some();
         page.expect(is_mirrored, || format!("needed_by has {} in {name} too many", show(digest)));
+        Ok(())
+    }
+
+    /// One repository is counted in one snapshot, however large it is.
+    fn check_usage(&self, name: &str, row: &[u8], page: &mut Page) -> Result<(), MetadataError> {
+        let row = decode::<UsageRow>("usage", row).ok();
+        let Some(row) = page.readable(row, "usage", &name) else { return Ok(()) };
+        let counted = self.count_usage(name)?;
+        page.expect_or_mend(
+            row == counted,
+            || format!("{name} is said to hold {row:?}, but holds {counted:?}"),
+            || Remedy::usage(name),
+        );
+        Ok(())
+    }
+
+    fn expect_usage(&self, name: &str, page: &mut Page) -> Result<(), MetadataError> {
+        let is_counted = self.usage.get(name)?.is_some();
+        page.expect_or_mend(is_counted, || format!("usage lacks {name}"), || Remedy::usage(name));
+        Ok(())
+    }
+
+    fn check_payload_bytes(&self, page: &mut Page) -> Result<(), MetadataError> {
+        let (told, counted) = (self.payload_bytes()?, self.count_payload_bytes()?);
+        page.expect_or_mend(
+            told == counted,
+            || format!("all payloads are said to have {told} bytes, but have {counted}"),
+            || Some(Remedy::Usage { repository: None }),
+        );
         Ok(())
     }
 

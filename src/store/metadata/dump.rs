@@ -46,6 +46,7 @@ impl<A: Access> Tables<A> {
             uploads,
             log_payloads,
             doomed_files,
+            usage,
             events,
             state
         );

@@ -26,6 +26,8 @@ pub(in crate::store) enum Remedy {
     Manifest { repository: RepositoryName, digest: Digest },
     /// Where a tag points, and that it does not point at `other`.
     Tag { repository: RepositoryName, tag: Tag, other: Digest },
+    /// How much a repository holds, or without one how large all payloads are.
+    Usage { repository: Option<RepositoryName> },
     /// That a file is not to be unlinked.
     Spare { digest: Digest, file: PayloadId },
 }
@@ -41,6 +43,11 @@ impl Remedy {
     pub(super) fn manifest(name: &str, digest: &[u8]) -> Option<Self> {
         let (repository, digest) = name.parse().ok().zip(digest_from_key(digest))?;
         Some(Self::Manifest { repository, digest })
+    }
+
+    /// The same.
+    pub(super) fn usage(name: &str) -> Option<Self> {
+        Some(Self::Usage { repository: Some(name.parse().ok()?) })
     }
 
     /// The same.
@@ -61,6 +68,9 @@ impl<A: Access> Tables<A> {
             Remedy::Holder { repository, digest } => self.mend_holder(repository, digest, now),
             Remedy::Manifest { repository, digest } => self.mend_manifest(repository, digest, now),
             Remedy::Tag { repository, tag, other } => self.mend_tag(repository, tag, other),
+            Remedy::Usage { repository } => {
+                Ok(vec![Change::UsageRecounted { repository: repository.clone() }])
+            }
             Remedy::Spare { digest, file } => {
                 let is_place = self.blob(digest)?.is_some_and(|row| row.place == Place::File { id: *file });
                 let spare = Change::FileUnlinked { digest: *digest, file: *file };

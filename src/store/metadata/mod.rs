@@ -18,6 +18,7 @@ mod reads;
 mod retell;
 mod rows;
 mod tables;
+mod usage;
 mod walk;
 
 use std::io;
@@ -37,6 +38,7 @@ pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, OwnerRow, ReferrerRow, Standing, TagRow, UploadRow};
 pub use tables::{Access, Read, Tables, Write};
+pub use usage::{Totals, UsageRow};
 pub use walk::Held;
 
 use super::ballast::Ballast;

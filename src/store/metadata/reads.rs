@@ -50,6 +50,8 @@ pub(super) const POSITION: &str = "position";
 pub(super) const LAYOUT: &str = "layout";
 /// The name under which it has for how long the store was served.
 pub(super) const SERVED: &str = "served";
+/// The name under which it has the size of all payloads.
+pub(super) const STORED: &str = "stored";
 /// The name under which it has how far the events have come.
 pub(super) const OUTBOX: &str = "outbox";
 

@@ -101,12 +101,16 @@ tables! {
     /// is the place of a payload.
     doomed_files: (&'static [u8], &'static [u8]) => (),
 
+    /// repository → [`UsageRow`](super::usage::UsageRow): how much it holds, which is what its rows in `blob_links`, `manifests` and
+    /// `tags` come to. One that holds nothing has no row.
+    usage: &'static str => &'static [u8],
+
     /// number → [`EventRow`](super::events::EventRow): events that somebody is still to be told of. None has a number above the
     /// newest one in `state`.
     events: u64 => &'static [u8],
 
     /// name → value. `position`: how far the log is applied, a [`Position`](crate::store::log::Position). `layout`: the version of the
     /// layout that the tables are in. `served`: for how long the store was served, a [`ServedTime`](crate::store::ServedTime).
-    /// `outbox`: how far the events have come, an [`OutboxRow`](super::events::OutboxRow).
+    /// `stored`: the size of all payloads in `blobs`, in bytes. `outbox`: how far the events have come, an [`OutboxRow`](super::events::OutboxRow).
     state: &'static str => &'static [u8],
 }

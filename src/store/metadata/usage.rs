@@ -1,0 +1,216 @@
+//! How much repositories hold, kept up to date with each change, so that nobody has to count.
+//!
+//! What two repositories hold counts for both; on the disk it lies once.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use crate::oci::RepositoryName;
+
+use super::MetadataError;
+use super::encoding::{decode, encode};
+use super::reads::STORED;
+use super::rows::{BlobRow, ManifestRow};
+use super::tables::{Access, Tables, Write};
+
+/// What a repository holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct UsageRow {
+    #[n(0)]
+    pub blobs: u64,
+    /// Of its blobs.
+    #[n(1)]
+    pub blob_bytes: u64,
+    #[n(2)]
+    pub manifests: u64,
+    /// Of its manifests.
+    #[n(3)]
+    pub manifest_bytes: u64,
+    #[n(4)]
+    pub tags: u64,
+}
+
+impl UsageRow {
+    /// Of all that it holds.
+    pub fn bytes(&self) -> u64 {
+        self.blob_bytes.saturating_add(self.manifest_bytes)
+    }
+
+    pub(super) fn add_blob(&mut self, size: u64) {
+        self.blobs += 1;
+        self.blob_bytes = self.blob_bytes.saturating_add(size);
+    }
+
+    pub(super) fn take_blob(&mut self, size: u64) {
+        self.blobs = self.blobs.saturating_sub(1);
+        self.blob_bytes = self.blob_bytes.saturating_sub(size);
+    }
+
+    pub(super) fn add_manifest(&mut self, size: u64) {
+        self.manifests += 1;
+        self.manifest_bytes = self.manifest_bytes.saturating_add(size);
+    }
+
+    pub(super) fn take_manifest(&mut self, size: u64) {
+        self.manifests = self.manifests.saturating_sub(1);
+        self.manifest_bytes = self.manifest_bytes.saturating_sub(size);
+    }
+}
+
+/// What all repositories together hold, each thing once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Those that have a manifest.
+    pub repositories: u64,
+    pub blobs: u64,
+    /// Of all payloads.
+    pub payload_bytes: u64,
+    pub manifests: u64,
+    pub tags: u64,
+    /// Upload sessions that have a mark.
+    pub uploads: u64,
+}
+
+impl<A: Access> Tables<A>
+where
+    A::Table<&'static [u8], &'static [u8]>: ReadableTableMetadata,
+    A::Table<&'static str, ()>: ReadableTableMetadata,
+    A::Table<(&'static str, &'static str), &'static [u8]>: ReadableTableMetadata,
+{
+    /// What all repositories together hold. Nothing is counted for it.
+    pub fn totals(&self) -> Result<Totals, MetadataError> {
+        Ok(Totals {
+            repositories: self.catalog.len()?,
+            blobs: self.blobs.len()?,
+            payload_bytes: self.payload_bytes()?,
+            manifests: self.manifest_bytes.len()?,
+            tags: self.tags.len()?,
+            uploads: self.uploads.len()?,
+        })
+    }
+}
+
+impl<A: Access> Tables<A> {
+    /// What a repository holds.
+    pub fn usage(&self, repository: &RepositoryName) -> Result<UsageRow, MetadataError> {
+        let row = self.usage.get(repository.as_str())?;
+        Ok(row.map(|row| decode("usage", row.value())).transpose()?.unwrap_or_default())
+    }
+
+    /// The size of all payloads, in bytes.
+    pub fn payload_bytes(&self) -> Result<u64, MetadataError> {
+        let row = self.state.get(STORED)?;
+        Ok(row.map(|row| decode("state", row.value())).transpose()?.unwrap_or_default())
+    }
+
+    /// What a repository holds, counted.
+    pub(super) fn count_usage(&self, name: &str) -> Result<UsageRow, MetadataError> {
+        let mut usage = UsageRow::default();
+        for entry in self.blob_links.range((name, &[][..])..)? {
+            let (key, _) = entry?;
+            let (holder, digest) = key.value();
+            if holder != name {
+                break;
+            }
+            usage.add_blob(self.size_of(digest)?);
+        }
+        for entry in self.manifests.range((name, &[][..])..)? {
+            let (key, row) = entry?;
+            if key.value().0 != name {
+                break;
+            }
+            usage.add_manifest(decode::<ManifestRow>("manifests", row.value())?.size);
+        }
+        for entry in self.tags.range((name, "")..)? {
+            if entry?.0.value().0 != name {
+                break;
+            }
+            usage.tags += 1;
+        }
+        Ok(usage)
+    }
+
+    /// The size of all payloads in bytes, counted.
+    pub(super) fn count_payload_bytes(&self) -> Result<u64, MetadataError> {
+        let mut bytes: u64 = 0;
+        for entry in self.blobs.iter()? {
+            bytes = bytes.saturating_add(decode::<BlobRow>("blobs", entry?.1.value())?.size);
+        }
+        Ok(bytes)
+    }
+
+    /// The size of a payload; nothing if it is not there.
+    fn size_of(&self, digest: &[u8]) -> Result<u64, MetadataError> {
+        let row = self.blobs.get(digest)?;
+        let row = row.map(|row| decode::<BlobRow>("blobs", row.value())).transpose()?;
+        Ok(row.map_or(0, |row| row.size))
+    }
+}
+
+impl Tables<Write<'_>> {
+    pub(super) fn alter_usage(
+        &mut self,
+        repository: &RepositoryName,
+        alter: impl FnOnce(&mut UsageRow),
+    ) -> Result<(), MetadataError> {
+        let mut usage = self.usage(repository)?;
+        alter(&mut usage);
+        self.set_usage(repository.as_str(), &usage)
+    }
+
+    fn set_usage(&mut self, name: &str, usage: &UsageRow) -> Result<(), MetadataError> {
+        match *usage == UsageRow::default() {
+            true => self.usage.remove(name)?,
+            false => self.usage.insert(name, &*encode(usage))?,
+        };
+        Ok(())
+    }
+
+    /// A payload of a size takes the place of one of another, either of which may be none.
+    pub(super) fn alter_payload_bytes(&mut self, before: u64, after: u64) -> Result<(), MetadataError> {
+        if before != after {
+            let bytes = self.payload_bytes()?.saturating_sub(before).saturating_add(after);
+            self.state.insert(STORED, &*encode(&bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Counts anew what a repository holds, or without one how large all payloads are.
+    pub(super) fn recount(&mut self, repository: Option<&RepositoryName>) -> Result<(), MetadataError> {
+        match repository {
+            Some(name) => {
+                let usage = self.count_usage(name.as_str())?;
+                self.set_usage(name.as_str(), &usage)
+            }
+            None => {
+                let bytes = self.count_payload_bytes()?;
+                self.state.insert(STORED, &*encode(&bytes))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts everything anew.
+    pub(in crate::store) fn recount_all(&mut self) -> Result<(), MetadataError> {
+        self.recount(None)?;
+        let mut counted: BTreeMap<String, UsageRow> = BTreeMap::new();
+        for entry in self.blob_links.iter()? {
+            let (key, _) = entry?;
+            let (name, digest) = key.value();
+            let size = self.size_of(digest)?;
+            counted.entry(name.to_owned()).or_default().add_blob(size);
+        }
+        for entry in self.manifests.iter()? {
+            let (key, row) = entry?;
+            let size = decode::<ManifestRow>("manifests", row.value())?.size;
+            counted.entry(key.value().0.to_owned()).or_default().add_manifest(size);
+        }
+        for entry in self.tags.iter()? {
+            counted.entry(entry?.0.value().0.to_owned()).or_default().tags += 1;
+        }
+        self.usage.retain(|_, _| false)?;
+        counted.iter().try_for_each(|(name, usage)| self.set_usage(name, usage))
+    }
+}
