@@ -31,7 +31,7 @@ pub(super) fn get(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response, Error> {
-    let (found, bytes) = call.api.registry.read_manifest(repository, reference)?;
+    let (found, bytes) = call.api.registry.pull_manifest(repository, reference)?;
     if let Some(occasion) = call.pull_occasion() {
         let described = (found.media_type, found.size);
         call.api.registry.note_manifest_pulled(

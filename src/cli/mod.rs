@@ -16,6 +16,7 @@ mod progress;
 mod rebuild;
 mod reload;
 mod restore;
+mod retention;
 mod robot;
 mod scrub;
 mod serve;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Check),
     /// Collect what nothing refers to, in a running server or in a stopped store
     Gc(gc::Collect),
+    /// Remove the tags that no retention rule keeps, in a running server or in a stopped store
+    Retention(retention::Retention),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
     /// Make a backup of a running registry or of a stopped store, or renew one
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
+        Command::Retention(arguments) => retention::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),

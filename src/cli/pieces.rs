@@ -16,7 +16,7 @@ use crate::config::{self, Config, Platforms};
 use crate::oci::Platform;
 use crate::registry::{
     CollectionSettings, EventSettings, PurgingSettings, Quotas, Referenced, Registry, RequiredChildren,
-    ScrubSettings, Settings, UrlPolicy,
+    RetentionSettings, ScrubSettings, Settings, UrlPolicy,
 };
 use crate::server::FileSender;
 use crate::store::{self, EventAction, MappedFiles, OpenError, Store};
@@ -121,6 +121,10 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
             enabled: !config.notifications.endpoints.is_empty(),
             pulls: config.notifications.endpoints.iter().any(|endpoint| !ignores_pulls(endpoint)),
             backlog: config.notifications.backlog as u64,
+        },
+        retention: RetentionSettings {
+            rules: config.retention.rules.clone().into(),
+            interval: Some(config.retention.interval).filter(|interval| !interval.is_zero()),
         },
         quotas: quotas(&storage.quota),
         read_only: storage.readonly,

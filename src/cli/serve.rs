@@ -152,6 +152,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let telling = tokio::spawn(notifier.run(ended(telling_stopped)));
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
+    let retaining = tokio::spawn(Arc::clone(&pieces.registry).retain_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
     let authority = Arc::clone(&pieces.authority);
     let keeping_keys = tokio::spawn(async move { authority.run().await });
@@ -160,6 +161,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         scrubbing.abort();
+        retaining.abort();
         keeping_keys.abort();
         renewing.inspect(JoinHandle::abort);
         drop(stop_telling);

@@ -12,7 +12,7 @@ use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
     AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
     Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Notifications, Platforms,
-    Pulls, Quota, Referenced, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation,
+    Pulls, Quota, Referenced, Retention, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation,
     WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
@@ -179,6 +179,7 @@ impl InForce {
             },
             validation: self.validation(),
             notifications: self.notifications(),
+            retention: self.retention(),
             auth: self.auth(),
         }
     }
@@ -352,6 +353,15 @@ impl InForce {
             other => mistyped(key, other),
         };
         Quota { size: self.size("storage.quota.size"), repositories }
+    }
+
+    fn retention(&self) -> Retention {
+        let key = "retention.rules";
+        let rules = match self.value(key) {
+            Value::RetentionRules(rules) => rules.clone(),
+            other => mistyped(key, other),
+        };
+        Retention { interval: self.duration("retention.interval"), rules }
     }
 
     fn notifications(&self) -> Notifications {

@@ -9,6 +9,7 @@ use super::collections::{self, items, text};
 use super::notifications;
 use super::problem::{Fault, Findings};
 use super::quotas;
+use super::retention;
 use super::tree::{Content, Node};
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 use super::value::Value;
@@ -53,6 +54,8 @@ pub(super) enum Kind {
     Issuers,
     /// How much repositories may hold.
     Quotas,
+    /// Which tags stay.
+    RetentionRules,
     /// Mappings with `name`, `url`, and how events are sent there.
     Endpoints,
 }
@@ -89,6 +92,7 @@ impl Kind {
             Self::Words(words) => return self.read_words(words, key, node, findings),
             Self::Issuers => return access::read_issuers(&self.to_string(), key, node, findings),
             Self::Quotas => return quotas::read_quotas(&self.to_string(), key, node, findings),
+            Self::RetentionRules => return retention::read_rules(&self.to_string(), key, node, findings),
             Self::Endpoints => return notifications::read_endpoints(&self.to_string(), key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
@@ -203,6 +207,7 @@ impl fmt::Display for Kind {
             Self::Words(words) => write!(f, "a list of {}", listed(words)),
             Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
             Self::Quotas => f.write_str("a list of mappings with where, size and tags"),
+            Self::RetentionRules => f.write_str("a list of mappings with where and what stays there"),
             Self::Endpoints => f.write_str("a list of mappings with name and url"),
         }
     }

@@ -25,6 +25,7 @@ mod notifications;
 mod pattern;
 mod problem;
 mod quotas;
+mod retention;
 mod schema;
 mod settings;
 mod show;

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::pattern::Pattern;
 use crate::auth::policy::{Groups, Policy};
-use crate::registry::{ImmutableTags, RepositoryQuota};
+use crate::registry::{ImmutableTags, RepositoryQuota, RetentionRule};
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub validation: Validation,
     /// Who is told of what happens.
     pub notifications: Notifications,
+    /// Which tags stay.
+    pub retention: Retention,
 }
 
 /// `log`.
@@ -546,6 +548,15 @@ pub struct Quota {
     pub size: u64,
     /// What each repository may hold.
     pub repositories: Vec<RepositoryQuota>,
+}
+
+/// `retention`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// From the end of one look to the beginning of the next; zero is never.
+    pub interval: Duration,
+    /// What keeps which tags.
+    pub rules: Vec<RetentionRule>,
 }
 
 /// `notifications`.

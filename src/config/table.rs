@@ -841,6 +841,24 @@ pub(super) const SETTINGS: &[Setting] = &[
                   begin with sha256- and a digest, are not meant unless a pattern begins with sha256- too.",
     },
     Setting {
+        key: "retention.interval",
+        kind: duration(0, 520 * WEEK),
+        default: "24h",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How long after one look at the tags that a rule is about the next one begins; the first comes so long after a \
+                  start. With 0s only `holdfast retention` removes any.",
+    },
+    Setting {
+        key: "retention.rules",
+        kind: Kind::RetentionRules,
+        default: "[]",
+        distribution: Theirs::NoSuchKey,
+        meaning: "Which tags stay. Each rule has `where`, patterns of repositories, perhaps `tags`, patterns of the tags that it is \
+                  about (all of them), and what keeps one: `last`, the newest so many; `matching`, patterns; `pushedwithin` and \
+                  `pulledwithin`, how long ago. Tags that a rule is about and none keeps are removed, with their image if it has no other \
+                  tag and no index needs it. `holdfast retention --dry-run` tells of each tag why.",
+    },
+    Setting {
         key: "validation.disabled",
         kind: Kind::Switch,
         default: "false",

@@ -9,11 +9,12 @@ use super::access;
 use super::notifications;
 use super::pattern::Pattern;
 use super::quotas;
+use super::retention;
 use super::settings::{NotifiedEndpoint, Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
-use crate::registry::{ImmutableTags, RepositoryQuota};
+use crate::registry::{ImmutableTags, RepositoryQuota, RetentionRule};
 
 /// A value of one of the kinds that settings have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub(super) enum Value {
     Issuers(Vec<TrustedIssuer>),
     Endpoints(Vec<NotifiedEndpoint>),
     Quotas(Vec<RepositoryQuota>),
+    RetentionRules(Vec<RetentionRule>),
 }
 
 /// What is written in the place of a secret.
@@ -74,6 +76,7 @@ impl Value {
             Self::Words(words) => flow_list(words.iter().map(|word| (*word).to_owned())),
             Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
             Self::Quotas(list) => flow_list(list.iter().map(quotas::show_quota)),
+            Self::RetentionRules(rules) => flow_list(rules.iter().map(retention::show_rule)),
             Self::Endpoints(endpoints) => flow_list(endpoints.iter().map(notifications::show_endpoint)),
         }
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use client::{AskError, ask};
 pub use routes::router;
 pub use telling::{Event, Events};
-pub use work::{Backup, Check, Gc, Scrub, back_up, check, collect, scrub};
+pub use work::{Backup, Check, Gc, Retain, Scrub, back_up, check, collect, retain, scrub};
 
 /// Who may open the socket: its owner.
 pub const MODE: u32 = 0o600;

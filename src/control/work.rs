@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{self, CheckReport, Collection, News, Registry, Report, ScrubNews, ScrubReport};
+use crate::oci::RepositoryName;
+use crate::registry::{
+    self, CheckReport, Collection, News, Registry, Report, Retention, RetentionNews, RetentionReport,
+    ScrubNews, ScrubReport,
+};
 use crate::store::{BackupNews, Summary, SurveyNews};
 
 use super::telling::{Events, tell};
@@ -24,6 +28,14 @@ pub struct Gc {
 pub struct Scrub {
     /// How much is read at the most, in bytes a second; 0 is no bound. Left out it is as the registry's settings have it.
     pub rate: Option<u64>,
+}
+
+/// A look at which tags stay, by the rules of the registry's settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retain {
+    pub dry_run: bool,
+    /// In this repository alone.
+    pub repository: Option<RepositoryName>,
 }
 
 /// A check.
@@ -54,6 +66,13 @@ pub fn collect(registry: Arc<Registry>, wanted: Gc) -> Events<News, Report> {
         is_at_ease: false,
     };
     tell(move |listener| async move { registry.collect(wanted, Some(listener)).await })
+}
+
+/// Begins a look at which tags stay. It ends when nobody listens any more.
+pub fn retain(registry: Arc<Registry>, wanted: Retain) -> Events<RetentionNews, RetentionReport> {
+    let Retain { dry_run, repository } = wanted;
+    let wanted = Retention { dry_run, repository };
+    tell(move |listener| async move { registry.retain(wanted, Some(listener)).await })
 }
 
 /// Begins a scrub. It ends when nobody listens any more.

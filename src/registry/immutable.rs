@@ -33,15 +33,17 @@ impl ImmutableTags {
 }
 
 /// Whether a tag is the digest of an image in the form of a tag, perhaps with a suffix such as `.sig`.
-fn is_attached(tag: &Tag) -> bool {
+pub(super) fn is_attached(tag: &Tag) -> bool {
+    attached_to(tag).is_some()
+}
+
+/// The image that a tag is attached to.
+pub(super) fn attached_to(tag: &Tag) -> Option<Digest> {
     const HEX: usize = 64;
-    let Some(rest) = tag.as_str().strip_prefix(ATTACHED) else {
-        return false;
-    };
-    let (hex, suffix) = rest.split_at_checked(HEX).unwrap_or_default();
-    hex.len() == HEX
-        && hex.bytes().all(|b| b.is_ascii_hexdigit())
-        && (suffix.is_empty() || suffix.starts_with('.'))
+    let rest = tag.as_str().strip_prefix(ATTACHED)?;
+    let (hex, suffix) = rest.split_at_checked(HEX)?;
+    let is_alone = suffix.is_empty() || suffix.starts_with('.');
+    format!("sha256:{}", hex.to_ascii_lowercase()).parse().ok().filter(|_| is_alone)
 }
 
 impl Guard {
@@ -50,7 +52,7 @@ impl Guard {
         Self((!may_overwrite && !rules.is_empty()).then(|| Arc::clone(rules)))
     }
 
-    fn protects(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+    pub(super) fn protects(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         self.0.iter().flat_map(|rules| rules.iter()).any(|rule| rule.mean(repository, tag))
     }
 

@@ -9,7 +9,7 @@ use crate::oci::{
 };
 use crate::store::{
     Accepted, Change, Decision, Decline, Hasher, MetadataError, Need, NeedKind, Operation, Question, Read,
-    Slot, Tables, Write,
+    ServedTime, Slot, Tables, Write,
 };
 
 use super::immutable::Guard;
@@ -21,6 +21,8 @@ pub struct FoundManifest {
     pub digest: Digest,
     pub media_type: ManifestType,
     pub size: u64,
+    /// When it was last pulled, if anybody wants to know.
+    pub pulled: Option<ServedTime>,
 }
 
 /// A manifest as it was pushed.
@@ -97,9 +99,21 @@ impl Registry {
             let found = self.find_manifest(repository, reference)?;
             if found.digest == digest {
                 question.answer();
+                self.note_use(repository, &found);
                 return Ok(found);
             }
         }
+    }
+
+    /// Finds a manifest and its bytes for somebody who pulls it.
+    pub fn pull_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(FoundManifest, Bytes), Error> {
+        let (found, bytes) = self.read_manifest(repository, reference)?;
+        self.note_use(repository, &found);
+        Ok((found, bytes))
     }
 
     /// Finds a manifest and its bytes.
@@ -195,7 +209,12 @@ fn find(
         },
     };
     let row = tables.manifest(repository, &digest)?;
-    Ok(row.map(|row| FoundManifest { digest, media_type: row.media_type, size: row.size }))
+    Ok(row.map(|row| FoundManifest {
+        digest,
+        media_type: row.media_type,
+        size: row.size,
+        pulled: row.pulled,
+    }))
 }
 
 /// What a reference stands for inside the write transaction.

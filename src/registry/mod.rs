@@ -14,6 +14,7 @@ mod listings;
 mod manifests;
 mod quotas;
 mod requested;
+mod retention;
 mod scrub;
 mod settings;
 mod uploads;
@@ -35,6 +36,9 @@ pub use immutable::ImmutableTags;
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use quotas::{Excess, Measure, Quotas, RepositoryQuota};
+pub use retention::{
+    Keeping, Retention, RetentionNews, RetentionReport, RetentionRule, RetentionSettings, RetentionVerdict,
+};
 pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Ending, Extent, Owner, Started};
@@ -44,6 +48,7 @@ use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
 use events::Pulls;
 use requested::Rules;
+use retention::Uses;
 use uploads::Uploads;
 
 /// A registry over an open store.
@@ -52,6 +57,7 @@ pub struct Registry {
     settings: Settings,
     uploads: Uploads,
     pulls: Pulls,
+    uses: Uses,
     rules: Rules,
     /// Woken when events are recorded.
     recorded: Notify,
@@ -62,8 +68,8 @@ impl Registry {
     pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
         let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
         let rules = Rules::new(settings.read_only, settings.quotas.clone());
-        let (pulls, recorded) = (Pulls::default(), Notify::new());
-        Arc::new(Self { store, settings, uploads, pulls, rules, recorded })
+        let (pulls, uses, recorded) = (Pulls::default(), Uses::default(), Notify::new());
+        Arc::new(Self { store, settings, uploads, pulls, uses, rules, recorded })
     }
 
     /// When it collects by itself, and what.
@@ -85,6 +91,9 @@ impl Registry {
     pub async fn close(&self) {
         self.interrupt_uploads();
         self.park_uploads().await;
+        if let Err(error) = self.record_uses().await {
+            tracing::warn!(%error, "it was not put down which images were pulled");
+        }
     }
 
     /// Resolves when the store has failed and nothing can be acknowledged any more.

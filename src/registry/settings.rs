@@ -10,6 +10,7 @@ use super::collection::{CollectionSettings, PurgingSettings};
 use super::events::EventSettings;
 use super::immutable::ImmutableTags;
 use super::quotas::Quotas;
+use super::retention::RetentionSettings;
 use super::scrub::ScrubSettings;
 
 /// How a registry behaves.
@@ -34,6 +35,7 @@ pub struct Settings {
     pub purging: PurgingSettings,
     pub scrub: ScrubSettings,
     pub events: EventSettings,
+    pub retention: RetentionSettings,
     pub quotas: Quotas,
     /// Whether whoever wants to change something is refused.
     pub read_only: bool,
@@ -64,6 +66,7 @@ impl Default for Settings {
             purging: PurgingSettings::default(),
             scrub: ScrubSettings::default(),
             events: EventSettings::default(),
+            retention: RetentionSettings::default(),
             quotas: Quotas::default(),
             read_only: false,
             max_blob: u64::MAX,

@@ -274,7 +274,7 @@ impl Store {
         let payloads = Arc::new(payloads);
         let segments = Arc::new(Segments::default());
         let log = recovery.replay(&metadata, &segments)?;
-        upgrade::run(&metadata)?;
+        upgrade::run(&*disk, &layout, &metadata)?;
         let (in_flight, holds) = (Arc::new(InFlight::default()), Arc::new(Holds::default()));
         let (renewal, is_at_rest) = (Arc::default(), Arc::new(AtomicBool::new(mode == Mode::AtRest)));
         let resumed = match mode {

@@ -42,6 +42,7 @@ mod ranges;
 mod rebuild;
 mod referrers;
 mod restarts;
+mod retention;
 mod rolling_restarts;
 mod scrub;
 mod sessions_model;

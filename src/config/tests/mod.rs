@@ -9,6 +9,7 @@ mod generated;
 mod notifications;
 mod precedence;
 mod quotas;
+mod retention;
 mod settings;
 mod variables;
 

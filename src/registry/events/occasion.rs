@@ -14,6 +14,11 @@ pub struct Occasion {
 }
 
 impl Occasion {
+    /// Nobody has asked: the registry does it by itself, for this reason.
+    pub(in crate::registry) fn of_ourselves(why: &str) -> Self {
+        Self { request: RequestRow { actor: why.to_owned(), ..RequestRow::default() }, origin: String::new() }
+    }
+
     /// An event of this request that says no more than what was done, and where.
     pub(super) fn event(&self, action: EventAction, repository: &RepositoryName, at: Timestamp) -> EventRow {
         EventRow {

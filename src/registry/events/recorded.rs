@@ -97,7 +97,8 @@ impl Told<'_, '_> {
                 }
                 Change::ManifestDeleted { repository, digest, .. } => {
                     events.push(self.deleted(repository, Some(*digest), None));
-                    let tags = self.tables.tags_of(repository, digest, usize::MAX)?;
+                    let mut tags = self.tables.tags_of(repository, digest, usize::MAX)?;
+                    tags.retain(|tag| !self.is_deleted(repository, tag));
                     events.extend(tags.iter().map(|tag| self.deleted(repository, None, Some(tag))));
                 }
                 _ => {}
@@ -109,6 +110,12 @@ impl Told<'_, '_> {
     /// Whether a tag is set beside the manifest, whose event then tells of both.
     fn is_tagged(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::TagSet { .. }))
+    }
+
+    /// Whether the tag goes by itself, so that it needs no telling that it goes with its manifest.
+    fn is_deleted(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        let is_it = |change: &Change| matches!(change, Change::TagDeleted { repository: at, tag: other } if at == repository && other == tag);
+        self.changes.iter().any(is_it)
     }
 
     fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<EventRow, MetadataError> {

@@ -62,6 +62,14 @@ impl Kind {
     }
 }
 
+/// Removes all that has changed and all snapshots. The next who looks finds that they lead nowhere, and makes a new snapshot.
+pub(in crate::store) fn forget(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let names = disk.list(folder).map_err(at(folder))?;
+    let paths = names.iter().map(|name| folder.join(name)).filter(|path| Kind::of(path).is_some());
+    paths.into_iter().try_for_each(|path| disk.unlink(&path))?;
+    disk.sync_folder(folder)
+}
+
 /// The path of a snapshot from which an archive begins that belongs to no log yet.
 pub(in crate::store) fn snapshot_path(folder: &Path) -> PathBuf {
     Kind::Snapshot.path(folder, 0)

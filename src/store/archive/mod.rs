@@ -33,7 +33,7 @@ use super::metadata::MetadataError;
 use super::spare::Spare;
 pub(super) use compare::{compare, compare_once};
 use folder::Folder;
-pub(super) use folder::snapshot_path;
+pub(super) use folder::{forget, snapshot_path};
 pub(super) use rebuild::rebuild;
 pub(super) use renewal::Renewal;
 use renewal::Wish;

@@ -53,11 +53,15 @@ impl Tables<Write<'_>> {
             Change::TimePassed { at } => {
                 self.state.insert(SERVED, &*encode(at))?;
             }
-            Change::ManifestAged { repository, digest, since, standing } => {
+            Change::ManifestAged { repository, digest, since, standing, pulled } => {
                 self.alter_manifest(repository, digest, |row| {
-                    (row.since, row.standing) = (*since, *standing);
+                    (row.since, row.standing, row.pulled) = (*since, *standing, *pulled);
                 })?;
             }
+            Change::ManifestPulled { repository, digest, at } => {
+                self.alter_manifest(repository, digest, |row| row.pulled = Some(*at))?;
+            }
+            Change::TagAged { repository, tag, since } => self.age_tag(repository, tag, *since)?,
             Change::UsageRecounted { repository } => self.recount(repository.as_ref())?,
             Change::EventRecorded { number, event } => self.record_event(*number, event)?,
             Change::EventsForgotten { up_to } => self.forget_events(*up_to)?,
@@ -194,9 +198,10 @@ impl Tables<Write<'_>> {
         if known.is_none() {
             self.alter_usage(repository, |usage| usage.add_manifest(size))?;
         }
+        let pulled = known.as_ref().and_then(|known| known.pulled);
         let standing = known.map_or(new, |known| known.standing);
         let (media_type, subject) = (*media_type, *subject);
-        let row = ManifestRow { media_type, size, subject, pushed: *at, since, standing };
+        let row = ManifestRow { media_type, size, subject, pushed: *at, since, standing, pulled };
         self.manifests.insert((name, &*key), &*encode(&row))?;
         self.manifest_bytes.insert(&*key, bytes.as_slice())?;
         self.manifest_holders.insert((&*key, name), ())?;
@@ -340,12 +345,25 @@ impl Tables<Write<'_>> {
         if self.tag(repository, tag)?.is_some_and(|before| before.digest != *digest) {
             self.delete_tag(repository, tag)?;
         }
-        let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at });
+        let since = self.age_begins()?.unwrap_or(ServedTime(at.0));
+        let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at, since });
         if self.tags.insert((name, tag.as_str()), &*encode(&row))?.is_none() {
             self.alter_usage(repository, |usage| usage.tags += 1)?;
         }
         self.tags_by_manifest.insert((name, &*DigestKey::new(digest), tag.as_str()), ())?;
         self.alter_manifest(repository, digest, |row| row.standing = Standing::Tagged)
+    }
+
+    pub(in crate::store) fn age_tag(
+        &mut self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        since: ServedTime,
+    ) -> Result<(), MetadataError> {
+        let Some(row) = self.tag(repository, tag)? else { return Ok(()) };
+        let key = (repository.as_str(), tag.as_str());
+        self.tags.insert(key, &*encode(&TagRow { since, ..row }))?;
+        Ok(())
     }
 
     fn delete_tag(&mut self, repository: &RepositoryName, tag: &Tag) -> Result<(), MetadataError> {

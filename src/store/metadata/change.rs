@@ -177,6 +177,29 @@ pub enum Change {
         since: ServedTime,
         #[n(3)]
         standing: Standing,
+        #[n(4)]
+        pulled: Option<ServedTime>,
+    },
+    /// Somebody has pulled a manifest.
+    #[n(22)]
+    ManifestPulled {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        at: ServedTime,
+    },
+    /// Since when a tag points where it does. Only what tells whole tables says so; everywhere else it follows from the other
+    /// changes.
+    #[n(23)]
+    TagAged {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        tag: Tag,
+        #[n(2)]
+        since: ServedTime,
     },
     /// What happens beside this is to be told to those who asked for it.
     #[n(18)]

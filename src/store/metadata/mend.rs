@@ -136,8 +136,8 @@ impl<A: Access> Tables<A> {
                 link.map(|_| Change::BlobLinked { repository, digest, at })
             }
             NeedKind::Manifest => self.manifest(&repository, &digest)?.map(|row| {
-                let ManifestRow { since, standing, .. } = row;
-                Change::ManifestAged { repository, digest, since, standing }
+                let ManifestRow { since, standing, pulled, .. } = row;
+                Change::ManifestAged { repository, digest, since, standing, pulled }
             }),
         })
     }
@@ -153,6 +153,8 @@ impl<A: Access> Tables<A> {
         let set =
             |digest| Change::TagSet { repository: repository.clone(), tag: tag.clone(), digest, at: row.set };
         let elsewhere = (*other != row.digest).then(|| set(*other));
-        Ok(elsewhere.into_iter().chain([set(row.digest)]).collect())
+        let (repository, tag, since) = (repository.clone(), tag.clone(), row.since);
+        let age = Change::TagAged { repository, tag, since };
+        Ok(elsewhere.into_iter().chain([set(row.digest), age]).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 
-use crate::oci::{Digest, RepositoryName};
+use crate::oci::{Digest, RepositoryName, Tag};
 use crate::store::clock::Timestamp;
 use crate::store::log::{NO_RECORD, RecordPlace};
 
@@ -48,7 +48,7 @@ impl<A: Access> Tables<A> {
             .chain(self.blobs.iter()?.filter_map(tell_damage))
             .chain(self.blob_links.iter()?.map(tell_link))
             .chain(self.manifests.iter()?.flat_map(|entry| self.tell_manifest(entry)))
-            .chain(self.tags.iter()?.map(tell_tag)))
+            .chain(self.tags.iter()?.flat_map(tell_tag)))
     }
 
     fn retell_events(&self) -> Result<impl Iterator<Item = Told> + '_, MetadataError> {
@@ -90,7 +90,7 @@ impl<A: Access> Tables<A> {
         digest: Digest,
         row: &ManifestRow,
     ) -> Result<[Change; 2], MetadataError> {
-        let ManifestRow { media_type, subject, pushed, since, standing, .. } = *row;
+        let ManifestRow { media_type, subject, pushed, since, standing, pulled, .. } = *row;
         let bytes = self.manifest_bytes(&digest)?.map(|bytes| bytes.to_vec()).unwrap_or_default().into();
         let needs = self.needs(&repository, &digest)?;
         let referrer = match &subject {
@@ -101,7 +101,7 @@ impl<A: Access> Tables<A> {
             Some(ReferrerRow { artifact_type, annotations, .. }) => (artifact_type, annotations),
             None => (None, None),
         };
-        let age = Change::ManifestAged { repository: repository.clone(), digest, since, standing };
+        let age = Change::ManifestAged { repository: repository.clone(), digest, since, standing, pulled };
         let manifest = Change::ManifestPut {
             repository,
             digest,
@@ -161,12 +161,20 @@ fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
     plain(Change::BlobLinked { repository, digest, at: Timestamp(since.0) })
 }
 
-fn tell_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Told {
+fn tell_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Vec<Told> {
+    match tell_tag_and_age(entry) {
+        Ok(told) => told.map(plain).into(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn tell_tag_and_age(entry: Entry<'_, (&'static str, &'static str)>) -> Result<[Change; 2], MetadataError> {
     let (key, row) = entry?;
     let (name, tag) = key.value();
-    let (repository, tag) = (repository("tags", name)?, tag.parse().map_err(|_| bad_key("tags"))?);
-    let TagRow { digest, set } = decode("tags", row.value())?;
-    plain(Change::TagSet { repository, tag, digest, at: set })
+    let (repository, tag) = (repository("tags", name)?, tag.parse::<Tag>().map_err(|_| bad_key("tags"))?);
+    let TagRow { digest, set, since } = decode("tags", row.value())?;
+    let age = Change::TagAged { repository: repository.clone(), tag: tag.clone(), since };
+    Ok([Change::TagSet { repository, tag, digest, at: set }, age])
 }
 
 fn repository(table: &'static str, name: &str) -> Result<RepositoryName, MetadataError> {

@@ -72,6 +72,9 @@ pub struct ManifestRow {
     #[n(5)]
     #[cbor(default)]
     pub standing: Standing,
+    /// When it was last pulled, where anybody wants to know; at the most an hour before it really was.
+    #[n(6)]
+    pub pulled: Option<ServedTime>,
 }
 
 impl ManifestRow {
@@ -107,6 +110,10 @@ pub struct TagRow {
     pub digest: Digest,
     #[n(1)]
     pub set: Timestamp,
+    /// The same, as ages are told. Layouts before the fourth kept no account of it: 0.
+    #[n(2)]
+    #[cbor(default)]
+    pub since: ServedTime,
 }
 
 /// What a listing of referrers says of a manifest, beside its digest.

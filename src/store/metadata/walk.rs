@@ -5,13 +5,13 @@ use std::ops::Bound;
 
 use redb::ReadableTable;
 
-use crate::oci::{Digest, RepositoryName};
+use crate::oci::{Digest, RepositoryName, Tag};
 
 use super::MetadataError;
 use super::encoding::decode;
 use super::keys::DigestKey;
 use super::reads::{bad_key, digest_of};
-use super::rows::{LinkRow, ManifestRow};
+use super::rows::{LinkRow, ManifestRow, TagRow};
 use super::tables::{Access, Tables};
 
 /// Something in a repository.
@@ -37,6 +37,45 @@ impl<A: Access> Tables<A> {
         limit: usize,
     ) -> Result<Vec<(Held, LinkRow)>, MetadataError> {
         page("blob_links", &self.blob_links, last, limit)
+    }
+
+    /// The tags of all repositories behind `last`, at most `limit`, in the order of their keys.
+    pub(in crate::store) fn all_tags_after(
+        &self,
+        last: Option<&(RepositoryName, Tag)>,
+        limit: usize,
+    ) -> Result<Vec<(RepositoryName, Tag)>, MetadataError> {
+        let from = match last {
+            Some((repository, tag)) => Bound::Excluded((repository.as_str(), tag.as_str())),
+            None => Bound::Unbounded,
+        };
+        let keys = self.tags.range((from, Bound::Unbounded))?.take(limit);
+        keys.map(|entry| {
+            let (key, _) = entry?;
+            let (repository, tag) = key.value();
+            repository.parse().ok().zip(tag.parse().ok()).ok_or_else(|| bad_key("tags"))
+        })
+        .collect()
+    }
+
+    /// The tags of a repository behind `last`, which need not exist, at most `limit`, in the order of their names.
+    pub fn tag_rows_after(
+        &self,
+        repository: &RepositoryName,
+        last: &str,
+        limit: usize,
+    ) -> Result<Vec<(Tag, TagRow)>, MetadataError> {
+        let name = repository.as_str();
+        let mut rows = Vec::new();
+        for entry in self.tags.range((Bound::Excluded((name, last)), Bound::Unbounded))?.take(limit) {
+            let (key, row) = entry?;
+            let (of, tag) = key.value();
+            if of != name {
+                break;
+            }
+            rows.push((tag.parse().map_err(|_| bad_key("tags"))?, decode("tags", row.value())?));
+        }
+        Ok(rows)
     }
 
     /// The manifests that repositories hold behind `last`, at most `limit`, in the order of their keys.
