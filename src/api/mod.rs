@@ -37,7 +37,8 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 
 use crate::auth::Authority;
-use crate::observe::Transport;
+use crate::observe::metrics;
+use crate::observe::{Told, Transport};
 use crate::registry::{Occasion, Registry};
 use access::{Entry, Guest};
 use error::Error;
@@ -149,19 +150,23 @@ fn transport(extensions: &Extensions) -> Transport {
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
     let links = Links::new(&api.settings, request.headers(), transport(request.extensions()));
-    let handled = AssertUnwindSafe(handle(Arc::clone(&api), links.clone(), request)).catch_unwind().await;
-    let response = match handled {
+    let mut told = Told { route: metrics::Route::None };
+    let handling = handle(Arc::clone(&api), links.clone(), request, &mut told);
+    let handled = AssertUnwindSafe(handling).catch_unwind().await;
+    let mut response = match handled {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(&links),
         Err(_panic) => Error::Panicked.into_response(&links),
     };
+    response.extensions_mut().insert(told);
     respond::finish(response, is_head, &api.settings.headers)
 }
 
-async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Response, Error> {
+async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = RequestBody::new(body, &parts.headers);
     let route = Route::parse(parts.uri.path(), &api.settings.prefix);
+    told.route = route.as_ref().map_or(metrics::Route::None, Route::label);
     if parts.method == Method::OPTIONS {
         return Ok(respond::options(
             route.map_or_else(|_| Method::OPTIONS.to_string(), |route| route.methods()),

@@ -21,13 +21,14 @@ use crate::config::{
 };
 use crate::control;
 use crate::observe;
+use crate::observe::metrics::Exposition;
 use crate::outgoing::Outgoing;
-use crate::registry;
+use crate::registry::{self, Registry};
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::tls::acme::Acme;
 use crate::server::{
-    Address, AddressError, BindError, Endpoint, FileSender, Server, Settings, Tls, TlsError, open_files,
-    supervisor, tls,
+    Address, AddressError, BindError, Endpoint, FileSender, MetricsPage, Server, Settings, Tls, TlsError,
+    open_files, supervisor, tls,
 };
 use crate::store::OpenError;
 
@@ -200,6 +201,8 @@ async fn attend(
 struct Servers {
     main: Server,
     debug: Option<Server>,
+    /// The path of metrics on the server for probes.
+    metrics: Option<String>,
     control: Option<Server>,
 }
 
@@ -221,10 +224,10 @@ impl Servers {
             }
         };
         let control = bind_control(&config.storage.root, http).await;
-        Ok(Servers { main, debug, control })
+        Ok(Servers { main, debug, metrics: http.debug.metrics.clone(), control })
     }
 
-    /// Runs both. Probes are answered until the last client has been served.
+    /// Runs all. Probes are answered until the last client has been served.
     async fn run(self, pieces: &Pieces, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
         let readiness = self.main.readiness();
         let (main_runs, _) = broadcast::channel::<()>(1);
@@ -233,10 +236,18 @@ impl Servers {
             self.main.run(pieces.router.clone(), ended(stop), last_call).await;
             drop(main_runs);
         };
-        let debug = run_beside(self.debug, readiness.debug_router(), for_debug);
+        let metrics = self.metrics.map(|path| metrics_page(path, &pieces.registry));
+        let debug = run_beside(self.debug, readiness.debug_router(metrics), for_debug);
         let control = run_beside(self.control, control::router(Arc::clone(&pieces.registry)), for_control);
         tokio::join!(main, debug, control);
     }
+}
+
+/// Metrics that ask the registry how it stands. They keep nothing of it open.
+fn metrics_page(path: String, registry: &Arc<Registry>) -> MetricsPage {
+    let registry = Arc::downgrade(registry);
+    let read = move || registry.upgrade().map(|registry| registry.readings()).unwrap_or_default();
+    MetricsPage { path, exposition: Arc::new(Exposition::new(read)) }
 }
 
 /// Runs a server until the main one has ended.

@@ -219,6 +219,16 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is no path of a URL: write it like /auth/token"))
 }
 
+/// The path of metrics on the debug listener, which has others.
+pub(super) fn metrics_path(text: &str) -> Result<String, String> {
+    match text {
+        "/livez" | "/readyz" | "/debug/health" => {
+            Err(format!("{text} answers probes: choose another path, such as /metrics"))
+        }
+        text => url_path(text).map_err(|_| format!("{text:?} is no path of a URL: write it like /metrics")),
+    }
+}
+
 /// A name of letters, digits, `.`, `_` and `-`.
 pub(super) fn word(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);

@@ -278,7 +278,12 @@ impl InForce {
                 other => mistyped("http.headers", other),
             },
             draintimeout: self.duration("http.draintimeout"),
-            debug: Debug { addr: self.text_if_set("http.debug.addr") },
+            debug: Debug {
+                addr: self.text_if_set("http.debug.addr"),
+                metrics: self
+                    .switch("http.debug.prometheus.enabled")
+                    .then(|| self.text("http.debug.prometheus.path").to_owned()),
+            },
             tls: self.tls(),
             http2: Http2 { disabled: self.switch("http.http2.disabled") },
             h2c: H2c { enabled: self.switch("http.h2c.enabled") },

@@ -99,7 +99,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
-    without("http.debug.prometheus", &["enabled", "path"], "there are no metrics yet"),
     needless("redis", REDIS, "the metadata is in the store itself, one look-up away"),
     needless(
         "health.storagedriver",

@@ -341,6 +341,8 @@ pub enum Net {
 pub struct Debug {
     /// `HOST:PORT` of a second listener for health and debugging.
     pub addr: Option<String>,
+    /// `http.debug.prometheus`: the path of metrics there; nothing where they are switched off.
+    pub metrics: Option<String>,
 }
 
 /// `http.tls`.

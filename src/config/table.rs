@@ -640,6 +640,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",
     },
     Setting {
+        key: "http.debug.prometheus.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Holds("false"),
+        meaning: "Whether the debug listener, where there is one, serves metrics in Prometheus's text form and in OpenMetrics's.",
+    },
+    Setting {
+        key: "http.debug.prometheus.path",
+        kind: text("a path", check::metrics_path),
+        default: "/metrics",
+        distribution: Theirs::Same,
+        meaning: "Where.",
+    },
+    Setting {
         key: "http.tls.certificate",
         kind: text("the path of a file, or nothing", check::file_if_any),
         default: "\"\"",

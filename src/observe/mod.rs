@@ -11,6 +11,7 @@ mod access;
 mod audit;
 mod event;
 mod lines;
+pub mod metrics;
 mod request;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use tracing_subscriber::reload;
 
 pub use audit::{Decision, audit};
 use lines::Lines;
-pub use request::{Exchange, Peer, RequestId, Transport};
+pub use request::{Exchange, Peer, RequestId, Told, Transport};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Clone)]
@@ -113,6 +114,7 @@ fn report_lost() {
     let queues = [&EVENTS, &ACCESS].into_iter().filter_map(OnceLock::get);
     let lost = queues.map(Lines::take_lost).sum::<usize>();
     if lost > 0 {
+        metrics::metrics().log_lines_lost.inc_by(lost as u64);
         *last = Some(Instant::now());
         tracing::warn!(
             lost,

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 use time::OffsetDateTime;
 use tracing::Span;
 
+use super::metrics::{Method as MethodLabel, Route, metrics};
 use super::{access, report_lost};
 
 /// Who is at the other end of a connection. Every request carries it as an extension.
@@ -60,6 +61,12 @@ impl fmt::Display for Peer {
     }
 }
 
+/// What only the API knows of a request. It is an extension of the response, for [`Exchange::answered`].
+#[derive(Debug, Clone, Copy)]
+pub struct Told {
+    pub route: Route,
+}
+
 /// One request and its response, from the request's headers to the last byte of the response's body.
 /// Dropping it says that they are over.
 #[derive(Debug)]
@@ -73,6 +80,7 @@ pub struct Exchange {
     began: Instant,
     clock: OffsetDateTime,
     status: Option<StatusCode>,
+    route: Route,
     sent: u64,
     span: Span,
 }
@@ -88,6 +96,7 @@ impl Exchange {
     /// The headers of a request have arrived.
     pub fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
         let id = next_id();
+        metrics().requests_under_way.inc();
         Exchange {
             id,
             peer,
@@ -101,6 +110,7 @@ impl Exchange {
             began: Instant::now(),
             clock: OffsetDateTime::now_utc(),
             status: None,
+            route: Route::None,
             sent: 0,
             span: span(id),
         }
@@ -116,14 +126,22 @@ impl Exchange {
         self.span.clone()
     }
 
-    /// The response's headers are known.
-    pub fn answered(&mut self, status: StatusCode) {
+    /// The response's headers are known, and what the API has told of the request, if it has seen it.
+    pub fn answered(&mut self, status: StatusCode, told: Option<Told>) {
         self.status = Some(status);
+        self.route = told.map_or(Route::None, |told| told.route);
     }
 
     /// So many more bytes of the response's body have been handed to the connection.
     pub fn sent(&mut self, bytes: u64) {
         self.sent += bytes;
+        metrics().response_bytes.inc_by(bytes);
+    }
+
+    fn count(&self, status: u16) {
+        let metrics = metrics();
+        metrics.requests_under_way.dec();
+        metrics.requests.record(self.route, MethodLabel::from(&self.method), status, self.began.elapsed());
     }
 
     fn log(&self, status: u16) {
@@ -143,6 +161,7 @@ const CLIENT_GONE: u16 = 499;
 impl Drop for Exchange {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
+        self.count(status);
         self.log(status);
         access::write(&access::Line {
             client: &self.peer,
@@ -210,7 +229,7 @@ mod tests {
             *request.uri_mut() = Uri::from_static("/v2/?q");
             let mut exchange = Exchange::begin(&request, Peer::Local);
             exchange.sent(7);
-            status.into_iter().for_each(|status| exchange.answered(status));
+            status.into_iter().for_each(|status| exchange.answered(status, None));
         });
         lines.lock().map(|lines| lines.clone()).unwrap_or_default()
     }

@@ -39,6 +39,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
+pub use debug::MetricsPage;
 pub use endpoint::{Endpoint, Location};
 pub use file_sender::FileSender;
 pub use listener::BindError;
@@ -74,7 +75,7 @@ pub struct Settings {
     pub tls: Option<Arc<Tls>>,
     /// `http.h2c.enabled`: HTTP/2 with prior knowledge is spoken beside HTTP/1, where there is no TLS.
     pub http2: bool,
-    /// Whether requests are logged.
+    /// Whether requests are logged, and they and connections counted.
     pub logged: bool,
     /// Who sends what is a file's from the file, over plain HTTP/1.1. Everything is copied without.
     pub files: Option<Arc<dyn FileSender>>,
@@ -132,9 +133,9 @@ impl Readiness {
         self.0.is_serving()
     }
 
-    /// The router of the debug listener.
-    pub fn debug_router(self) -> Router {
-        debug::router(self)
+    /// The router of the debug listener, with metrics where they are wanted.
+    pub fn debug_router(self, metrics: Option<MetricsPage>) -> Router {
+        debug::router(self, metrics)
     }
 }
 

@@ -17,7 +17,8 @@ use tracing::Instrument;
 
 use super::progress::{Progress, UnderWay};
 use crate::auth::ClientCertificate;
-use crate::observe::{Exchange, Peer, Transport};
+use crate::observe::metrics::metrics;
+use crate::observe::{Exchange, Peer, Told, Transport};
 
 /// What every request of one connection has in common.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub(super) struct Requests {
     /// Who the client is, where it has shown a certificate.
     pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) progress: Arc<Progress>,
-    /// Whether requests are logged.
+    /// Whether requests are logged and counted.
     pub(super) logged: bool,
 }
 
@@ -43,7 +44,8 @@ impl Service<Request<Incoming>> for Requests {
         let exchange = self.logged.then(|| Exchange::begin(&request, self.peer));
         let under_way = self.progress.begin_request();
         let progress = Arc::clone(&self.progress);
-        let mut request = request.map(|incoming| Received { incoming, ended: false, progress });
+        let counted = self.logged;
+        let mut request = request.map(|incoming| Received { incoming, ended: false, counted, progress });
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.transport);
         if let Some(exchange) = &exchange {
@@ -63,9 +65,10 @@ async fn answer(
     under_way: UnderWay,
 ) -> Result<Response<Answer>, Infallible> {
     let span = exchange.as_ref().map_or_else(tracing::Span::none, Exchange::span);
-    let response = response.instrument(span).await?;
+    let mut response = response.instrument(span).await?;
     if let Some(exchange) = &mut exchange {
-        exchange.answered(response.status());
+        let told = response.extensions_mut().remove::<Told>();
+        exchange.answered(response.status(), told);
     }
     Ok(response.map(|body| Answer { body, exchange, _under_way: under_way }))
 }
@@ -74,6 +77,7 @@ async fn answer(
 struct Received {
     incoming: Incoming,
     ended: bool,
+    counted: bool,
     progress: Arc<Progress>,
 }
 
@@ -87,6 +91,11 @@ impl HttpBody for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
         self.ended |= frame.is_none();
+        if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref))
+            && self.counted
+        {
+            metrics().request_bytes.inc_by(data.map_or(0, |data| data.len() as u64));
+        }
         Poll::Ready(frame)
     }
 

@@ -8,5 +8,6 @@ mod http2;
 mod listening;
 mod logging;
 mod manners;
+mod metrics;
 mod process;
 mod stopping;

@@ -87,17 +87,13 @@ fn the_file_of_the_registry_3_image_starts() {
     let loaded = load(REGISTRY_3).unwrap();
     assert_eq!(loaded.config.log.level, Level::Debug);
     assert_eq!(loaded.config.http.debug.addr.as_deref(), Some(":5001"));
+    assert_eq!(loaded.config.http.debug.metrics.as_deref(), Some("/metrics"));
     assert!(loaded.config.storage.delete.enabled);
     assert!(!loaded.delete_disabled_by_distribution_default());
     let keys: Vec<(Level, &str)> = loaded.notes.iter().map(|note| (note.level, note.key.as_str())).collect();
     assert_eq!(
         keys,
-        [
-            (Level::Info, "storage.cache"),
-            (Level::Info, "storage.tag"),
-            (Level::Warn, "http.debug.prometheus"),
-            (Level::Info, "health.storagedriver"),
-        ]
+        [(Level::Info, "storage.cache"), (Level::Info, "storage.tag"), (Level::Info, "health.storagedriver"),]
     );
 }
 
@@ -107,6 +103,7 @@ fn a_file_of_distributions_keeps_its_defaults() {
     assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
     assert!(!config.storage.delete.enabled);
     assert!(!config.validation.manifests.urls.permits("https://example.com/layer"));
+    assert_eq!(config.http.debug.metrics, None);
     // The exceptions:
     assert_eq!(config.http.addr, "127.0.0.1:5000");
     assert_eq!(config.http.draintimeout, Duration::from_secs(8));
