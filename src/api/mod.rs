@@ -37,6 +37,7 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 
 use crate::auth::Authority;
+use crate::health::Health;
 use crate::observe::metrics;
 use crate::observe::{Told, Transport};
 use crate::registry::{Occasion, Registry};
@@ -76,6 +77,8 @@ pub struct Settings {
     pub idle: Duration,
     /// How long a request waits where something is short, before it is told to come again.
     pub wait: Duration,
+    /// While this says that something is wrong, nothing is served.
+    pub health: Arc<Health>,
 }
 
 impl Default for Settings {
@@ -93,6 +96,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             idle: Duration::from_secs(15 * 60),
             wait: Duration::from_secs(10),
+            health: Arc::default(),
         }
     }
 }
@@ -167,6 +171,9 @@ async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) 
     let body = RequestBody::new(body, &parts.headers);
     let route = Route::parse(parts.uri.path(), &api.settings.prefix);
     told.route = route.as_ref().map_or(metrics::Route::None, Route::label);
+    if !api.settings.health.is_well() {
+        return Err(Error::Unwell);
+    }
     if parts.method == Method::OPTIONS {
         return Ok(respond::options(
             route.map_or_else(|_| Method::OPTIONS.to_string(), |route| route.methods()),

@@ -21,9 +21,9 @@ use crate::config::{
 };
 use crate::control;
 use crate::observe;
-use crate::observe::metrics::Exposition;
+use crate::observe::metrics::{Exposition, Readings};
 use crate::outgoing::Outgoing;
-use crate::registry::{self, Registry};
+use crate::registry;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::tls::acme::Acme;
 use crate::server::{
@@ -154,6 +154,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let last_call = || pieces.registry.interrupt_uploads();
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
+    let watching = tokio::spawn(Arc::clone(&pieces.health).watch());
     let authority = Arc::clone(&pieces.authority);
     let keeping_keys = tokio::spawn(async move { authority.run().await });
     let renewing = tls.clone().map(|tls| tokio::spawn(tls.keep_current()));
@@ -161,6 +162,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
         collecting.abort();
         scrubbing.abort();
+        watching.abort();
         keeping_keys.abort();
         renewing.inspect(JoinHandle::abort);
         drop(stop_telling);
@@ -236,17 +238,21 @@ impl Servers {
             self.main.run(pieces.router.clone(), ended(stop), last_call).await;
             drop(main_runs);
         };
-        let metrics = self.metrics.map(|path| metrics_page(path, &pieces.registry));
-        let debug = run_beside(self.debug, readiness.debug_router(metrics), for_debug);
+        let metrics = self.metrics.map(|path| metrics_page(path, pieces));
+        let probes = readiness.debug_router(Arc::clone(&pieces.health), metrics);
+        let debug = run_beside(self.debug, probes, for_debug);
         let control = run_beside(self.control, control::router(Arc::clone(&pieces.registry)), for_control);
         tokio::join!(main, debug, control);
     }
 }
 
 /// Metrics that ask the registry how it stands. They keep nothing of it open.
-fn metrics_page(path: String, registry: &Arc<Registry>) -> MetricsPage {
-    let registry = Arc::downgrade(registry);
-    let read = move || registry.upgrade().map(|registry| registry.readings()).unwrap_or_default();
+fn metrics_page(path: String, pieces: &Pieces) -> MetricsPage {
+    let (registry, health) = (Arc::downgrade(&pieces.registry), Arc::clone(&pieces.health));
+    let read = move || Readings {
+        health_failing: Some(health.failing() as u64),
+        ..registry.upgrade().map(|registry| registry.readings()).unwrap_or_default()
+    };
     MetricsPage { path, exposition: Arc::new(Exposition::new(read)) }
 }
 
@@ -331,7 +337,7 @@ fn warn_of_strangers(endpoint: &Endpoint, http: &Http, has_logins: bool) {
     }
 }
 
-fn address(http: &Http) -> Result<Address, AddressError> {
+pub(super) fn address(http: &Http) -> Result<Address, AddressError> {
     match http.net {
         Net::Tcp => Address::parse(&http.addr),
         Net::Unix => Ok(Address::Unix { path: Path::new(&http.addr).to_owned(), mode: http.socketmode }),

@@ -263,6 +263,19 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// A URL that is asked whether something else is well.
+pub(super) fn probed_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) && !host.is_empty() {
+        true if host.contains('@') => {
+            Err("what logs in there stands in headers: {Authorization: [...]}, not in the URL".to_owned())
+        }
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no URL: write it like http://db.example.com/health")),
+    }
+}
+
 /// Whether a host, perhaps with a port, is this machine.
 fn is_loopback(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {

@@ -100,14 +100,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
     needless("redis", REDIS, "the metadata is in the store itself, one look-up away"),
-    needless(
-        "health.storagedriver",
-        &["enabled", "interval", "threshold"],
-        "a store that can no longer write makes the server say so and end",
-    ),
-    unsupported("health.file", "remove the checks, and check from outside"),
-    unsupported("health.http", "remove the checks, and check from outside"),
-    unsupported("health.tcp", "remove the checks, and check from outside"),
     unsupported_if(
         "proxy",
         &["remoteurl", "username", "password", "exec.command", "exec.lifetime", "ttl", "cachewritetimeout"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access;
 use super::check::{self, Check};
 use super::collections::{self, items, text};
+use super::health_checks::{self, Subject};
 use super::notifications;
 use super::problem::{Fault, Findings};
 use super::quotas;
@@ -55,6 +56,8 @@ pub(super) enum Kind {
     Quotas,
     /// Mappings with `name`, `url`, and how events are sent there.
     Endpoints,
+    /// What `health` looks at.
+    Checks(Subject),
 }
 
 impl Kind {
@@ -90,6 +93,7 @@ impl Kind {
             Self::Issuers => return access::read_issuers(&self.to_string(), key, node, findings),
             Self::Quotas => return quotas::read_quotas(&self.to_string(), key, node, findings),
             Self::Endpoints => return notifications::read_endpoints(&self.to_string(), key, node, findings),
+            Self::Checks(subject) => return health_checks::read(*subject, key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -204,6 +208,7 @@ impl fmt::Display for Kind {
             Self::Issuers => f.write_str("a list of mappings with name, url and audience"),
             Self::Quotas => f.write_str("a list of mappings with where, size and tags"),
             Self::Endpoints => f.write_str("a list of mappings with name and url"),
+            Self::Checks(subject) => f.write_str(subject.what()),
         }
     }
 }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::pattern::Pattern;
 use crate::auth::policy::{Groups, Policy};
+use crate::health::Check;
 use crate::registry::{ImmutableTags, RepositoryQuota};
 
 /// The whole configuration of a server.
@@ -24,6 +25,8 @@ pub struct Config {
     pub auth: Auth,
     /// The listener, its connections and the shape of its answers.
     pub http: Http,
+    /// What makes the registry unwell.
+    pub health: Health,
     /// The listing of repositories.
     pub catalog: Catalog,
     /// The listing of tags.
@@ -417,6 +420,24 @@ pub struct Http2 {
 pub struct H2c {
     /// HTTP/2 with prior knowledge is served on plain connections.
     pub enabled: bool,
+}
+
+/// `health`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// `health.storagedriver`; nothing where it is switched off.
+    pub storagedriver: Option<StorageDriver>,
+    /// `health.file`, `health.http` and `health.tcp`, no two of the same name.
+    pub checks: Vec<Check>,
+}
+
+/// `health.storagedriver`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageDriver {
+    /// From one look to the next.
+    pub interval: Duration,
+    /// How often in a row it has to fail; at least once.
+    pub threshold: usize,
 }
 
 /// `catalog`.

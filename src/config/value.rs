@@ -13,6 +13,7 @@ use super::settings::{NotifiedEndpoint, Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
+use crate::health::{Check, Probe};
 use crate::registry::{ImmutableTags, RepositoryQuota};
 
 /// A value of one of the kinds that settings have.
@@ -38,6 +39,7 @@ pub(super) enum Value {
     Issuers(Vec<TrustedIssuer>),
     Endpoints(Vec<NotifiedEndpoint>),
     Quotas(Vec<RepositoryQuota>),
+    Checks(Vec<Check>),
 }
 
 /// What is written in the place of a secret.
@@ -75,6 +77,7 @@ impl Value {
             Self::Issuers(issuers) => flow_list(issuers.iter().map(show_issuer)),
             Self::Quotas(list) => flow_list(list.iter().map(quotas::show_quota)),
             Self::Endpoints(endpoints) => flow_list(endpoints.iter().map(notifications::show_endpoint)),
+            Self::Checks(checks) => flow_list(checks.iter().map(show_check)),
         }
     }
 }
@@ -86,6 +89,25 @@ fn show_platform(platform: &Platform) -> String {
 fn show_issuer(issuer: &TrustedIssuer) -> String {
     let [name, url, audience] = [&issuer.name, &issuer.url, &issuer.audience].map(|text| show_text(text));
     format!("{{name: {name}, url: {url}, audience: {audience}}}")
+}
+
+fn show_check(check: &Check) -> String {
+    let interval = show_duration(check.interval);
+    let how_often = format!(
+        "timeout: {}, interval: {interval}, threshold: {}",
+        show_duration(check.timeout),
+        check.threshold
+    );
+    match &check.probe {
+        Probe::Http { url, headers, status } => {
+            let headers = flow_map(by_name(headers));
+            format!("{{uri: {}, headers: {headers}, statuscode: {status}, {how_often}}}", show_text(url))
+        }
+        Probe::Tcp(address) => format!("{{addr: {}, {how_often}}}", show_text(address)),
+        Probe::File(_) | Probe::Own(_) => {
+            format!("{{file: {}, interval: {interval}}}", show_text(&check.name))
+        }
+    }
 }
 
 fn shown(name: &str, value: &str) -> String {

@@ -4,6 +4,11 @@ use super::Registry;
 use crate::observe::metrics::Readings;
 
 impl Registry {
+    /// Whether the folder of the data answers, and what it says if not. May block for as long as a disk does.
+    pub fn look_at_the_store(&self) -> Result<(), String> {
+        self.store.look()
+    }
+
     /// How uploads and the store stand. May block for a moment.
     pub fn readings(&self) -> Readings {
         let (open, bytes) = self.uploads.open();

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::Readiness;
+use crate::health::Health;
 use crate::observe::metrics::{Exposition, Form};
 
 /// Metrics, and where they are served.
@@ -18,35 +19,44 @@ pub struct MetricsPage {
     pub exposition: Arc<Exposition>,
 }
 
+/// What probes ask.
+#[derive(Debug, Clone)]
+pub(super) struct Probes {
+    pub(super) readiness: Readiness,
+    pub(super) health: Arc<Health>,
+}
+
 /// `/debug/health` is distribution's path, `/livez` and `/readyz` Kubernetes' habit.
-pub(super) fn router(readiness: Readiness, metrics: Option<MetricsPage>) -> Router {
-    let health = readiness.clone();
+pub(super) fn router(probes: Probes, metrics: Option<MetricsPage>) -> Router {
+    let health = probes.clone();
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || async move { ready(&readiness) }))
-        .route("/debug/health", get(move || async move { healthy(&health) }));
+        .route("/readyz", get(move || async move { probes.ready() }))
+        .route("/debug/health", get(move || async move { health.healthy() }));
     match metrics {
         Some(page) => router.fallback(get(move |uri: Uri, headers: HeaderMap| page.serve(uri, headers))),
         None => router,
     }
 }
 
-fn ready(readiness: &Readiness) -> Response {
-    match readiness.is_ready() {
-        true => "ok\n".into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
-    }
-}
-
-/// As distribution answers: an empty object, or one that names each check that failed.
-fn healthy(readiness: &Readiness) -> Response {
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    match readiness.is_ready() {
-        true => (json, "{}").into_response(),
-        false => {
-            let body = r#"{"drain":"the server finishes what is under way and stops"}"#;
-            (StatusCode::SERVICE_UNAVAILABLE, json, body).into_response()
+impl Probes {
+    fn ready(&self) -> Response {
+        match (self.readiness.is_ready(), self.health.is_well()) {
+            (true, true) => "ok\n".into_response(),
+            (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+            (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "a health check fails\n").into_response(),
         }
+    }
+
+    /// As distribution answers: an empty object, or one that names each check that failed.
+    fn healthy(&self) -> Response {
+        let mut problems = self.health.problems();
+        if !self.readiness.is_ready() {
+            problems.insert("drain", "the server finishes what is under way and stops".to_owned());
+        }
+        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let body = serde_json::json!(problems).to_string();
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }
 

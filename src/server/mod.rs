@@ -46,6 +46,8 @@ pub use listener::BindError;
 pub use socket_file::connect;
 pub use tls::{Tls, TlsError};
 
+use crate::health::Health;
+use debug::Probes;
 use file_sender::Files;
 use listener::Listener;
 use phase::{Lifecycle, Phase, PhaseWatch};
@@ -134,8 +136,8 @@ impl Readiness {
     }
 
     /// The router of the debug listener, with metrics where they are wanted.
-    pub fn debug_router(self, metrics: Option<MetricsPage>) -> Router {
-        debug::router(self, metrics)
+    pub fn debug_router(self, health: Arc<Health>, metrics: Option<MetricsPage>) -> Router {
+        debug::router(Probes { readiness: self, health }, metrics)
     }
 }
 

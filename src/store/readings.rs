@@ -4,6 +4,17 @@ use super::Store;
 use crate::observe::metrics::Readings;
 
 impl Store {
+    /// Whether the folder answers, and the database has met no error that it has not come back from; what it says if not.
+    /// May block for as long as a disk does.
+    pub fn look(&self) -> Result<(), String> {
+        let root = self.layout.root().display();
+        match self.disk.length(&self.layout.format()) {
+            Err(error) => Err(format!("the folder of the data, {root}, does not answer: {error}")),
+            Ok(_) if self.metadata.has_failed() => Err(format!("the database in {root} has met an error")),
+            Ok(_) => Ok(()),
+        }
+    }
+
     /// How the store stands. Asks the system about the disk, which may block for a moment.
     pub fn readings(&self) -> Readings {
         let (files, files_bytes) = self.payloads.kept();

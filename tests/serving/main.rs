@@ -4,6 +4,7 @@
 
 mod client;
 mod connections;
+mod health;
 mod http2;
 mod listening;
 mod logging;

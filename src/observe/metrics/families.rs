@@ -90,6 +90,7 @@ macro_rules! read {
 }
 
 read! {
+    health_failing, "health_failing_checks", "Health checks that fail, and make requests be answered 503";
     uploads_open, "uploads_open", "Upload sessions that have not ended";
     uploads_open_bytes, "uploads_open_bytes", "Bytes that open upload sessions have";
     uploads_receiving, "uploads_receiving", "Request bodies that are being received into uploads";
