@@ -38,7 +38,6 @@ use ipnet::IpNet;
 
 use crate::auth::Authority;
 use crate::health::Health;
-use crate::observe::metrics;
 use crate::observe::{Told, Transport};
 use crate::registry::{Occasion, Registry};
 use access::{Entry, Guest};
@@ -154,7 +153,7 @@ fn transport(extensions: &Extensions) -> Transport {
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
     let links = Links::new(&api.settings, request.headers(), transport(request.extensions()));
-    let mut told = Told { route: metrics::Route::None };
+    let mut told = Told::NOTHING;
     let handling = handle(Arc::clone(&api), links.clone(), request, &mut told);
     let handled = AssertUnwindSafe(handling).catch_unwind().await;
     let mut response = match handled {
@@ -170,7 +169,9 @@ async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) 
     let (parts, body) = request.into_parts();
     let body = RequestBody::new(body, &parts.headers);
     let route = Route::parse(parts.uri.path(), &api.settings.prefix);
-    told.route = route.as_ref().map_or(metrics::Route::None, Route::label);
+    if let Ok(route) = &route {
+        (told.route, told.repository) = (route.label(), route.repository().cloned());
+    }
     if !api.settings.health.is_well() {
         return Err(Error::Unwell);
     }
@@ -190,6 +191,7 @@ async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) 
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let entry = Entry { route: &route, rule, parts: &parts, query: &query, links: &links };
     let guest = api.admit(&entry).await?;
+    told.user = guest.name();
     if rule.is_write() {
         api.registry.expect_writable()?;
     }

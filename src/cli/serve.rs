@@ -16,12 +16,12 @@ use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::auth::{self, Authority};
 use crate::config::{
-    self, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level, Loaded, Log,
-    MinimumTls, Net, Note, Sources, process_environment,
+    self, AccessFormatter, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level,
+    Loaded, Log, MinimumTls, Net, Note, Sources, process_environment,
 };
 use crate::control;
-use crate::observe;
 use crate::observe::metrics::{Exposition, Readings};
+use crate::observe::{self, AccessForm};
 use crate::outgoing::Outgoing;
 use crate::registry;
 use crate::server::signals::{Signals, StopSignal, Wish};
@@ -357,6 +357,7 @@ fn settings(http: &Http) -> Settings {
         tls: None,
         http2: http.h2c.enabled && !http.http2.disabled,
         logged: true,
+        trusted_proxies: http.trustedproxies.clone(),
         files: None,
     }
 }
@@ -399,7 +400,10 @@ fn log_settings(log: &Log) -> observe::Settings {
         level: level(log.level),
         json: log.formatter == Formatter::Json,
         fields: log.fields.clone(),
-        access_lines: !log.accesslog.disabled,
+        access_lines: (!log.accesslog.disabled).then_some(match log.accesslog.formatter {
+            AccessFormatter::Combined => AccessForm::Combined,
+            AccessFormatter::Json => AccessForm::Json,
+        }),
     }
 }
 

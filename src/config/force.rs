@@ -10,10 +10,10 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Health,
-    Http, Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Notifications,
-    Platforms, Pulls, Quota, Referenced, Scrub, Storage, StorageDriver, Tags, Tls, UploadPurging, Uploads, Urls,
-    Validation, WriteAheadLog, Writer,
+    AccessFormatter, AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter,
+    Gc, H2c, Health, Http, Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net,
+    Notifications, Platforms, Pulls, Quota, Referenced, Scrub, Storage, StorageDriver, Tags, Tls,
+    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -198,7 +198,13 @@ impl InForce {
                 Value::Fields(fields) => fields.clone(),
                 other => mistyped("log.fields", other),
             },
-            accesslog: AccessLog { disabled: self.switch("log.accesslog.disabled") },
+            accesslog: AccessLog {
+                disabled: self.switch("log.accesslog.disabled"),
+                formatter: match self.choice("log.accesslog.formatter") {
+                    "json" => AccessFormatter::Json,
+                    _ => AccessFormatter::Combined,
+                },
+            },
         }
     }
 

@@ -79,6 +79,17 @@ pub enum Formatter {
 pub struct AccessLog {
     /// No line per request on standard output.
     pub disabled: bool,
+    /// The form of the line.
+    pub formatter: AccessFormatter,
+}
+
+/// The form of an access line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessFormatter {
+    /// Apache's combined form.
+    Combined,
+    /// A JSON object.
+    Json,
 }
 
 /// `storage`.

@@ -110,6 +110,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Whether the line that each request leaves on standard output is left out.",
     },
     Setting {
+        key: "log.accesslog.formatter",
+        kind: Kind::Choice(&["combined", "json"]),
+        default: "combined",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The form of that line: Apache's, or a JSON object, which says more.",
+    },
+    Setting {
         key: "storage.filesystem.rootdirectory",
         kind: text("the path of a folder", check::folder),
         default: "holdfast-data",

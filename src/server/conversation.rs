@@ -92,6 +92,7 @@ async fn converse(
     let requests = Requests {
         router: house.router.clone(),
         peer,
+        is_trusted: peer.is_trusted(&house.trusted_proxies),
         transport: Transport::Plain,
         certificate: None,
         progress: connection.progress(),

@@ -36,6 +36,7 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
+use ipnet::IpNet;
 use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
@@ -79,6 +80,8 @@ pub struct Settings {
     pub http2: bool,
     /// Whether requests are logged, and they and connections counted.
     pub logged: bool,
+    /// `http.trustedproxies`: they may name requests.
+    pub trusted_proxies: Vec<IpNet>,
     /// Who sends what is a file's from the file, over plain HTTP/1.1. Everything is copied without.
     pub files: Option<Arc<dyn FileSender>>,
 }
@@ -107,6 +110,7 @@ struct House {
     answers: Answers,
     lifecycle: Lifecycle,
     logged: bool,
+    trusted_proxies: Vec<IpNet>,
     files: Option<Files>,
 }
 
@@ -202,6 +206,7 @@ impl Server {
             },
             lifecycle: self.lifecycle,
             logged: settings.logged,
+            trusted_proxies: settings.trusted_proxies,
             files: files.map(Files::new),
         };
         (self.listener, Arc::new(house))

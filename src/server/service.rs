@@ -17,14 +17,15 @@ use tracing::Instrument;
 
 use super::progress::{Progress, UnderWay};
 use crate::auth::ClientCertificate;
-use crate::observe::metrics::metrics;
-use crate::observe::{Exchange, Peer, Told, Transport};
+use crate::observe::{Exchange, Peer, Received, Told, Transport};
 
 /// What every request of one connection has in common.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     pub(super) router: Router,
     pub(super) peer: Peer,
+    /// Whether that is a proxy that is believed.
+    pub(super) is_trusted: bool,
     pub(super) transport: Transport,
     /// Who the client is, where it has shown a certificate.
     pub(super) certificate: Option<Arc<ClientCertificate>>,
@@ -41,11 +42,13 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let exchange = self.logged.then(|| Exchange::begin(&request, self.peer));
+        let mut exchange = self.logged.then(|| Exchange::begin(&request, self.peer, self.is_trusted));
         let under_way = self.progress.begin_request();
         let progress = Arc::clone(&self.progress);
-        let counted = self.logged;
-        let mut request = request.map(|incoming| Received { incoming, ended: false, counted, progress });
+        let mut request = request.map(|incoming| {
+            let exchange = exchange.as_mut().filter(|_| !incoming.is_end_stream());
+            Coming { received: exchange.map(Exchange::receives), incoming, ended: false, progress }
+        });
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.transport);
         if let Some(exchange) = &exchange {
@@ -74,14 +77,15 @@ async fn answer(
 }
 
 /// A request's body as it comes in. Notes when it was not read to its end.
-struct Received {
+struct Coming {
     incoming: Incoming,
     ended: bool,
-    counted: bool,
+    /// Who counts its bytes.
+    received: Option<Received>,
     progress: Arc<Progress>,
 }
 
-impl HttpBody for Received {
+impl HttpBody for Coming {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -91,10 +95,9 @@ impl HttpBody for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
         self.ended |= frame.is_none();
-        if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref))
-            && self.counted
-        {
-            metrics().request_bytes.inc_by(data.map_or(0, |data| data.len() as u64));
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        if let (Some(data), Some(received)) = (data, &self.received) {
+            received.add(data.len() as u64);
         }
         Poll::Ready(frame)
     }
@@ -108,7 +111,7 @@ impl HttpBody for Received {
     }
 }
 
-impl Drop for Received {
+impl Drop for Coming {
     fn drop(&mut self) {
         if !self.ended && !self.incoming.is_end_stream() {
             self.progress.body_left();
