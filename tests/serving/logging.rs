@@ -74,7 +74,7 @@ fn access_lines(registry: &Process, count: usize) -> Vec<Value> {
 }
 
 /// Makes a file of users with alice, whose password is hers.
-fn users(folder: &Path) -> String {
+pub(crate) fn users(folder: &Path) -> String {
     let file = folder.join("htpasswd");
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command.args(["user", "add", "alice", "--password-stdin", "--file"]).arg(&file);

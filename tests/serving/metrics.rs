@@ -259,3 +259,43 @@ fn the_alerts_go_off_when_something_is_wrong_and_stay_silent_when_nothing_is() {
         None => eprintln!("skipped: promtool is not installed"),
     }
 }
+
+#[test]
+fn logins_and_handshakes_are_counted_by_what_came_of_them() {
+    let start = serve();
+    let made = rcgen::generate_simple_self_signed(["registry.example.com".to_owned()]).unwrap();
+    let (certificate, key) = (start.folder().join("tls.crt"), start.folder().join("tls.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let yaml = format!(
+        "{CONFIGURATION}  tls: {{certificate: '{}', key: '{}'}}\n",
+        certificate.display(),
+        key.display()
+    );
+    let registry = start.configured(&yaml).start();
+    let probes = registry.address_after("answering probes on http://");
+    let address = registry.address_after("listening on https://");
+    let mut holdfast = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let asked = holdfast.args(["healthcheck", &format!("https://{address}/")]).output().unwrap();
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    wait_for(probes, "holdfast_tls_handshakes_total{outcome=\"done\"}", 1.0);
+    // A handshake record that is none.
+    Client::connect(address).send([22, 3, 1, 0, 2, 9, 9]);
+    wait_for(probes, "holdfast_tls_handshakes_total{outcome=\"failed\"}", 1.0);
+
+    let start = serve();
+    let users = crate::logging::users(start.folder());
+    let registry =
+        start.configured(&format!("{CONFIGURATION}auth: {{htpasswd: {{path: '{users}'}}}}\n")).start();
+    let probes = registry.address_after("answering probes on http://");
+    let mut client = Client::connect(registry.address());
+    // alice:hers, twice, and alice:his.
+    for (credentials, status) in [("YWxpY2U6aGVycw==", 200), ("YWxpY2U6aGVycw==", 200), ("YWxpY2U6aGlz", 401)]
+    {
+        let request = format!("GET /v2/ HTTP/1.1\r\nHost: r\r\nAuthorization: Basic {credentials}\r\n\r\n");
+        assert_eq!(client.ask(request).status(), status);
+    }
+    for outcome in ["verified", "remembered", "refused"] {
+        wait_for(probes, &format!("holdfast_auth_logins_total{{outcome=\"{outcome}\"}}"), 1.0);
+    }
+}
