@@ -12,8 +12,9 @@
 //! - [`store`] keeps metadata in redb and payloads in files, durably;
 //! - [`oci`] is the vocabulary of the specifications, and knows nobody.
 //!
-//! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs; both know none of the above.
-//! [`outgoing`] is the client for the calls that the registry itself makes, `files` has what small files beside the store need.
+//! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs and metrics; of the above
+//! they know no more than words.
+//! [`health`] looks whether all is well, [`outgoing`] is the client for the calls that the registry itself makes, `files` has what small files beside the store need.
 //! [`load`] is the other side of the conversation: a client that loads registries and checks what they answer.
 
 pub mod api;
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod files;
+pub mod health;
 pub mod load;
 pub mod notifications;
 pub mod observe;

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -118,6 +119,25 @@ impl Outgoing {
             .map_err(|error| OutgoingError::Client(causes(&error)))?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// Asks a server with a GET, straight and without following redirects: its status. On loopback, and behind a unix socket in the
+/// place of the URL's host, every certificate is taken, for nobody else can be there.
+pub async fn ask_directly(
+    url: &Url,
+    socket: Option<&Path>,
+    timeout: Duration,
+) -> Result<StatusCode, OutgoingError> {
+    let is_near = socket.is_some() || url.host_str().is_some_and(is_loopback);
+    let builder = Client::builder().no_proxy().redirect(Policy::none()).timeout(timeout);
+    let builder = match socket {
+        Some(path) => builder.unix_socket(path),
+        None => builder,
+    };
+    let client = builder.tls_danger_accept_invalid_certs(is_near).build();
+    let client = client.map_err(|error| OutgoingError::Client(causes(&error)))?;
+    let answer = client.get(url.clone()).send().await.map_err(|error| failed(url, error))?;
+    Ok(answer.status())
 }
 
 async fn read_body(mut answer: reqwest::Response, url: &Url, limit: usize) -> Result<Bytes, OutgoingError> {

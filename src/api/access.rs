@@ -20,6 +20,14 @@ pub(super) struct Guest {
 }
 
 impl Guest {
+    /// Who it is, if anybody has proved that.
+    pub(super) fn name(&self) -> Option<String> {
+        match &self.caller.identity {
+            Identity::Anyone | Identity::Anonymous => None,
+            identity => Some(identity.to_string()),
+        }
+    }
+
     /// Whose an upload is that they begin; nobody's where nobody is asked.
     pub(super) fn owner(&self) -> Option<Owner> {
         let token = match self.caller.proof {

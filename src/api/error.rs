@@ -58,6 +58,8 @@ pub(super) enum Error {
     /// As above, for a request to an upload of this repository.
     #[error("{error}")]
     Upload { repository: RepositoryName, error: registry::Error },
+    #[error("the registry is out of service: a health check fails")]
+    Unwell,
     #[error("the server has met an error of its own")]
     Panicked,
 }
@@ -135,7 +137,7 @@ impl Error {
             Self::Denied { .. } => (StatusCode::FORBIDDEN, "DENIED"),
             Self::Scope(_) => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
             Self::Keys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
-            Self::LoginsBusy => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+            Self::LoginsBusy | Self::Unwell => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Registry(error) | Self::Upload { error, .. } => registry_status(error),
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
@@ -157,6 +159,9 @@ impl Error {
             }
             Some(registry::Error::OutOfOrder { offset, .. }) => {
                 vec![Entry { code, message, detail: json!({ "offset": offset }) }]
+            }
+            None if matches!(self, Self::Unwell) => {
+                vec![Entry { code, message, detail: json!("health check failed: please see /debug/health") }]
             }
             _ => vec![Entry { code, message, detail: Value::Null }],
         }

@@ -37,7 +37,8 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 
 use crate::auth::Authority;
-use crate::observe::Transport;
+use crate::health::Health;
+use crate::observe::{Told, Transport};
 use crate::registry::{Occasion, Registry};
 use access::{Entry, Guest};
 use error::Error;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub idle: Duration,
     /// How long a request waits where something is short, before it is told to come again.
     pub wait: Duration,
+    /// While this says that something is wrong, nothing is served.
+    pub health: Arc<Health>,
 }
 
 impl Default for Settings {
@@ -92,6 +95,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             idle: Duration::from_secs(15 * 60),
             wait: Duration::from_secs(10),
+            health: Arc::default(),
         }
     }
 }
@@ -149,19 +153,28 @@ fn transport(extensions: &Extensions) -> Transport {
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
     let is_head = request.method() == Method::HEAD;
     let links = Links::new(&api.settings, request.headers(), transport(request.extensions()));
-    let handled = AssertUnwindSafe(handle(Arc::clone(&api), links.clone(), request)).catch_unwind().await;
-    let response = match handled {
+    let mut told = Told::NOTHING;
+    let handling = handle(Arc::clone(&api), links.clone(), request, &mut told);
+    let handled = AssertUnwindSafe(handling).catch_unwind().await;
+    let mut response = match handled {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(&links),
         Err(_panic) => Error::Panicked.into_response(&links),
     };
+    response.extensions_mut().insert(told);
     respond::finish(response, is_head, &api.settings.headers)
 }
 
-async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Response, Error> {
+async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = RequestBody::new(body, &parts.headers);
     let route = Route::parse(parts.uri.path(), &api.settings.prefix);
+    if let Ok(route) = &route {
+        (told.route, told.repository) = (route.label(), route.repository().cloned());
+    }
+    if !api.settings.health.is_well() {
+        return Err(Error::Unwell);
+    }
     if parts.method == Method::OPTIONS {
         return Ok(respond::options(
             route.map_or_else(|_| Method::OPTIONS.to_string(), |route| route.methods()),
@@ -178,6 +191,7 @@ async fn handle(api: Arc<Api>, links: Links, request: Request) -> Result<Respons
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let entry = Entry { route: &route, rule, parts: &parts, query: &query, links: &links };
     let guest = api.admit(&entry).await?;
+    told.user = guest.name();
     if rule.is_write() {
         api.registry.expect_writable()?;
     }

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::error::Error;
 use crate::auth::Action;
+use crate::observe::metrics;
 use crate::oci::{Digest, Reference, RepositoryName};
 use crate::registry;
 use crate::store::PayloadId;
@@ -164,6 +165,23 @@ impl Route {
     pub(super) fn methods(&self) -> String {
         let methods: Vec<&str> = self.table().iter().map(|(method, _)| method.as_str()).collect();
         format!("{}, OPTIONS", methods.join(", "))
+    }
+
+    /// What it is called where requests are counted.
+    pub(super) fn label(&self) -> metrics::Route {
+        match self {
+            Self::Root => metrics::Route::Root,
+            Self::Base => metrics::Route::Base,
+            Self::Catalog => metrics::Route::Catalog,
+            Self::Token => metrics::Route::Token,
+            Self::TokenKeys => metrics::Route::TokenKeys,
+            Self::Blob { .. } => metrics::Route::Blob,
+            Self::Uploads { .. } => metrics::Route::Uploads,
+            Self::Upload { .. } => metrics::Route::Upload,
+            Self::Manifest { .. } => metrics::Route::Manifest,
+            Self::Tags { .. } => metrics::Route::Tags,
+            Self::Referrers { .. } => metrics::Route::Referrers,
+        }
     }
 
     /// The repository that it touches.

@@ -13,7 +13,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// none. What stands before it may be made up.
 pub(super) fn source(headers: &HeaderMap, peer: Option<&Peer>, trusted: &[IpNet]) -> Peer {
     let peer = peer.copied().unwrap_or(Peer::Local);
-    if !is_trusted(peer, trusted) {
+    if !peer.is_trusted(trusted) {
         return peer;
     }
     let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
@@ -24,18 +24,11 @@ pub(super) fn source(headers: &HeaderMap, peer: Option<&Peer>, trusted: &[IpNet]
             break;
         };
         nearest = Peer::Address(address);
-        if !is_trusted(nearest, trusted) {
+        if !nearest.is_trusted(trusted) {
             break;
         }
     }
     nearest
-}
-
-fn is_trusted(peer: Peer, trusted: &[IpNet]) -> bool {
-    match peer {
-        Peer::Address(address) => trusted.iter().any(|network| network.contains(&address)),
-        Peer::Local => !trusted.is_empty(),
-    }
 }
 
 /// An address, in whichever of the forms proxies write it: with a port, in brackets.

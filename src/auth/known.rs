@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::observe::Peer;
+use crate::observe::metrics::{Login, metrics};
 
 use super::Identity;
 use super::authority::Rejection;
@@ -76,28 +77,38 @@ impl Logins {
     /// Whose credentials these are.
     pub(super) async fn identify(&self, value: &str, peer: Peer) -> Result<Known, Rejection> {
         let (version, name) = (self.version(), self.remembered.name(value));
-        if let Some(known) = self.remembered.find(name, version) {
+        if let Some(known) = self.recall(name, version) {
             return Ok(known);
         }
-        match Credentials::parse(value)? {
-            Credentials::Basic { name: user, password } => {
+        counted(match Credentials::parse(value) {
+            Err(error) => Err(error.into()),
+            Ok(Credentials::Basic { name: user, password }) => {
                 self.identify_by_password(name, version, &user, &password, peer).await
             }
-            Credentials::Bearer(token) => {
-                let (known, lifetime) = self.identify_by_token(&token).await.map_err(rejected)?;
-                self.remembered.insert(name, version, known.clone(), lifetime);
-                Ok(known)
-            }
-        }
+            Ok(Credentials::Bearer(token)) => match self.identify_by_token(&token).await {
+                Err(error) => Err(rejected(error)),
+                Ok((known, lifetime)) => {
+                    self.remembered.insert(name, version, known.clone(), lifetime);
+                    Ok(known)
+                }
+            },
+        })
+    }
+
+    /// Who was found a moment ago to have these credentials.
+    fn recall(&self, name: Name, version: u64) -> Option<Known> {
+        let known = self.remembered.find(name, version)?;
+        metrics().logins.of(Login::Remembered).inc();
+        Some(known)
     }
 
     /// As [`identify`](Self::identify), for who wants a token: an identity token will do as a bearer.
     pub(super) async fn identify_for_token(&self, value: &str, peer: Peer) -> Result<Known, Rejection> {
         match (Credentials::parse(value)?, &self.identities) {
             (Credentials::Bearer(token), Some(identities)) => {
-                Ok(job(identities, &token).await.map_err(rejected)?.0)
+                counted(job(identities, &token).await.map(|(known, _)| known).map_err(rejected))
             }
-            (Credentials::Bearer(_), None) => Err(Rejection::Wrong),
+            (Credentials::Bearer(_), None) => counted(Err(Rejection::Wrong)),
             (Credentials::Basic { name, password }, _) => self.log_in(&name, &password, peer).await,
         }
     }
@@ -106,9 +117,9 @@ impl Logins {
     pub(super) async fn log_in(&self, user: &str, password: &str, peer: Peer) -> Result<Known, Rejection> {
         let name = self.remembered.name(&format!("{} {user}{password}", user.len()));
         let version = self.version();
-        match self.remembered.find(name, version) {
+        match self.recall(name, version) {
             Some(known) => Ok(known),
-            None => self.identify_by_password(name, version, user, password, peer).await,
+            None => counted(self.identify_by_password(name, version, user, password, peer).await),
         }
     }
 
@@ -191,6 +202,17 @@ async fn job(identities: &Identities, token: &str) -> Result<(Known, Duration), 
     let workload = Workload { issuer: proved.issuer_name, subject: proved.subject, claims: proved.claims };
     let known = Known::by_password(Identity::Workload(Box::new(workload)), None);
     Ok((known, left.min(LOGIN_LIFETIME)))
+}
+
+/// Counts what came of credentials that had to be looked at.
+fn counted(found: Result<Known, Rejection>) -> Result<Known, Rejection> {
+    let outcome = match &found {
+        Ok(_) => Login::Verified,
+        Err(Rejection::Busy) => Login::Busy,
+        Err(_) => Login::Refused,
+    };
+    metrics().logins.of(outcome).inc();
+    found
 }
 
 /// Whether a password looks like a token: three parts with dots between, the first a JSON object in base64.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::observe::metrics::metrics;
 use crate::oci::RepositoryName;
 
 use super::policy::Policies;
@@ -68,6 +69,7 @@ impl TokenServer {
             identity => identity.to_string(),
         };
         let issued = self.issuer.issue(&subject, SERVICE, &access, &own, self.lifetime, SystemTime::now())?;
+        metrics().tokens_issued.inc();
         Ok((issued, access))
     }
 }

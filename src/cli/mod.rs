@@ -9,6 +9,7 @@ mod bench;
 mod check;
 pub mod config;
 mod gc;
+mod healthcheck;
 mod notifications;
 mod pieces;
 mod policy;
@@ -62,6 +63,8 @@ enum Command {
     Policy(policy::Policy),
     /// Print the configuration in force, and where each value comes from
     Config(config::ConfigArgs),
+    /// Ask a running registry whether it is well; the exit code is 0 if it is
+    Healthcheck(healthcheck::Healthcheck),
     /// Load a registry, and check every answer
     Bench(bench::Bench),
 }
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Robot(arguments) => robot::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }
 }

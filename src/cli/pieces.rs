@@ -13,6 +13,7 @@ use crate::auth::policy::Policies;
 use crate::auth::token::IdentityIssuer;
 use crate::auth::{self, Authority};
 use crate::config::{self, Config, Platforms};
+use crate::health::{Check, Health, Probe};
 use crate::oci::Platform;
 use crate::registry::{
     CollectionSettings, EventSettings, PurgingSettings, Quotas, Referenced, Registry, RequiredChildren,
@@ -36,6 +37,7 @@ pub(super) struct Pieces {
     pub(super) registry: Arc<Registry>,
     pub(super) authority: Arc<Authority>,
     pub(super) router: Router,
+    pub(super) health: Arc<Health>,
     /// Who sends payloads from their files, if that is wanted.
     pub(super) files: Option<Arc<dyn FileSender>>,
 }
@@ -43,16 +45,32 @@ pub(super) struct Pieces {
 impl Pieces {
     /// Opens the store, which may take as long as another process holds it, and builds the rest.
     pub(super) async fn build(config: &Config) -> Result<Self, ServeError> {
-        let api = api_settings(config)?;
+        let mut api = api_settings(config)?;
         let (root, options) = (config.storage.root.clone(), store_options(&config.storage));
         let store = tokio::task::spawn_blocking(move || open(&root, &options)).await;
         let store = store.map_err(io::Error::other).map_err(ServeError::Threads)??;
         let files = config.storage.pulls.sendfile.then(|| store.mapped_files() as Arc<dyn FileSender>);
         let registry = Registry::new(store, registry_settings(config));
+        let health = Arc::new(Health::new(health_checks(&config.health, &registry)));
+        api.health = Arc::clone(&health);
         let authority = Arc::new(Authority::new(&auth_settings(config))?);
         let router = api::router(Arc::clone(&registry), Arc::clone(&authority), api);
-        Ok(Self { registry, authority, router, files })
+        Ok(Self { registry, authority, router, health, files })
     }
+}
+
+/// What `health` says, and whether the registry's own folder answers, under the name that distribution gives that.
+fn health_checks(settings: &config::Health, registry: &Arc<Registry>) -> Vec<Check> {
+    let registry = Arc::downgrade(registry);
+    let look = move || registry.upgrade().map_or(Ok(()), |registry| registry.look_at_the_store());
+    let own = settings.storagedriver.map(|storage| Check {
+        name: "storagedriver_filesystem".to_owned(),
+        probe: Probe::Own(Arc::new(look)),
+        interval: storage.interval,
+        timeout: Check::TIMEOUT,
+        threshold: storage.threshold,
+    });
+    own.into_iter().chain(settings.checks.iter().cloned()).collect()
 }
 
 impl FileSender for MappedFiles {
@@ -179,6 +197,7 @@ fn api_settings(config: &Config) -> Result<api::Settings, HeaderError> {
         trusted_proxies: http.trustedproxies.clone(),
         idle: http.idletimeout,
         wait: http.waittimeout,
+        health: Arc::default(),
     })
 }
 

@@ -16,18 +16,19 @@ use super::pieces::{HeaderError, Pieces};
 use super::reload;
 use crate::auth::{self, Authority};
 use crate::config::{
-    self, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level, Loaded, Log,
-    MinimumTls, Net, Note, Sources, process_environment,
+    self, AccessFormatter, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level,
+    Loaded, Log, MinimumTls, Net, Note, Sources, process_environment,
 };
 use crate::control;
-use crate::observe;
+use crate::observe::metrics::{Exposition, Readings};
+use crate::observe::{self, AccessForm};
 use crate::outgoing::Outgoing;
 use crate::registry;
 use crate::server::signals::{Signals, StopSignal, Wish};
 use crate::server::tls::acme::Acme;
 use crate::server::{
-    Address, AddressError, BindError, Endpoint, FileSender, Server, Settings, Tls, TlsError, open_files,
-    supervisor, tls,
+    Address, AddressError, BindError, Endpoint, FileSender, MetricsPage, Server, Settings, Tls, TlsError,
+    open_files, supervisor, tls,
 };
 use crate::store::OpenError;
 
@@ -154,6 +155,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
     let retaining = tokio::spawn(Arc::clone(&pieces.registry).retain_on_schedule());
     let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
+    let watching = tokio::spawn(Arc::clone(&pieces.health).watch());
     let authority = Arc::clone(&pieces.authority);
     let keeping_keys = tokio::spawn(async move { authority.run().await });
     let renewing = tls.clone().map(|tls| tokio::spawn(tls.keep_current()));
@@ -162,6 +164,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         collecting.abort();
         scrubbing.abort();
         retaining.abort();
+        watching.abort();
         keeping_keys.abort();
         renewing.inspect(JoinHandle::abort);
         drop(stop_telling);
@@ -202,6 +205,8 @@ async fn attend(
 struct Servers {
     main: Server,
     debug: Option<Server>,
+    /// The path of metrics on the server for probes.
+    metrics: Option<String>,
     control: Option<Server>,
 }
 
@@ -223,10 +228,10 @@ impl Servers {
             }
         };
         let control = bind_control(&config.storage.root, http).await;
-        Ok(Servers { main, debug, control })
+        Ok(Servers { main, debug, metrics: http.debug.metrics.clone(), control })
     }
 
-    /// Runs both. Probes are answered until the last client has been served.
+    /// Runs all. Probes are answered until the last client has been served.
     async fn run(self, pieces: &Pieces, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
         let readiness = self.main.readiness();
         let (main_runs, _) = broadcast::channel::<()>(1);
@@ -235,10 +240,22 @@ impl Servers {
             self.main.run(pieces.router.clone(), ended(stop), last_call).await;
             drop(main_runs);
         };
-        let debug = run_beside(self.debug, readiness.debug_router(), for_debug);
+        let metrics = self.metrics.map(|path| metrics_page(path, pieces));
+        let probes = readiness.debug_router(Arc::clone(&pieces.health), metrics);
+        let debug = run_beside(self.debug, probes, for_debug);
         let control = run_beside(self.control, control::router(Arc::clone(&pieces.registry)), for_control);
         tokio::join!(main, debug, control);
     }
+}
+
+/// Metrics that ask the registry how it stands. They keep nothing of it open.
+fn metrics_page(path: String, pieces: &Pieces) -> MetricsPage {
+    let (registry, health) = (Arc::downgrade(&pieces.registry), Arc::clone(&pieces.health));
+    let read = move || Readings {
+        health_failing: Some(health.failing() as u64),
+        ..registry.upgrade().map(|registry| registry.readings()).unwrap_or_default()
+    };
+    MetricsPage { path, exposition: Arc::new(Exposition::new(read)) }
 }
 
 /// Runs a server until the main one has ended.
@@ -322,7 +339,7 @@ fn warn_of_strangers(endpoint: &Endpoint, http: &Http, has_logins: bool) {
     }
 }
 
-fn address(http: &Http) -> Result<Address, AddressError> {
+pub(super) fn address(http: &Http) -> Result<Address, AddressError> {
     match http.net {
         Net::Tcp => Address::parse(&http.addr),
         Net::Unix => Ok(Address::Unix { path: Path::new(&http.addr).to_owned(), mode: http.socketmode }),
@@ -342,6 +359,7 @@ fn settings(http: &Http) -> Settings {
         tls: None,
         http2: http.h2c.enabled && !http.http2.disabled,
         logged: true,
+        trusted_proxies: http.trustedproxies.clone(),
         files: None,
     }
 }
@@ -384,7 +402,10 @@ fn log_settings(log: &Log) -> observe::Settings {
         level: level(log.level),
         json: log.formatter == Formatter::Json,
         fields: log.fields.clone(),
-        access_lines: !log.accesslog.disabled,
+        access_lines: (!log.accesslog.disabled).then_some(match log.accesslog.formatter {
+            AccessFormatter::Combined => AccessForm::Combined,
+            AccessFormatter::Json => AccessForm::Json,
+        }),
     }
 }
 

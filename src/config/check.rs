@@ -219,6 +219,16 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is no path of a URL: write it like /auth/token"))
 }
 
+/// The path of metrics on the debug listener, which has others.
+pub(super) fn metrics_path(text: &str) -> Result<String, String> {
+    match text {
+        "/livez" | "/readyz" | "/debug/health" => {
+            Err(format!("{text} answers probes: choose another path, such as /metrics"))
+        }
+        text => url_path(text).map_err(|_| format!("{text:?} is no path of a URL: write it like /metrics")),
+    }
+}
+
 /// A name of letters, digits, `.`, `_` and `-`.
 pub(super) fn word(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -250,6 +260,19 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     match host.is_some() && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('#') {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is no URL: write it like https://listener.example.com/events")),
+    }
+}
+
+/// A URL that is asked whether something else is well.
+pub(super) fn probed_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) && !host.is_empty() {
+        true if host.contains('@') => {
+            Err("what logs in there stands in headers: {Authorization: [...]}, not in the URL".to_owned())
+        }
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no URL: write it like http://db.example.com/health")),
     }
 }
 

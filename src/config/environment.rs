@@ -141,9 +141,11 @@ fn beneath_setting(kind: &Kind, rest: &[&str]) -> Option<(Vec<Step>, bool)> {
         (Kind::Patterns | Kind::Words(_) | Kind::Texts { .. }, [number]) => {
             Some((vec![index(number)?], true))
         }
-        (Kind::Platforms | Kind::Issuers, [number]) => Some((vec![index(number)?], false)),
-        (Kind::Platforms | Kind::Issuers, [number, name]) => {
-            Some((vec![index(number)?, Step::Key(name.to_ascii_lowercase())], true))
+        (Kind::Platforms | Kind::Issuers | Kind::Checks(_), [number]) => Some((vec![index(number)?], false)),
+        (Kind::Platforms | Kind::Issuers | Kind::Checks(_), [number, name]) => {
+            let name = name.to_ascii_lowercase();
+            let is_scalar = name != "headers";
+            Some((vec![index(number)?, Step::Key(name)], is_scalar))
         }
         (Kind::Endpoints, [number, path @ ..]) => {
             let mut steps = vec![index(number)?];

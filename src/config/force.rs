@@ -10,10 +10,10 @@ use super::check;
 use super::pattern::Pattern;
 use super::problem::{Dialect, Fault, Findings, Origin};
 use super::settings::{
-    AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter, Gc, H2c, Http,
-    Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net, Notifications, Platforms,
-    Pulls, Quota, Referenced, Retention, Scrub, Storage, Tags, Tls, UploadPurging, Uploads, Urls, Validation,
-    WriteAheadLog, Writer,
+    AccessFormatter, AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter,
+    Gc, H2c, Health, Http, Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net,
+    Notifications, Platforms, Pulls, Quota, Referenced, Retention, Scrub, Storage, StorageDriver, Tags, Tls,
+    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -169,6 +169,7 @@ impl InForce {
             log: self.log(),
             storage: self.storage(),
             http: self.http(),
+            health: self.health(),
             catalog: Catalog { maxentries: self.count("catalog.maxentries") },
             tags: Tags {
                 maxentries: self.count("tags.maxtags"),
@@ -198,7 +199,13 @@ impl InForce {
                 Value::Fields(fields) => fields.clone(),
                 other => mistyped("log.fields", other),
             },
-            accesslog: AccessLog { disabled: self.switch("log.accesslog.disabled") },
+            accesslog: AccessLog {
+                disabled: self.switch("log.accesslog.disabled"),
+                formatter: match self.choice("log.accesslog.formatter") {
+                    "json" => AccessFormatter::Json,
+                    _ => AccessFormatter::Combined,
+                },
+            },
         }
     }
 
@@ -279,7 +286,12 @@ impl InForce {
                 other => mistyped("http.headers", other),
             },
             draintimeout: self.duration("http.draintimeout"),
-            debug: Debug { addr: self.text_if_set("http.debug.addr") },
+            debug: Debug {
+                addr: self.text_if_set("http.debug.addr"),
+                metrics: self
+                    .switch("http.debug.prometheus.enabled")
+                    .then(|| self.text("http.debug.prometheus.path").to_owned()),
+            },
             tls: self.tls(),
             http2: Http2 { disabled: self.switch("http.http2.disabled") },
             h2c: H2c { enabled: self.switch("http.h2c.enabled") },
@@ -329,6 +341,20 @@ impl InForce {
         }
         let certificate = self.text_if_set("http.tls.certificate")?.into();
         Some(Certificate::Files { certificate, key: self.text("http.tls.key").into() })
+    }
+
+    fn health(&self) -> Health {
+        let checks = |key: &str| match self.value(key) {
+            Value::Checks(checks) => checks.clone(),
+            other => mistyped(key, other),
+        };
+        Health {
+            storagedriver: self.switch("health.storagedriver.enabled").then(|| StorageDriver {
+                interval: self.duration("health.storagedriver.interval"),
+                threshold: self.count("health.storagedriver.threshold").max(1),
+            }),
+            checks: ["health.file", "health.http", "health.tcp"].into_iter().flat_map(checks).collect(),
+        }
     }
 
     fn validation(&self) -> Validation {

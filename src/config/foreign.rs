@@ -99,16 +99,7 @@ pub(super) const FOREIGN: &[Foreign] = &[
     unsupported("middleware", "remove the section"),
     unsupported("reporting", "remove the section; errors are in the log"),
     needless("http.secret", &[], "uploads are kept by the server, so no secret has to sign their state"),
-    without("http.debug.prometheus", &["enabled", "path"], "there are no metrics yet"),
     needless("redis", REDIS, "the metadata is in the store itself, one look-up away"),
-    needless(
-        "health.storagedriver",
-        &["enabled", "interval", "threshold"],
-        "a store that can no longer write makes the server say so and end",
-    ),
-    unsupported("health.file", "remove the checks, and check from outside"),
-    unsupported("health.http", "remove the checks, and check from outside"),
-    unsupported("health.tcp", "remove the checks, and check from outside"),
     unsupported_if(
         "proxy",
         &["remoteurl", "username", "password", "exec.command", "exec.lifetime", "ttl", "cachewritetimeout"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access;
 use super::check::{self, Check};
 use super::collections::{self, items, text};
+use super::health_checks::{self, Subject};
 use super::notifications;
 use super::problem::{Fault, Findings};
 use super::quotas;
@@ -58,6 +59,8 @@ pub(super) enum Kind {
     RetentionRules,
     /// Mappings with `name`, `url`, and how events are sent there.
     Endpoints,
+    /// What `health` looks at.
+    Checks(Subject),
 }
 
 impl Kind {
@@ -94,6 +97,7 @@ impl Kind {
             Self::Quotas => return quotas::read_quotas(&self.to_string(), key, node, findings),
             Self::RetentionRules => return retention::read_rules(&self.to_string(), key, node, findings),
             Self::Endpoints => return notifications::read_endpoints(&self.to_string(), key, node, findings),
+            Self::Checks(subject) => return health_checks::read(*subject, key, node, findings),
             Self::Count { .. }
             | Self::Size { .. }
             | Self::Duration { .. }
@@ -209,6 +213,7 @@ impl fmt::Display for Kind {
             Self::Quotas => f.write_str("a list of mappings with where, size and tags"),
             Self::RetentionRules => f.write_str("a list of mappings with where and what stays there"),
             Self::Endpoints => f.write_str("a list of mappings with name and url"),
+            Self::Checks(subject) => f.write_str(subject.what()),
         }
     }
 }

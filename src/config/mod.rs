@@ -19,6 +19,7 @@ mod documents;
 mod environment;
 mod force;
 mod foreign;
+mod health_checks;
 mod kind;
 mod load;
 mod notifications;

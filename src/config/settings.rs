@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::pattern::Pattern;
 use crate::auth::policy::{Groups, Policy};
+use crate::health::Check;
 use crate::registry::{ImmutableTags, RepositoryQuota, RetentionRule};
 
 /// The whole configuration of a server.
@@ -24,6 +25,8 @@ pub struct Config {
     pub auth: Auth,
     /// The listener, its connections and the shape of its answers.
     pub http: Http,
+    /// What makes the registry unwell.
+    pub health: Health,
     /// The listing of repositories.
     pub catalog: Catalog,
     /// The listing of tags.
@@ -78,6 +81,17 @@ pub enum Formatter {
 pub struct AccessLog {
     /// No line per request on standard output.
     pub disabled: bool,
+    /// The form of the line.
+    pub formatter: AccessFormatter,
+}
+
+/// The form of an access line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessFormatter {
+    /// Apache's combined form.
+    Combined,
+    /// A JSON object.
+    Json,
 }
 
 /// `storage`.
@@ -343,6 +357,8 @@ pub enum Net {
 pub struct Debug {
     /// `HOST:PORT` of a second listener for health and debugging.
     pub addr: Option<String>,
+    /// `http.debug.prometheus`: the path of metrics there; nothing where they are switched off.
+    pub metrics: Option<String>,
 }
 
 /// `http.tls`.
@@ -417,6 +433,24 @@ pub struct Http2 {
 pub struct H2c {
     /// HTTP/2 with prior knowledge is served on plain connections.
     pub enabled: bool,
+}
+
+/// `health`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// `health.storagedriver`; nothing where it is switched off.
+    pub storagedriver: Option<StorageDriver>,
+    /// `health.file`, `health.http` and `health.tcp`, no two of the same name.
+    pub checks: Vec<Check>,
+}
+
+/// `health.storagedriver`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageDriver {
+    /// From one look to the next.
+    pub interval: Duration,
+    /// How often in a row it has to fail; at least once.
+    pub threshold: usize,
 }
 
 /// `catalog`.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::check::{self, Check};
+use super::health_checks::Subject;
 use super::kind::Kind;
 use super::problem::Dialect;
 
@@ -107,6 +108,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "false",
         distribution: Theirs::Same,
         meaning: "Whether the line that each request leaves on standard output is left out.",
+    },
+    Setting {
+        key: "log.accesslog.formatter",
+        kind: Kind::Choice(&["combined", "json"]),
+        default: "combined",
+        distribution: Theirs::NoSuchKey,
+        meaning: "The form of that line: Apache's, or a JSON object, which says more.",
     },
     Setting {
         key: "storage.filesystem.rootdirectory",
@@ -640,6 +648,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "The address of a second listener, for health checks and debugging. Keep it from the public.",
     },
     Setting {
+        key: "http.debug.prometheus.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Holds("false"),
+        meaning: "Whether the debug listener, where there is one, serves metrics in Prometheus's text form and in OpenMetrics's.",
+    },
+    Setting {
+        key: "http.debug.prometheus.path",
+        kind: text("a path", check::metrics_path),
+        default: "/metrics",
+        distribution: Theirs::Same,
+        meaning: "Where.",
+    },
+    Setting {
         key: "http.tls.certificate",
         kind: text("the path of a file, or nothing", check::file_if_any),
         default: "\"\"",
@@ -813,6 +835,51 @@ pub(super) const SETTINGS: &[Setting] = &[
         distribution: Theirs::NoSuchKey,
         meaning: "How many events are kept for an endpoint that cannot be reached. When there are more the oldest are lost, which \
                   is logged. One takes about 500 bytes.",
+    },
+    Setting {
+        key: "health.storagedriver.enabled",
+        kind: Kind::Switch,
+        default: "true",
+        distribution: Theirs::Holds("false"),
+        meaning: "Whether it is looked now and then whether the folder of the data answers. While it does not, or another check of \
+                  this section fails, every request is answered 503 UNAVAILABLE, and /debug/health on the debug listener \
+                  (`http.debug.addr`) says why.",
+    },
+    Setting {
+        key: "health.storagedriver.interval",
+        kind: Kind::Duration { least: Duration::from_millis(10), most: Duration::from_secs(WEEK) },
+        default: "10s",
+        distribution: Theirs::Same,
+        meaning: "How often.",
+    },
+    Setting {
+        key: "health.storagedriver.threshold",
+        kind: count(0, 1_000_000),
+        default: "3",
+        distribution: Theirs::Holds("0"),
+        meaning: "How often in a row it has to have no answer; 0 is 1.",
+    },
+    Setting {
+        key: "health.file",
+        kind: Kind::Checks(Subject::File),
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "Files that take the registry out of service while they are there, such as {file: /run/holdfast.down, interval: 10s}.",
+    },
+    Setting {
+        key: "health.http",
+        kind: Kind::Checks(Subject::Http),
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "URLs that have to answer a HEAD with statuscode (200) within timeout (5s), every interval (10s); it fails when they do \
+                  not threshold times in a row (1). Proxies and roots are those of all calls.",
+    },
+    Setting {
+        key: "health.tcp",
+        kind: Kind::Checks(Subject::Tcp),
+        default: "[]",
+        distribution: Theirs::Same,
+        meaning: "The same for addresses, HOST:PORT, to which a connection can be made.",
     },
     Setting {
         key: "catalog.maxentries",

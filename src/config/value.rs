@@ -14,6 +14,7 @@ use super::settings::{NotifiedEndpoint, Platform, TrustedIssuer};
 use super::units::{show_duration, show_size};
 use super::yaml::show_text;
 use crate::auth::policy::Policy;
+use crate::health::{Check, Probe};
 use crate::registry::{ImmutableTags, RepositoryQuota, RetentionRule};
 
 /// A value of one of the kinds that settings have.
@@ -40,6 +41,7 @@ pub(super) enum Value {
     Endpoints(Vec<NotifiedEndpoint>),
     Quotas(Vec<RepositoryQuota>),
     RetentionRules(Vec<RetentionRule>),
+    Checks(Vec<Check>),
 }
 
 /// What is written in the place of a secret.
@@ -78,6 +80,7 @@ impl Value {
             Self::Quotas(list) => flow_list(list.iter().map(quotas::show_quota)),
             Self::RetentionRules(rules) => flow_list(rules.iter().map(retention::show_rule)),
             Self::Endpoints(endpoints) => flow_list(endpoints.iter().map(notifications::show_endpoint)),
+            Self::Checks(checks) => flow_list(checks.iter().map(show_check)),
         }
     }
 }
@@ -89,6 +92,25 @@ fn show_platform(platform: &Platform) -> String {
 fn show_issuer(issuer: &TrustedIssuer) -> String {
     let [name, url, audience] = [&issuer.name, &issuer.url, &issuer.audience].map(|text| show_text(text));
     format!("{{name: {name}, url: {url}, audience: {audience}}}")
+}
+
+fn show_check(check: &Check) -> String {
+    let interval = show_duration(check.interval);
+    let how_often = format!(
+        "timeout: {}, interval: {interval}, threshold: {}",
+        show_duration(check.timeout),
+        check.threshold
+    );
+    match &check.probe {
+        Probe::Http { url, headers, status } => {
+            let headers = flow_map(by_name(headers));
+            format!("{{uri: {}, headers: {headers}, statuscode: {status}, {how_often}}}", show_text(url))
+        }
+        Probe::Tcp(address) => format!("{{addr: {}, {how_often}}}", show_text(address)),
+        Probe::File(_) | Probe::Own(_) => {
+            format!("{{file: {}, interval: {interval}}}", show_text(&check.name))
+        }
+    }
 }
 
 fn shown(name: &str, value: &str) -> String {

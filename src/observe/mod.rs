@@ -1,7 +1,7 @@
 //! What the registry tells those who run it: log events and access lines.
 //!
 //! Events go to standard error, one line each, as text for people or as JSON for machines; access
-//! lines go to standard output in Apache's combined form. Both pass through a bounded queue and a
+//! lines go to standard output, in Apache's combined form or as JSON. Both pass through a bounded queue and a
 //! thread of its own: when nobody reads the pipe, lines are lost (and counted), requests are not.
 //!
 //! Any room may call this one; it calls nobody above it. [`start`] is called once, before the first
@@ -10,7 +10,9 @@
 mod access;
 mod audit;
 mod event;
+mod identifiers;
 mod lines;
+pub mod metrics;
 mod request;
 
 use std::collections::BTreeMap;
@@ -23,9 +25,12 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
+use access::Access;
+pub use access::AccessForm;
 pub use audit::{Decision, audit};
+pub use identifiers::RequestId;
 use lines::Lines;
-pub use request::{Exchange, Peer, RequestId, Transport};
+pub use request::{Exchange, Peer, Received, Told, Transport};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Clone)]
@@ -36,12 +41,12 @@ pub struct Settings {
     pub json: bool,
     /// Names and values that every event carries.
     pub fields: BTreeMap<String, String>,
-    /// Whether each request gets a line on standard output.
-    pub access_lines: bool,
+    /// The form of the line that each request gets on standard output; `None` for no lines.
+    pub access_lines: Option<AccessForm>,
 }
 
 static EVENTS: OnceLock<Lines> = OnceLock::new();
-static ACCESS: OnceLock<Lines> = OnceLock::new();
+static ACCESS: OnceLock<Access> = OnceLock::new();
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts logging. Only the first call of a process has an effect.
@@ -53,9 +58,9 @@ pub fn start(settings: &Settings) -> io::Result<()> {
     if EVENTS.set(Lines::to(io::stderr())?).is_err() {
         return Ok(());
     }
-    if settings.access_lines {
+    if let Some(form) = settings.access_lines {
         // Cannot be set already: only the first call comes this far.
-        let _ = ACCESS.set(Lines::to(io::stdout())?);
+        let _ = ACCESS.set(Access { lines: Lines::to(io::stdout())?, form });
     }
     let form = event::Form {
         json: settings.json,
@@ -94,9 +99,14 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Writes out what is queued, waiting no longer than a second in all.
 pub fn finish() {
-    for lines in [&EVENTS, &ACCESS].into_iter().filter_map(OnceLock::get) {
+    for lines in queues() {
         lines.flush(LAST_WORDS);
     }
+}
+
+/// Both queues, as far as there are any.
+fn queues() -> impl Iterator<Item = &'static Lines> {
+    EVENTS.get().into_iter().chain(ACCESS.get().map(|access| &access.lines))
 }
 
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -110,9 +120,9 @@ fn report_lost() {
     if last.is_some_and(|last| last.elapsed() < REPORT_EVERY) {
         return;
     }
-    let queues = [&EVENTS, &ACCESS].into_iter().filter_map(OnceLock::get);
-    let lost = queues.map(Lines::take_lost).sum::<usize>();
+    let lost = queues().map(Lines::take_lost).sum::<usize>();
     if lost > 0 {
+        metrics::metrics().log_lines_lost.inc_by(lost as u64);
         *last = Some(Instant::now());
         tracing::warn!(
             lost,

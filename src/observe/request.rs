@@ -3,15 +3,19 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+use ipnet::IpNet;
 use time::OffsetDateTime;
 use tracing::Span;
 
+use super::identifiers::{RequestId, TraceId};
+use super::metrics::{Method as MethodLabel, Route, metrics};
 use super::{access, report_lost};
+use crate::oci::RepositoryName;
 
 /// Who is at the other end of a connection. Every request carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +26,13 @@ pub enum Peer {
     Local,
 }
 
-/// Names a request in everything that is said of it. Every request that is logged carries it as an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(u64);
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
+impl Peer {
+    /// Whether it is one of these proxies, which are believed. Where there are any, whoever comes over a unix socket is one.
+    pub fn is_trusted(self, proxies: &[IpNet]) -> bool {
+        match self {
+            Self::Address(address) => proxies.iter().any(|network| network.contains(&address)),
+            Self::Local => !proxies.is_empty(),
+        }
     }
 }
 
@@ -60,11 +64,43 @@ impl fmt::Display for Peer {
     }
 }
 
+/// What only the API knows of a request. It is an extension of the response, for [`Exchange::answered`].
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub route: Route,
+    /// The repository that it names.
+    pub repository: Option<RepositoryName>,
+    /// Who has sent it, if anybody has proved that.
+    pub user: Option<String>,
+}
+
+impl Told {
+    /// Nothing is known.
+    pub const NOTHING: Self = Self { route: Route::None, repository: None, user: None };
+}
+
+/// Counts the bytes of a request's body. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Received(Arc<AtomicU64>);
+
+impl Received {
+    /// So many more bytes have come in.
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        metrics().request_bytes.inc_by(bytes);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One request and its response, from the request's headers to the last byte of the response's body.
 /// Dropping it says that they are over.
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
+    trace: Option<TraceId>,
     peer: Peer,
     method: Method,
     target: Uri,
@@ -73,6 +109,9 @@ pub struct Exchange {
     began: Instant,
     clock: OffsetDateTime,
     status: Option<StatusCode>,
+    told: Told,
+    /// `None` without a body.
+    received: Option<Received>,
     sent: u64,
     span: Span,
 }
@@ -85,11 +124,15 @@ struct Mentioned {
 }
 
 impl Exchange {
-    /// The headers of a request have arrived.
-    pub fn begin<B>(request: &Request<B>, peer: Peer) -> Self {
-        let id = next_id();
+    /// The headers of a request have arrived. Who is trusted may have named it.
+    pub fn begin<B>(request: &Request<B>, peer: Peer, is_trusted: bool) -> Self {
+        let given = is_trusted.then(|| RequestId::given(request.headers())).flatten();
+        let (id, trace) = (given.unwrap_or_else(RequestId::next), TraceId::of(request.headers()));
+        let span = span(&id, trace);
+        metrics().requests_under_way.inc();
         Exchange {
             id,
+            trace,
             peer,
             method: request.method().clone(),
             target: request.uri().clone(),
@@ -101,14 +144,16 @@ impl Exchange {
             began: Instant::now(),
             clock: OffsetDateTime::now_utc(),
             status: None,
+            told: Told::NOTHING,
+            received: None,
             sent: 0,
-            span: span(id),
+            span,
         }
     }
 
     /// The request's name.
     pub fn id(&self) -> RequestId {
-        self.id
+        self.id.clone()
     }
 
     /// The span in which everything about this request happens: events within it carry its id.
@@ -116,14 +161,32 @@ impl Exchange {
         self.span.clone()
     }
 
-    /// The response's headers are known.
-    pub fn answered(&mut self, status: StatusCode) {
+    /// The response's headers are known, and what the API has told of the request, if it has seen it.
+    pub fn answered(&mut self, status: StatusCode, told: Option<Told>) {
         self.status = Some(status);
+        self.told = told.unwrap_or(Told::NOTHING);
+    }
+
+    /// The request has a body, whose bytes are to be counted like this.
+    pub fn receives(&mut self) -> Received {
+        self.received.insert(Received::default()).clone()
     }
 
     /// So many more bytes of the response's body have been handed to the connection.
     pub fn sent(&mut self, bytes: u64) {
         self.sent += bytes;
+        metrics().response_bytes.inc_by(bytes);
+    }
+
+    fn count(&self, status: u16) {
+        let metrics = metrics();
+        metrics.requests_under_way.dec();
+        metrics.requests.record(
+            self.told.route,
+            MethodLabel::from(&self.method),
+            status,
+            self.began.elapsed(),
+        );
     }
 
     fn log(&self, status: u16) {
@@ -143,15 +206,23 @@ const CLIENT_GONE: u16 = 499;
 impl Drop for Exchange {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
+        self.count(status);
         self.log(status);
         access::write(&access::Line {
+            request: &self.id,
+            trace: self.trace.as_ref(),
+            route: self.told.route,
+            repository: self.told.repository.as_ref(),
+            user: self.told.user.as_deref(),
             client: &self.peer,
             began: self.clock,
             method: self.method.as_str(),
             target: self.target.path_and_query().map_or("/", |target| target.as_str()),
             version: version(self.version),
             status,
+            received: self.received.as_ref().map_or(0, Received::get),
             sent: self.sent,
+            took: self.began.elapsed(),
             referer: &self.headers.referer,
             user_agent: &self.headers.user_agent,
         });
@@ -159,16 +230,16 @@ impl Drop for Exchange {
     }
 }
 
-/// The fields that are empty here are those of the audit.
-fn span(id: RequestId) -> Span {
-    use tracing::field::Empty;
-    tracing::info_span!("request", request = %id, audit = Empty, who = Empty, action = Empty, from = Empty)
-}
-
-/// A number that no other request of this process has, nor, in all likelihood, one of another.
-fn next_id() -> RequestId {
-    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0));
-    RequestId(NEXT.fetch_add(1, Ordering::Relaxed))
+/// The fields that are empty here are the id of a trace, and those of the audit.
+fn span(id: &RequestId, trace: Option<TraceId>) -> Span {
+    use tracing::field::{Empty, display};
+    let span = tracing::info_span!(
+        "request", request = %id, trace_id = Empty, audit = Empty, who = Empty, action = Empty, from = Empty
+    );
+    if let Some(trace) = trace {
+        span.record("trace_id", display(trace));
+    }
+    span
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> String {
@@ -208,9 +279,9 @@ mod tests {
         tracing::subscriber::with_default(Registry::default().with(events), || {
             let mut request = Request::new(());
             *request.uri_mut() = Uri::from_static("/v2/?q");
-            let mut exchange = Exchange::begin(&request, Peer::Local);
+            let mut exchange = Exchange::begin(&request, Peer::Local, false);
             exchange.sent(7);
-            status.into_iter().for_each(|status| exchange.answered(status));
+            status.into_iter().for_each(|status| exchange.answered(status, None));
         });
         lines.lock().map(|lines| lines.clone()).unwrap_or_default()
     }

@@ -13,6 +13,7 @@ mod immutable;
 mod listings;
 mod manifests;
 mod quotas;
+mod readings;
 mod requested;
 mod retention;
 mod scrub;

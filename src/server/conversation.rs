@@ -15,10 +15,12 @@ use super::refusal;
 use super::service::Requests;
 use super::tls::{Secured, Tls};
 use super::{House, Place};
+use crate::observe::metrics::{Handshake, metrics};
 use crate::observe::{Peer, Transport};
 
 /// Serves a connection until either side ends it, a timeout does, or the server closes.
 pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>, place: Place) {
+    let _counted = house.logged.then(Counted::new);
     let mut phase = house.lifecycle.watch();
     let seated = tokio::select! {
         biased;
@@ -27,10 +29,28 @@ pub(super) async fn serve(connection: Connection, peer: Peer, house: Arc<House>,
     };
     let due = Instant::now() + house.limits.timeouts.headers;
     let Ok(_seat) = seated else {
+        metrics().connections_refused.inc();
         tracing::warn!(%peer, "as many connections as http.maxconnections allows: one more is refused");
         return turn_away(connection, &house, due, phase).await;
     };
     converse(connection, peer, &house, due, phase).await;
+}
+
+/// A connection that counts among those that are open.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics().connections.inc();
+        metrics().connections_open.inc();
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics().connections_open.dec();
+    }
 }
 
 /// Tells a connection that there is no seat for it, in TLS where it has come for that.
@@ -72,6 +92,7 @@ async fn converse(
     let requests = Requests {
         router: house.router.clone(),
         peer,
+        is_trusted: peer.is_trusted(&house.trusted_proxies),
         transport: Transport::Plain,
         certificate: None,
         progress: connection.progress(),
@@ -112,11 +133,14 @@ async fn shake_hands(
         biased;
         secured = tls.accept(connection) => secured,
         () = sleep_until(due) => {
+            metrics().handshakes.of(Handshake::TimedOut).inc();
             tracing::debug!(%peer, "no complete TLS handshake within http.headertimeout");
             return None;
         }
         () = phase.reached(Phase::Draining) => return None,
     };
+    let outcome = if secured.is_ok() { Handshake::Done } else { Handshake::Failed };
+    metrics().handshakes.of(outcome).inc();
     secured.inspect_err(|error| tracing::info!(%peer, %error, "a TLS handshake failed")).ok().flatten()
 }
 

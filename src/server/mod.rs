@@ -36,15 +36,19 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
+use ipnet::IpNet;
 use tokio::time::Instant;
 
 pub use address::{Address, AddressError};
+pub use debug::MetricsPage;
 pub use endpoint::{Endpoint, Location};
 pub use file_sender::FileSender;
 pub use listener::BindError;
 pub use socket_file::connect;
 pub use tls::{Tls, TlsError};
 
+use crate::health::Health;
+use debug::Probes;
 use file_sender::Files;
 use listener::Listener;
 use phase::{Lifecycle, Phase, PhaseWatch};
@@ -74,8 +78,10 @@ pub struct Settings {
     pub tls: Option<Arc<Tls>>,
     /// `http.h2c.enabled`: HTTP/2 with prior knowledge is spoken beside HTTP/1, where there is no TLS.
     pub http2: bool,
-    /// Whether requests are logged.
+    /// Whether requests are logged, and they and connections counted.
     pub logged: bool,
+    /// `http.trustedproxies`: they may name requests.
+    pub trusted_proxies: Vec<IpNet>,
     /// Who sends what is a file's from the file, over plain HTTP/1.1. Everything is copied without.
     pub files: Option<Arc<dyn FileSender>>,
 }
@@ -104,6 +110,7 @@ struct House {
     answers: Answers,
     lifecycle: Lifecycle,
     logged: bool,
+    trusted_proxies: Vec<IpNet>,
     files: Option<Files>,
 }
 
@@ -132,9 +139,9 @@ impl Readiness {
         self.0.is_serving()
     }
 
-    /// The router of the debug listener.
-    pub fn debug_router(self) -> Router {
-        debug::router(self)
+    /// The router of the debug listener, with metrics where they are wanted.
+    pub fn debug_router(self, health: Arc<Health>, metrics: Option<MetricsPage>) -> Router {
+        debug::router(Probes { readiness: self, health }, metrics)
     }
 }
 
@@ -199,6 +206,7 @@ impl Server {
             },
             lifecycle: self.lifecycle,
             logged: settings.logged,
+            trusted_proxies: settings.trusted_proxies,
             files: files.map(Files::new),
         };
         (self.listener, Arc::new(house))

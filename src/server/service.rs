@@ -17,18 +17,20 @@ use tracing::Instrument;
 
 use super::progress::{Progress, UnderWay};
 use crate::auth::ClientCertificate;
-use crate::observe::{Exchange, Peer, Transport};
+use crate::observe::{Exchange, Peer, Received, Told, Transport};
 
 /// What every request of one connection has in common.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     pub(super) router: Router,
     pub(super) peer: Peer,
+    /// Whether that is a proxy that is believed.
+    pub(super) is_trusted: bool,
     pub(super) transport: Transport,
     /// Who the client is, where it has shown a certificate.
     pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) progress: Arc<Progress>,
-    /// Whether requests are logged.
+    /// Whether requests are logged and counted.
     pub(super) logged: bool,
 }
 
@@ -40,10 +42,13 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let exchange = self.logged.then(|| Exchange::begin(&request, self.peer));
+        let mut exchange = self.logged.then(|| Exchange::begin(&request, self.peer, self.is_trusted));
         let under_way = self.progress.begin_request();
         let progress = Arc::clone(&self.progress);
-        let mut request = request.map(|incoming| Received { incoming, ended: false, progress });
+        let mut request = request.map(|incoming| {
+            let exchange = exchange.as_mut().filter(|_| !incoming.is_end_stream());
+            Coming { received: exchange.map(Exchange::receives), incoming, ended: false, progress }
+        });
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.transport);
         if let Some(exchange) = &exchange {
@@ -63,21 +68,24 @@ async fn answer(
     under_way: UnderWay,
 ) -> Result<Response<Answer>, Infallible> {
     let span = exchange.as_ref().map_or_else(tracing::Span::none, Exchange::span);
-    let response = response.instrument(span).await?;
+    let mut response = response.instrument(span).await?;
     if let Some(exchange) = &mut exchange {
-        exchange.answered(response.status());
+        let told = response.extensions_mut().remove::<Told>();
+        exchange.answered(response.status(), told);
     }
     Ok(response.map(|body| Answer { body, exchange, _under_way: under_way }))
 }
 
 /// A request's body as it comes in. Notes when it was not read to its end.
-struct Received {
+struct Coming {
     incoming: Incoming,
     ended: bool,
+    /// Who counts its bytes.
+    received: Option<Received>,
     progress: Arc<Progress>,
 }
 
-impl HttpBody for Received {
+impl HttpBody for Coming {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -87,6 +95,10 @@ impl HttpBody for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
         self.ended |= frame.is_none();
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        if let (Some(data), Some(received)) = (data, &self.received) {
+            received.add(data.len() as u64);
+        }
         Poll::Ready(frame)
     }
 
@@ -99,7 +111,7 @@ impl HttpBody for Received {
     }
 }
 
-impl Drop for Received {
+impl Drop for Coming {
     fn drop(&mut self) {
         if !self.ended && !self.incoming.is_end_stream() {
             self.progress.body_left();

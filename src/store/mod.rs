@@ -22,6 +22,7 @@ mod lock;
 mod log;
 mod metadata;
 mod open_error;
+mod readings;
 mod rebuild;
 mod recovery;
 mod room;

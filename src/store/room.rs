@@ -51,11 +51,16 @@ impl Room {
     /// itself will.
     pub(super) fn admits(&self, bytes: u64) -> bool {
         let Ok(space) = self.space() else { return true };
-        let wanted = self.floor.bytes.min(space.bytes_in_all / SHARE).saturating_add(bytes);
+        let wanted = self.floor_bytes(&space).saturating_add(bytes);
         space.bytes >= wanted && space.files >= self.floor.files.min(space.files_in_all / SHARE)
     }
 
-    fn space(&self) -> io::Result<Space> {
+    /// How many bytes pushes leave free of a disk like this.
+    pub(super) fn floor_bytes(&self, space: &Space) -> u64 {
+        self.floor.bytes.min(space.bytes_in_all / SHARE)
+    }
+
+    pub(super) fn space(&self) -> io::Result<Space> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match *seen {
             Some(Seen { space, at }) if at.elapsed() < Self::FRESH => Ok(space),

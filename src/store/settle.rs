@@ -14,6 +14,7 @@ use super::background::Pieces;
 use super::disk::Rule;
 use super::metadata::{Change, LogPayload, Place, Tables, Write};
 use super::writer::{Accepted, Decision, Decline, Operation, Slot};
+use crate::observe::metrics::metrics;
 use copies::Copied;
 pub(super) use unreadable::Unreadable;
 
@@ -36,8 +37,12 @@ impl Pieces {
         if moved > 0 {
             // In flight until it is decided whether they are named.
             let (copies, _guards): (Vec<_>, Vec<_>) = copies.into_iter().unzip();
+            let bytes = |copies: &[Copied]| copies.iter().map(|copy| copy.payload.size).sum::<u64>();
+            let copied = bytes(&copies);
             let is_exact = self.disk.keeps(Rule::ExactPlace);
             let unwanted = self.writer.submit(Settle { copies, is_exact })?;
+            metrics().settled.inc_by((moved - unwanted.len()) as u64);
+            metrics().settled_bytes.inc_by(copied - bytes(&unwanted));
             self.unlink_copies(&unwanted).map_err(Decline::Refused)?;
         }
         Ok(Batch { moved, took: began.elapsed() })

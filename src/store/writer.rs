@@ -135,6 +135,17 @@ impl Writer {
         }
     }
 
+    /// How many operations wait, and how many may.
+    pub(super) fn queue(&self) -> (usize, usize) {
+        let most = self.queue.as_ref().map_or(0, mpsc::Sender::max_capacity);
+        (most - self.queue.as_ref().map_or(0, mpsc::Sender::capacity), most)
+    }
+
+    /// How large the log may become before pushes wait, in bytes.
+    pub(super) fn log_size(&self) -> u64 {
+        self.log_size
+    }
+
     /// A way to the writer for threads that may block.
     pub(super) fn blocking(&self) -> BlockingWriter {
         BlockingWriter {

@@ -4,9 +4,11 @@
 
 mod client;
 mod connections;
+mod health;
 mod http2;
 mod listening;
 mod logging;
 mod manners;
+mod metrics;
 mod process;
 mod stopping;

@@ -25,6 +25,7 @@ async fn serve(router: Router) -> SocketAddr {
         tls: None,
         http2: false,
         logged: false,
+        trusted_proxies: Vec::new(),
         files: None,
     };
     let server = Server::bind(&Address::parse("127.0.0.1:0").unwrap(), settings).await.unwrap();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Certificate, ClientAuth, LetsEncrypt, Level, MinimumTls, Platforms};
+use crate::health::{Check, Probe};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,11 +75,7 @@ fn the_file_of_the_registry_2_image_starts() {
     assert!(loaded.delete_disabled_by_distribution_default());
     assert_eq!(
         notes(&loaded),
-        [
-            "config.yml:6:3: storage.cache: not needed: the metadata is in the store itself, one look-up away",
-            "config.yml:15:3: health.storagedriver: not needed: a store that can no longer write makes the server say \
-             so and end",
-        ]
+        ["config.yml:6:3: storage.cache: not needed: the metadata is in the store itself, one look-up away",]
     );
 }
 
@@ -87,18 +84,11 @@ fn the_file_of_the_registry_3_image_starts() {
     let loaded = load(REGISTRY_3).unwrap();
     assert_eq!(loaded.config.log.level, Level::Debug);
     assert_eq!(loaded.config.http.debug.addr.as_deref(), Some(":5001"));
+    assert_eq!(loaded.config.http.debug.metrics.as_deref(), Some("/metrics"));
     assert!(loaded.config.storage.delete.enabled);
     assert!(!loaded.delete_disabled_by_distribution_default());
     let keys: Vec<(Level, &str)> = loaded.notes.iter().map(|note| (note.level, note.key.as_str())).collect();
-    assert_eq!(
-        keys,
-        [
-            (Level::Info, "storage.cache"),
-            (Level::Info, "storage.tag"),
-            (Level::Warn, "http.debug.prometheus"),
-            (Level::Info, "health.storagedriver"),
-        ]
-    );
+    assert_eq!(keys, [(Level::Info, "storage.cache"), (Level::Info, "storage.tag")]);
 }
 
 #[test]
@@ -107,6 +97,7 @@ fn a_file_of_distributions_keeps_its_defaults() {
     assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
     assert!(!config.storage.delete.enabled);
     assert!(!config.validation.manifests.urls.permits("https://example.com/layer"));
+    assert_eq!(config.http.debug.metrics, None);
     // The exceptions:
     assert_eq!(config.http.addr, "127.0.0.1:5000");
     assert_eq!(config.http.draintimeout, Duration::from_secs(8));
@@ -179,9 +170,6 @@ fn a_section_that_is_not_supported_is_refused_by_name() {
         ("storage.gcs", "storage: {gcs: }"),
         ("middleware", "middleware: {storage: [{name: cloudfront, options: {baseurl: x}}]}"),
         ("reporting", "reporting: {bugsnag: {apikey: k}}"),
-        ("health.file", "health: {file: [{file: /f, interval: 10s}]}"),
-        ("health.http", "health: {http: [{uri: 'http://x', headers: {A: [b]}}]}"),
-        ("health.tcp", "health: {tcp: [{addr: 'x:1'}]}"),
         ("log.hooks", "log: {hooks: [{type: mail, levels: [panic]}]}"),
         ("policy.repository.classes", "policy: {repository: {classes: [image]}}"),
     ] {
@@ -189,6 +177,57 @@ fn a_section_that_is_not_supported_is_refused_by_name() {
         let [problem] = errors.problems() else { panic!("{key}: {errors}") };
         assert_eq!(problem.key, key);
         assert!(problem.to_string().contains("holdfast does not support this yet; "), "{problem}");
+    }
+}
+
+#[test]
+fn health_is_configured_as_in_distribution() {
+    let health = |text: &str| load(&format!("version: 0.1\nhealth: {text}\n")).unwrap().config.health;
+    assert_eq!(health("{}"), crate::config::Health { storagedriver: None, checks: Vec::new() });
+    let storage = health("{storagedriver: {enabled: true}}").storagedriver.unwrap();
+    assert_eq!((storage.interval, storage.threshold), (Duration::from_secs(10), 1));
+    let checks = health(
+        "{file: [{file: /f}], http: [{uri: 'http://x/y', headers: {A: [b]}, statuscode: 204, timeout: 3s, interval: 1s, \
+         threshold: 3}], tcp: [{addr: 'x:1', threshold: 0}]}",
+    )
+    .checks;
+    let check = |name: &str, probe, interval, timeout, threshold| Check {
+        name: name.to_owned(),
+        probe,
+        interval: Duration::from_secs(interval),
+        timeout: Duration::from_secs(timeout),
+        threshold,
+    };
+    let http = Probe::Http {
+        url: "http://x/y".to_owned(),
+        headers: vec![("A".to_owned(), "b".to_owned())],
+        status: 204,
+    };
+    assert_eq!(
+        checks,
+        [
+            check("/f", Probe::File("/f".into()), 10, 5, 1),
+            check("http://x/y", http, 1, 3, 3),
+            check("x:1", Probe::Tcp("x:1".to_owned()), 10, 5, 1),
+        ]
+    );
+}
+
+#[test]
+fn a_health_check_that_cannot_be_made_is_an_error() {
+    for (text, message) in [
+        ("{file: [{interval: 10s}]}", "health.file: file is missing"),
+        ("{http: [{uri: x}]}", "health.http.uri: \"x\" is no URL"),
+        ("{http: [{uri: 'http://a:b@x'}]}", "health.http.uri: what logs in there stands in headers"),
+        (
+            "{tcp: [{addr: 'x:1', intervall: 1s}]}",
+            "health.tcp.intervall: there is no such key; here stand addr",
+        ),
+        ("{tcp: [{addr: 'x:1'}, {addr: 'x:1'}]}", "health.tcp: \"x:1\" is checked already"),
+        ("{tcp: {addr: 'x:1'}}", "health.tcp: "),
+    ] {
+        let found = messages(load(&format!("version: 0.1\nhealth: {text}\n")));
+        assert!(found.iter().any(|found| found.contains(message)), "{found:?}");
     }
 }
 

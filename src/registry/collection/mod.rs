@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::observe::metrics::{Collected, metrics};
 use crate::oci::RepositoryName;
 use crate::store::{Held, NeedKind};
 
@@ -67,6 +68,15 @@ impl Registry {
         wanted: Collection,
         listener: Option<Listener>,
     ) -> Result<Report, Error> {
+        let began = Instant::now();
+        let collected = self.pass(wanted, listener).await;
+        if !wanted.dry_run {
+            count(collected.as_ref().ok(), began.elapsed());
+        }
+        collected
+    }
+
+    async fn pass(self: &Arc<Self>, wanted: Collection, listener: Option<Listener>) -> Result<Report, Error> {
         let grace = wanted.grace.max(self.store.leases().duration());
         let rules = Rules { grace, delete_untagged: wanted.delete_untagged };
         let mut pass = Pass { registry: self, wanted, rules, report: Report::default(), looked: 0, listener };
@@ -86,6 +96,21 @@ impl Registry {
         pass.walk(NeedKind::Blob).await?;
         Ok(pass.report)
     }
+}
+
+/// Counts a pass that has come to this; nothing, if an error has ended it.
+fn count(report: Option<&Report>, took: Duration) {
+    let metrics = metrics();
+    metrics.collection_time.inc_by(took.as_secs_f64());
+    let Some(report) = report else {
+        metrics.collection_failures.inc();
+        return;
+    };
+    metrics.collections.inc();
+    metrics.collected.of(Collected::Manifest).inc_by(report.manifests);
+    metrics.collected.of(Collected::Blob).inc_by(report.blobs);
+    metrics.collected.of(Collected::Upload).inc_by(report.uploads);
+    metrics.collected_bytes.inc_by(report.bytes);
 }
 
 struct Pass<'a> {

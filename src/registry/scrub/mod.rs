@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::observe::metrics::metrics;
 use crate::oci::Digest;
 use crate::store::{BlobRow, Judgement, PayloadError, Verification};
 
@@ -81,6 +82,7 @@ impl Registry {
         problem: String,
     ) -> Result<(), Error> {
         if self.judge(Judgement { digest, place: row.place, is_damaged: true }).await? {
+            metrics().damaged.inc();
             self.assess(digest, row.size, problem).await?.log();
         }
         Ok(())
@@ -124,7 +126,11 @@ impl<'a> Pass<'a> {
     async fn run(&mut self) -> Result<(), Error> {
         loop {
             let page = self.next_page().await?;
-            if page.is_empty() || self.is_alone() {
+            if page.is_empty() {
+                metrics().scrubs.inc();
+                return Ok(());
+            }
+            if self.is_alone() {
                 return Ok(());
             }
             for digest in page {
@@ -179,6 +185,7 @@ impl<'a> Pass<'a> {
             verification = back;
             let bytes = verification.offset() - before;
             self.report.bytes += bytes;
+            metrics().scrubbed_bytes.inc_by(bytes);
             self.pace.keep(bytes).await;
             self.tell_progress().await;
             match read {
@@ -196,22 +203,26 @@ impl<'a> Pass<'a> {
             Seen::BrokenOff => return Ok(()),
             Seen::Sound if row.is_damaged => {
                 self.report.restored += 1;
+                metrics().restored.inc();
                 tracing::info!(%digest, "a payload that was damaged is right again, and served");
             }
             Seen::Sound => {}
             Seen::Damaged(error) => {
                 self.report.damaged += 1;
+                metrics().damaged.inc();
                 let damage = self.registry.assess(digest, row.size, error.to_string()).await?;
                 damage.log();
                 self.send(ScrubNews::Damaged(damage)).await;
             }
             Seen::Unread(error) => {
                 self.report.unread += 1;
+                metrics().unread.inc();
                 tracing::warn!(%digest, %error, "a payload could not be verified");
                 self.send(ScrubNews::Unread { digest, problem: error.to_string() }).await;
             }
         }
         self.report.payloads += 1;
+        metrics().scrubbed_payloads.inc();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observe::metrics::metrics;
 use crate::registry::collection::{Finding, Thing, Verdict};
 use crate::registry::{Error, Registry, joined};
 
@@ -39,6 +40,7 @@ impl Registry {
         if !dry_run && let Some(incoming) = held.take() {
             let registry = Arc::clone(self);
             joined(tokio::spawn(async move { registry.end_upload(held, incoming).await })).await?;
+            metrics().purged_uploads.inc();
         }
         Ok(Some(bytes))
     }

@@ -76,15 +76,19 @@ pub(super) struct Uploads {
     sessions: Arc<Sessions>,
     /// One permit for each body that is being received.
     receiving: Arc<Semaphore>,
+    /// How many there are in all.
+    most: usize,
     interrupted: watch::Sender<bool>,
 }
 
 impl Uploads {
     pub(super) fn new(resumed: Vec<Resumed>, clock: ServedClock, settings: &Settings) -> Self {
+        let most = settings.max_uploads.clamp(1, Semaphore::MAX_PERMITS);
         let sessions = resumed.into_iter().map(|upload| Session::resume(upload, clock));
         Self {
             sessions: Arc::new(Sessions::new(sessions)),
-            receiving: Arc::new(Semaphore::new(settings.max_uploads.clamp(1, Semaphore::MAX_PERMITS))),
+            receiving: Arc::new(Semaphore::new(most)),
+            most,
             interrupted: watch::Sender::new(false),
         }
     }
@@ -107,6 +111,17 @@ impl Uploads {
         settings: &Settings,
     ) -> Result<Held, Error> {
         self.find(repository, id)?.hold(&self.sessions, settings.wait).await
+    }
+
+    /// How many sessions are open, and how many bytes they have together.
+    pub(super) fn open(&self) -> (u64, u64) {
+        let sessions = self.sessions.all();
+        (sessions.len() as u64, sessions.iter().map(|session| session.offset()).sum())
+    }
+
+    /// How many bodies are being received.
+    pub(super) fn receiving(&self) -> usize {
+        self.most - self.receiving.available_permits()
     }
 
     /// Those in which sessions are open.

@@ -135,8 +135,13 @@ impl Session {
         const MOMENT: Duration = Duration::from_millis(500);
         match tokio::time::timeout(MOMENT, self.incoming.lock()).await {
             Ok(incoming) => incoming.as_ref().map(Incoming::length),
-            Err(_) => Some(self.offset.load(Ordering::Acquire)),
+            Err(_) => Some(self.offset()),
         }
+    }
+
+    /// How many bytes it has, or had a moment ago.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset.load(Ordering::Acquire)
     }
 
     pub(super) fn marked(&self) -> u64 {

@@ -23,6 +23,11 @@ struct Mapped {
 }
 
 impl MappedFiles {
+    /// How many files are mapped.
+    pub(in crate::store) fn count(&self) -> usize {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Whether these bytes are a mapped file's. Does not look at them.
     pub fn has(&self, bytes: &[u8]) -> bool {
         self.locate(bytes).is_some()

@@ -9,12 +9,18 @@ use bytes::{Bytes, BytesMut};
 #[derive(Debug)]
 pub(in crate::store) struct Memory {
     left: AtomicU64,
+    size: u64,
 }
 
 impl Memory {
     /// With room for so many bytes.
     pub(in crate::store) fn new(size: u64) -> Self {
-        Self { left: AtomicU64::new(size) }
+        Self { left: AtomicU64::new(size), size }
+    }
+
+    /// How many bytes are taken.
+    pub(in crate::store) fn taken(&self) -> u64 {
+        self.size.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 
     /// The share of one upload, at most `limit` bytes. It takes nothing yet.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Abilities, MappedFiles, Payload, PayloadError};
+use crate::observe::metrics::{Hit, metrics};
 use crate::oci::Digest;
 use crate::store::disk::Disk;
 use crate::store::ids::PayloadId;
@@ -59,6 +60,7 @@ impl Payloads {
         let kept = self.look();
         let entry = kept.entries.get(&id).filter(|entry| entry.payload.has_its_length())?;
         entry.is_used.store(true, Ordering::Relaxed);
+        metrics().payload_files.of(Hit::Hit).inc();
         Some(Arc::clone(&entry.payload))
     }
 
@@ -72,6 +74,7 @@ impl Payloads {
         if let Some(payload) = self.get(id) {
             return Ok(payload);
         }
+        metrics().payload_files.of(Hit::Miss).inc();
         let forgotten = self.look().forgotten;
         let path = self.layout.payload(digest, id);
         let payload = Arc::new(Payload::open(&*self.disk, &path, size, self.abilities, &self.mapped)?);
@@ -96,6 +99,12 @@ impl Payloads {
         queue.retain(|id| entries.contains_key(id));
         drop(kept);
         drop(left_out);
+    }
+
+    /// How many files are kept open, and how large they are together.
+    pub(in crate::store) fn kept(&self) -> (usize, u64) {
+        let kept = self.look();
+        (kept.entries.len(), kept.bytes)
     }
 
     /// Which memory is whose file's.

@@ -4,9 +4,11 @@ use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::observe::metrics::metrics;
 use crate::store::ballast::Ballast;
 use crate::store::disk::{Disk, Rule, is_full};
 use crate::store::metadata::Change;
@@ -221,6 +223,7 @@ impl Log {
         self.is_out_of_room = written.as_ref().is_err_and(is_full);
         written.map_err(|error| self.take_back(error))?;
         let length: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
+        metrics().log_appended.inc_by(length);
         self.offset = align(self.offset + length);
         self.key = checksum;
         self.sequence = sequence;
@@ -245,7 +248,9 @@ impl Log {
     /// Makes everything that was written durable.
     pub(super) fn sync(&mut self) -> Result<(), AppendError> {
         if self.maker.disk.keeps(Rule::SyncRecord) {
+            let began = Instant::now();
             self.current.file.sync().map_err(AppendError::NotSynced)?;
+            metrics().log_sync.record(began.elapsed());
         }
         self.synced = self.sequence;
         Ok(())

@@ -8,6 +8,7 @@ mod apply;
 mod backend;
 mod change;
 mod check;
+mod count;
 #[cfg(any(test, feature = "simulation"))]
 mod dump;
 mod encoding;

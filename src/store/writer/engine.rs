@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::observe::metrics::metrics;
 use crate::store::clock::ServedClock;
 use crate::store::log::{AppendError, Log};
 use crate::store::metadata::Metadata;
@@ -191,6 +192,7 @@ impl Engine {
             tracing::error!(%error, "a checkpoint failed");
             return self.come_back();
         }
+        metrics().checkpoint.record(began.elapsed());
         self.checkpoints.note_checkpoint(began);
         Ok(())
     }

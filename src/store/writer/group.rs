@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::observe::metrics::metrics;
 use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::log::{AppendError, Log, PAYLOADS_BEGIN, RecordPlace};
 use crate::store::metadata::{Change, Metadata, MetadataError, Tables, Write};
@@ -86,7 +87,7 @@ impl Group {
         self.record = log.place()?;
         metadata.write(|tables| {
             self.tell_time(tables)?;
-            let told = self.changes.len();
+            let (told, operations) = (self.changes.len(), waiting.len());
             for waiting in waiting.drain(..) {
                 waiting.decide(tables, self)?;
             }
@@ -94,6 +95,7 @@ impl Group {
             if has_changed {
                 let position = log.append(&self.changes, &self.payloads)?;
                 self.is_logged = true;
+                metrics().group_size.record(operations);
                 tables.set_position(&position)?;
             }
             Ok(has_changed)

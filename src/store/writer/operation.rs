@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -10,6 +11,7 @@ use crate::store::clock::{ServedTime, Timestamp};
 use crate::store::metadata::{Change, MetadataError, Tables, Write};
 
 use super::group::Group;
+use crate::observe::metrics::metrics;
 
 /// Something that a registry does to its metadata.
 pub trait Operation: Send + 'static {
@@ -134,12 +136,13 @@ type Answered<O> = Result<<O as Operation>::Outcome, Decline<<O as Operation>::R
 pub(super) struct Request<O: Operation> {
     operation: O,
     answer: oneshot::Sender<Answered<O>>,
+    handed_in: Instant,
 }
 
 impl<O: Operation> Request<O> {
     pub(super) fn hand_in(operation: O) -> (Box<dyn Waiting>, oneshot::Receiver<Answered<O>>) {
         let (answer, answered) = oneshot::channel();
-        (Box::new(Self { operation, answer }), answered)
+        (Box::new(Self { operation, answer, handed_in: Instant::now() }), answered)
     }
 }
 
@@ -153,7 +156,8 @@ impl<O: Operation> Waiting for Request<O> {
         tables: &mut Tables<Write<'_>>,
         group: &mut Group,
     ) -> Result<(), MetadataError> {
-        let Self { operation, answer } = *self;
+        let Self { operation, answer, handed_in } = *self;
+        metrics().queue_wait.record(handed_in.elapsed());
         let result = match operation.decide(tables, group.slot()) {
             Ok(Accepted { changes, payload, outcome }) => {
                 group.apply(tables, changes, payload)?;

@@ -1,0 +1,22 @@
+//! How the registry stands, for those who watch it.
+
+use super::Registry;
+use crate::observe::metrics::Readings;
+
+impl Registry {
+    /// Whether the folder of the data answers, and what it says if not. May block for as long as a disk does.
+    pub fn look_at_the_store(&self) -> Result<(), String> {
+        self.store.look()
+    }
+
+    /// How uploads and the store stand. May block for a moment.
+    pub fn readings(&self) -> Readings {
+        let (open, bytes) = self.uploads.open();
+        Readings {
+            uploads_open: Some(open),
+            uploads_open_bytes: Some(bytes),
+            uploads_receiving: Some(self.uploads.receiving() as u64),
+            ..self.store.readings()
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How much there is. The database keeps count of the rows of each table, so that nothing is scanned.
+
+use redb::ReadableTableMetadata;
+
+use super::MetadataError;
+use super::tables::{Read, Tables};
+
+/// How many rows there are of what is worth counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Counts {
+    pub(in crate::store) blobs: u64,
+    pub(in crate::store) manifests: u64,
+    pub(in crate::store) tags: u64,
+    pub(in crate::store) repositories: u64,
+    pub(in crate::store) log_payloads: u64,
+    pub(in crate::store) doomed_files: u64,
+}
+
+impl Tables<Read> {
+    /// Blobs and manifests count once, however many repositories hold them; repositories, if they have a manifest.
+    pub(in crate::store) fn counts(&self) -> Result<Counts, MetadataError> {
+        Ok(Counts {
+            blobs: self.blobs.len()?,
+            manifests: self.manifest_bytes.len()?,
+            tags: self.tags.len()?,
+            repositories: self.catalog.len()?,
+            log_payloads: self.log_payloads.len()?,
+            doomed_files: self.doomed_files.len()?,
+        })
+    }
+}
