@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
-//! command line was wrong.
+//! command line was wrong, or an import had to skip something.
 
 mod allocator;
 mod backup;
@@ -9,6 +9,7 @@ mod bench;
 mod check;
 pub mod config;
 mod gc;
+mod import;
 mod notifications;
 mod pieces;
 mod policy;
@@ -45,6 +46,8 @@ enum Command {
     Gc(gc::Collect),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
+    /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
+    Import(import::Import),
     /// Make a backup of a running registry or of a stopped store, or renew one
     Backup(backup::Backup),
     /// Make a store of a backup
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),

@@ -2,6 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
+/// Whether anybody sees it.
+pub(super) fn is_shown() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Writes over the line before; an empty text wipes it out. Nobody else is shown anything.
 pub(super) fn show(text: &str) {
     let mut terminal = io::stderr().lock();

@@ -73,10 +73,13 @@ fn describe(damage: &Damage) -> String {
 }
 
 fn summarise(report: &ScrubReport) {
-    let ScrubReport { payloads, bytes, damaged, restored, unread } = report;
+    let ScrubReport { payloads, bytes, damaged, restored, verified, unread } = report;
     println!("read: {payloads} blobs, {}; {damaged} are damaged", megabytes(*bytes));
     if *restored > 0 {
         println!("{restored} that were damaged are right again, and served");
+    }
+    if *verified > 0 {
+        println!("{verified} that an import had taken by their size are verified now");
     }
     if *unread > 0 {
         println!("{unread} could not be read, for a reason that tells nothing of them: run this again");

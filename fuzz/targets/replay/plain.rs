@@ -126,7 +126,9 @@ impl Plain {
             | Change::EventRecorded { .. }
             | Change::EventsForgotten { .. }
             | Change::EndpointsTold { .. }
-            | Change::UsageRecounted { .. } => {}
+            | Change::UsageRecounted { .. }
+            | Change::BlobTaken { .. }
+            | Change::Imported { .. } => {}
         }
     }
 

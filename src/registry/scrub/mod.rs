@@ -150,7 +150,7 @@ impl<'a> Pass<'a> {
                 seen = self.verify(digest, row).await;
             }
             let verdict = match &seen {
-                Seen::Sound if row.is_damaged => Some(false),
+                Seen::Sound if row.is_damaged || row.is_unverified => Some(false),
                 Seen::Damaged(_) => Some(true),
                 Seen::Sound | Seen::Unread(_) | Seen::BrokenOff => None,
             };
@@ -198,7 +198,7 @@ impl<'a> Pass<'a> {
                 self.report.restored += 1;
                 tracing::info!(%digest, "a payload that was damaged is right again, and served");
             }
-            Seen::Sound => {}
+            Seen::Sound => self.report.verified += u64::from(row.is_unverified),
             Seen::Damaged(error) => {
                 self.report.damaged += 1;
                 let damage = self.registry.assess(digest, row.size, error.to_string()).await?;

@@ -22,6 +22,10 @@ pub struct BlobRow {
     #[n(2)]
     #[cbor(default)]
     pub is_damaged: bool,
+    /// Whether nobody has compared it with its digest yet: an import has taken it by its size.
+    #[n(3)]
+    #[cbor(default)]
+    pub is_unverified: bool,
 }
 
 /// Where a payload lies. Exactly one place serves it.
@@ -72,6 +76,10 @@ pub struct ManifestRow {
     #[n(5)]
     #[cbor(default)]
     pub standing: Standing,
+    /// Whether an import has brought it, and nobody has put it since.
+    #[n(6)]
+    #[cbor(default)]
+    pub is_imported: bool,
 }
 
 impl ManifestRow {
@@ -107,6 +115,10 @@ pub struct TagRow {
     pub digest: Digest,
     #[n(1)]
     pub set: Timestamp,
+    /// Whether an import has set it, and nobody has set it since.
+    #[n(2)]
+    #[cbor(default)]
+    pub is_imported: bool,
 }
 
 /// What a listing of referrers says of a manifest, beside its digest.
