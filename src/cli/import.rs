@@ -8,22 +8,27 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::pieces::{registry_settings, store_options};
-use super::progress;
+use super::progress::{self, megabytes};
 use super::stopped::{Stopped, StoppedError};
-use crate::config::{Config, show_duration, show_size};
+use crate::config::{Config, show_duration};
 use crate::registry::{ImportError, ImportNews, ImportOptions, ImportReport, Registry};
 use crate::store::{Method, OpenError, Options, Store, Tally};
 
 /// How often those who are no terminal are told how far it is.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// Takes over what a registry of distribution (registry:2, registry:3) holds. That one may go on serving meanwhile: run this again when it
-/// has stopped, and what has changed there since comes, moves and goes.
-///
-/// Run again, it takes what is not here yet. A tag that it has set moves with the one there, and goes with it, and so does a manifest
-/// that it has brought, for as long as nobody pushes or tags it here. What was pushed here stays. What was deleted here alone comes
-/// back for as long as it is there.
+/// What is told below the options.
+const MORE: &str = "\
+The other registry may go on serving meanwhile. Run this again when it has stopped, and what has changed there since comes, moves and goes.
+An import that was cut off goes on when it is run again.
+
+A tag that an import has set moves with the one there, and goes with it, until somebody sets it here. A manifest that it has brought goes
+with the one there, unless something here tags or needs it. What was pushed here stays; what was deleted here alone comes back.
+
+Exit code 0 if everything has come, 2 if something was skipped because it is damaged there, 1 if the import could not go on.";
+
 #[derive(Debug, Args)]
+#[command(after_help = MORE)]
 pub(super) struct Import {
     /// The folder that storage.filesystem.rootdirectory of the other registry names, or docker/registry/v2 in it; it may be the folder of the
     /// store
@@ -215,26 +220,21 @@ fn how_far(report: &ImportReport, elapsed: Duration) -> String {
             format!(", about {} to go", show_duration(left))
         }
     };
-    let (size, rate) = (show_size(mebibytes(bytes)), show_size(mebibytes(bytes / seconds)));
+    let (size, rate) = (megabytes(bytes), megabytes(bytes / seconds));
     format!(
         "{repositories} repositories, {objects_done} of {objects} objects, {size}, {rate} a second{estimate}"
     )
 }
 
-/// Whole mebibytes, so that sizes are short to read.
-fn mebibytes(bytes: u64) -> u64 {
-    const MIB: u64 = 1 << 20;
-    if bytes < MIB { bytes } else { bytes / MIB * MIB }
-}
-
 fn summarise(report: &ImportReport, root: &Path) {
     let ImportReport { repositories, manifests, tags, blobs, payloads, .. } = report;
     println!("repositories: {repositories}");
-    for (kind, counted) in [("manifests", manifests), ("tags", tags), ("blobs", blobs)] {
+    for (kind, counted) in [("manifests", manifests), ("tags", tags)] {
         println!("{kind}: {} new, {} there already", counted.new, counted.present);
     }
+    println!("blobs: {blobs} new");
     for (method, Tally { payloads, bytes }) in payloads {
-        println!("by {method}: {payloads} payloads, {bytes} bytes");
+        println!("by {method}: {payloads} payloads, {}", megabytes(*bytes));
     }
     let more = [
         (report.moved_tags, "tags moved, as they did there"),

@@ -15,3 +15,9 @@ pub(super) fn show(text: &str) {
         let _ = write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush());
     }
 }
+
+/// So many bytes, to be read by people.
+pub(super) fn megabytes(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::progress;
+use super::progress::{self, megabytes};
 use super::stopped::Stopped;
 use super::tool::Tool;
 use crate::config::{parse_size, show_size};
@@ -89,9 +89,4 @@ fn summarise(report: &ScrubReport) {
             "what is damaged is not served; it is right again once anybody pushes it, to whichever repository"
         );
     }
-}
-
-fn megabytes(bytes: u64) -> String {
-    const MIB: u64 = 1 << 20;
-    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
 }

@@ -107,7 +107,7 @@ impl Import<'_> {
                 (BlobTaken::Added, Some((landed, offered))) => self.note_added(&landed, &offered),
                 (_, None) => {}
             }
-            self.report.blobs.new += 1;
+            self.report.blobs += 1;
         }
         Ok(())
     }

@@ -30,7 +30,8 @@ pub struct ImportReport {
     pub repositories: u64,
     pub manifests: Counted,
     pub tags: Counted,
-    pub blobs: Counted,
+    /// How many blobs repositories hold that they did not hold before.
+    pub blobs: u64,
     /// How payloads came in.
     pub payloads: BTreeMap<Method, Tally>,
     /// How many of these nobody has compared with their digests yet.

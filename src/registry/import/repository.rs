@@ -243,7 +243,6 @@ impl<'i, 'a> Source<'i, 'a> {
         }
         if self.import.registry.store.read().blob_in(&self.name, &digest)?.is_some_and(|row| !row.is_damaged)
         {
-            self.import.report.blobs.present += 1;
             return Ok(());
         }
         match self.import.tree.layer(&self.name, &digest) {
