@@ -382,3 +382,6 @@ fn in_pieces(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
