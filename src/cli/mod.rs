@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
-//! command line was wrong.
+//! command line was wrong, or an import had to skip something.
 
 mod allocator;
 mod backup;
@@ -10,6 +10,7 @@ mod check;
 pub mod config;
 mod gc;
 mod healthcheck;
+mod import;
 mod notifications;
 mod pieces;
 mod policy;
@@ -49,6 +50,8 @@ enum Command {
     Retention(retention::Retention),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
+    /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
+    Import(import::Import),
     /// Make a backup of a running registry or of a stopped store, or renew one
     Backup(backup::Backup),
     /// Make a store of a backup
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Gc(arguments) => gc::run(&arguments),
         Command::Retention(arguments) => retention::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),

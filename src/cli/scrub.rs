@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::progress;
+use super::progress::{self, megabytes};
 use super::stopped::Stopped;
 use super::tool::Tool;
 use crate::config::{parse_size, show_size};
@@ -73,10 +73,13 @@ fn describe(damage: &Damage) -> String {
 }
 
 fn summarise(report: &ScrubReport) {
-    let ScrubReport { payloads, bytes, damaged, restored, unread } = report;
+    let ScrubReport { payloads, bytes, damaged, restored, verified, unread } = report;
     println!("read: {payloads} blobs, {}; {damaged} are damaged", megabytes(*bytes));
     if *restored > 0 {
         println!("{restored} that were damaged are right again, and served");
+    }
+    if *verified > 0 {
+        println!("{verified} that an import had taken by their size are verified now");
     }
     if *unread > 0 {
         println!("{unread} could not be read, for a reason that tells nothing of them: run this again");
@@ -86,9 +89,4 @@ fn summarise(report: &ScrubReport) {
             "what is damaged is not served; it is right again once anybody pushes it, to whichever repository"
         );
     }
-}
-
-fn megabytes(bytes: u64) -> String {
-    const MIB: u64 = 1 << 20;
-    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
 }

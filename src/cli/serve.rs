@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use super::allocator;
+use super::import::{self, Failure as ImportFailure};
 use super::notifications;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
@@ -30,7 +32,7 @@ use crate::server::{
     Address, AddressError, BindError, Endpoint, FileSender, MetricsPage, Server, Settings, Tls, TlsError,
     open_files, supervisor, tls,
 };
-use crate::store::OpenError;
+use crate::store::{self, FormatError, OpenError};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -46,6 +48,9 @@ pub(super) struct Serve {
     /// The folder of the data
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// If the folder holds a registry of distribution (docker/registry/v2) and no store yet, take that over first
+    #[arg(long, env = "HOLDFAST_IMPORT", value_parser = FalseyValueParser::new())]
+    import: bool,
 }
 
 impl Serve {
@@ -72,6 +77,10 @@ pub(super) enum ServeError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    #[error(transparent)]
+    Import(#[from] ImportFailure),
     #[error(transparent)]
     Header(#[from] HeaderError),
     #[error("events cannot be told: {0}")]
@@ -134,7 +143,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let address = address(&config.http)?;
     let tls = config.http.tls.as_ref().map(|tls| load_tls(tls, &config.http)).transpose()?.map(Arc::new);
     let pieces = tokio::select! {
-        pieces = Pieces::build(config) => pieces?,
+        pieces = build(config, arguments.import) => pieces?,
         signal = signals.stop() => return Ok(End::AtOnce(signal)),
     };
     let servers = match Servers::bind(&address, config, tls.clone(), pieces.files.clone()).await {
@@ -179,6 +188,14 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         () = pieces.registry.failed() => Err(ServeError::StoreFailed),
         signal = attend(&mut signals, stop, arguments, &loaded, &pieces, tls.as_deref()) => Ok(End::AtOnce(signal)),
     }
+}
+
+/// Takes over first what is to be taken over, if that is wanted.
+async fn build(config: &Config, is_importing: bool) -> Result<Pieces, ServeError> {
+    if is_importing && let Some(source) = store::awaits_import(&config.storage.root)? {
+        import::before_serving(config, source).await?;
+    }
+    Pieces::build(config).await
 }
 
 /// Does what signals ask for. Returns at the second one that says stop.

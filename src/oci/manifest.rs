@@ -27,6 +27,8 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
     pub digest: Digest,
+    /// That its descriptor says, in bytes.
+    pub size: u64,
     pub kind: ChildKind,
     /// Where an index says for which platform it is.
     pub platform: Option<Platform>,
@@ -197,6 +199,7 @@ impl Child {
     fn new(descriptor: Descriptor, kind: ChildKind) -> Self {
         Self {
             digest: descriptor.digest,
+            size: descriptor.size,
             kind,
             platform: descriptor.platform,
             urls: descriptor.urls.unwrap_or_default(),

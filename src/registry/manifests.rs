@@ -288,7 +288,7 @@ impl Operation for Put {
 }
 
 /// Whether the repository holds this very manifest already.
-fn is_held_as_is(
+pub(super) fn is_held_as_is(
     tables: &Tables<Write<'_>>,
     repository: &RepositoryName,
     digest: &Digest,
@@ -327,7 +327,7 @@ fn needs(
 /// Whether a child is there, and no damaged blob. Whoever pushes an image is promised that it can be pulled, and a client that
 /// asks for the blob by HEAD, or to mount it, has been told to push it again before it comes here. One that has not asked, or
 /// asked before the damage was found, learns here which blobs to push.
-fn can_be_pulled(tables: &Tables<Write<'_>>, found: &[Need]) -> Result<bool, MetadataError> {
+pub(super) fn can_be_pulled(tables: &Tables<Write<'_>>, found: &[Need]) -> Result<bool, MetadataError> {
     for need in found.iter().filter(|need| need.present) {
         if need.kind == NeedKind::Manifest || tables.is_sound(&need.digest)? {
             return Ok(true);
@@ -337,7 +337,7 @@ fn can_be_pulled(tables: &Tables<Write<'_>>, found: &[Need]) -> Result<bool, Met
 }
 
 /// The places where a child may be, and whether it is there.
-fn find_child(
+pub(super) fn find_child(
     tables: &Tables<Write<'_>>,
     repository: &RepositoryName,
     child: &Child,

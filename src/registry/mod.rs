@@ -10,6 +10,7 @@ mod collection;
 mod error;
 mod events;
 mod immutable;
+mod import;
 mod listings;
 mod manifests;
 mod quotas;
@@ -34,6 +35,9 @@ pub use collection::{
 pub use error::Error;
 pub use events::{Endpoints, EventSettings, Lag, Occasion};
 pub use immutable::ImmutableTags;
+pub use import::{
+    ImportError, ImportNews, ImportOptions, ImportReport, Skipped, SourceError, Thing as ImportedThing,
+};
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use quotas::{Excess, Measure, Quotas, RepositoryQuota};

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::disk::Disk;
+use super::Mode;
+use super::disk::{Disk, Real};
 use super::layout::Layout;
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = 4;
 /// The oldest version that it can upgrade.
 const OLDEST: u32 = 1;
+
+/// Where distribution keeps what it holds.
+const DISTRIBUTION: &str = "docker/registry/v2";
 
 /// Why a folder is not taken for a store.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +28,16 @@ pub enum FormatError {
     #[error("{} holds no version of the store's layout, but {text:?}", path.display())]
     Unreadable { path: PathBuf, text: String },
     #[error(
-        "{} holds a registry of distribution (docker/registry/v2), which this version cannot take over yet; choose \
-         another folder with --root, nothing was changed here",
-        root.display()
+        "{root} holds a registry of distribution (docker/registry/v2); take it over with: holdfast import {root} --root \
+         {root}, or at the start with: holdfast serve --import; nothing was changed here",
+        root = root.display()
     )]
     Distribution { root: PathBuf },
+    #[error(
+        "{root} does not have all of {from} yet, for the import was cut off; go on with: holdfast import {from} --root {root}",
+        root = root.display()
+    )]
+    Importing { root: PathBuf, from: String },
     #[error(
         "{} holds other files ({}); choose an empty folder with --root",
         root.display(), names.join(", ")
@@ -59,13 +68,44 @@ pub(super) enum Folder {
     Older,
 }
 
-/// Finds out what the folder is, and refuses what is not this program's.
-pub(super) fn examine(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
+/// Finds out what the folder is, and refuses what is not this program's, and what does not hold what it is to be opened for.
+pub(super) fn examine(disk: &dyn Disk, layout: &Layout, mode: Mode<'_>) -> Result<Folder, FormatError> {
     refuse_backups(disk, layout)?;
+    if mode == Mode::Served
+        && let Some(from) = imported_from(disk, layout)?
+    {
+        return Err(FormatError::Importing { root: layout.root().to_owned(), from });
+    }
     let path = layout.format();
     match disk.read_whole(&path) {
         Ok(text) => check_store(disk, layout, &String::from_utf8_lossy(&text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(disk, layout),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_free(disk, layout, mode),
+        Err(error) => Err(FormatError::Io { path, error }),
+    }
+}
+
+/// What is to be taken over before the folder `root` can be served: where an import comes from that was cut off, or what lies in the
+/// folder itself where it is no store yet.
+pub fn awaits_import(root: &Path) -> Result<Option<PathBuf>, FormatError> {
+    let layout = Layout::new(root);
+    if let Some(from) = imported_from(&Real, &layout)? {
+        return Ok(Some(from.into()));
+    }
+    let has_tree = root.join(DISTRIBUTION).is_dir() && !layout.format().exists();
+    Ok(has_tree.then(|| root.to_owned()))
+}
+
+/// Says that a new store is to take over what `from` holds, and has not yet.
+pub(super) fn mark_import(disk: &dyn Disk, layout: &Layout, from: &Path) -> io::Result<()> {
+    disk.write_whole(&layout.import_mark(), format!("{}\n", from.display()).as_bytes())
+}
+
+/// Where the import comes from that has not come to its end.
+pub(super) fn imported_from(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, FormatError> {
+    let path = layout.import_mark();
+    match disk.read_whole(&path) {
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).trim_end().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FormatError::Io { path, error }),
     }
 }
@@ -115,17 +155,22 @@ fn check_version(layout: &Layout, text: &str) -> Result<Folder, FormatError> {
 }
 
 /// Without a version only an empty folder will do, or what a creation that was cut short has left.
-fn check_free(disk: &dyn Disk, layout: &Layout) -> Result<Folder, FormatError> {
+fn check_free(disk: &dyn Disk, layout: &Layout, mode: Mode<'_>) -> Result<Folder, FormatError> {
     let root = layout.root().to_owned();
     let names = disk.list(&root).map_err(|error| FormatError::Io { path: root.clone(), error })?;
     let mut names: BTreeSet<_> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    if disk.list(&root.join("docker/registry/v2")).is_ok() {
-        return Err(FormatError::Distribution { root });
+    if disk.list(&root.join(DISTRIBUTION)).is_ok() {
+        if !matches!(mode, Mode::Importing { .. }) {
+            return Err(FormatError::Distribution { root });
+        }
+        names.remove("docker");
     }
     for own in [
         "lost+found",
         "LOCK",
         "FORMAT.new",
+        "IMPORT",
+        "IMPORT.new",
         "metadata.new",
         "metadata.redb",
         "ballast",
@@ -151,7 +196,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::store::disk::Real;
 
     fn folder_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -167,51 +211,51 @@ mod tests {
     #[test]
     fn an_empty_folder_or_the_root_of_a_volume_becomes_a_store() {
         let (_folder, layout) = folder_with(&[("lost+found/x", "")]);
-        assert_eq!(examine(&Real, &layout).expect("free"), Folder::New);
+        assert_eq!(examine(&Real, &layout, Mode::Served).expect("free"), Folder::New);
     }
 
     #[test]
     fn a_creation_that_was_cut_short_is_taken_up_again() {
         let (_folder, layout) =
             folder_with(&[("metadata.redb", ""), ("blobs/x", ""), ("FORMAT.new", "hold")]);
-        assert_eq!(examine(&Real, &layout).expect("free"), Folder::New);
+        assert_eq!(examine(&Real, &layout, Mode::Served).expect("free"), Folder::New);
     }
 
     #[test]
     fn a_store_is_recognised_once_its_version_is_written() {
         let (_folder, layout) = folder_with(&[("metadata.redb", "")]);
         write(&Real, &layout).expect("written");
-        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Current);
+        assert_eq!(examine(&Real, &layout, Mode::Served).expect("a store"), Folder::Current);
     }
 
     #[test]
     fn an_older_store_is_to_be_upgraded() {
         let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 1\n"), ("metadata.redb", "")]);
-        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Older);
+        assert_eq!(examine(&Real, &layout, Mode::Served).expect("a store"), Folder::Older);
         write(&Real, &layout).expect("written");
-        assert_eq!(examine(&Real, &layout).expect("a store"), Folder::Current);
+        assert_eq!(examine(&Real, &layout, Mode::Served).expect("a store"), Folder::Current);
     }
 
     #[test]
     fn a_newer_store_is_refused_by_its_version() {
         let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 99\n"), ("metadata.redb", "")]);
-        assert!(matches!(examine(&Real, &layout), Err(FormatError::Newer { found: 99, .. })));
+        assert!(matches!(examine(&Real, &layout, Mode::Served), Err(FormatError::Newer { found: 99, .. })));
     }
 
     #[test]
     fn other_folders_are_refused_by_what_they_hold() {
         let (_folder, layout) = folder_with(&[("docker/registry/v2/repositories/x", "")]);
-        assert!(matches!(examine(&Real, &layout), Err(FormatError::Distribution { .. })));
+        assert!(matches!(examine(&Real, &layout, Mode::Served), Err(FormatError::Distribution { .. })));
         let (_folder, layout) = folder_with(&[("holiday.jpg", "")]);
-        let error = examine(&Real, &layout).expect_err("foreign").to_string();
+        let error = examine(&Real, &layout, Mode::Served).expect_err("foreign").to_string();
         assert!(error.contains("holiday.jpg"), "{error}");
         let (_folder, layout) = folder_with(&[("FORMAT", "ext4")]);
-        assert!(matches!(examine(&Real, &layout), Err(FormatError::Unreadable { .. })));
+        assert!(matches!(examine(&Real, &layout, Mode::Served), Err(FormatError::Unreadable { .. })));
     }
 
     #[test]
     fn a_store_without_its_metadata_is_refused_and_not_begun_anew() {
         let (_folder, layout) = folder_with(&[("FORMAT", "holdfast 1\n"), ("blobs/sha256/x", "")]);
-        assert!(matches!(examine(&Real, &layout), Err(FormatError::MetadataMissing { .. })));
+        assert!(matches!(examine(&Real, &layout, Mode::Served), Err(FormatError::MetadataMissing { .. })));
     }
 }

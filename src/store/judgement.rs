@@ -29,7 +29,7 @@ impl Operation for Judgement {
             true => Change::PayloadDamaged { digest },
             false => Change::PayloadSound { digest },
         };
-        let is_new = row.is_damaged != is_damaged;
+        let is_new = row.is_damaged != is_damaged || (row.is_unverified && !is_damaged);
         Ok(Accepted::new(is_new.then_some(change).into_iter().collect(), true))
     }
 

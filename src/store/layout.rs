@@ -38,6 +38,11 @@ impl Layout {
         self.root.join("RESTORE")
     }
 
+    /// Says that what is being taken over from another registry is not all there yet, and where it comes from.
+    pub(super) fn import_mark(&self) -> PathBuf {
+        self.root.join("IMPORT")
+    }
+
     /// The file whose lock belongs to the process that has the store open.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join("LOCK")

@@ -15,6 +15,7 @@ mod format;
 mod hasher;
 mod ids;
 mod in_flight;
+mod intake;
 mod judgement;
 mod layout;
 mod leases;
@@ -56,9 +57,10 @@ pub use clock::{ServedClock, ServedTime, Timestamp};
 #[doc(hidden)]
 pub use disk::simulated;
 pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
-pub use format::FormatError;
+pub use format::{FormatError, awaits_import};
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
+pub use intake::{Intake, IntakeError, Landed, Method, Offered};
 pub use judgement::Judgement;
 pub use leases::{Departure, Leases, Question};
 pub use lock::LockError;
@@ -199,10 +201,14 @@ fn writer_options(options: &Options) -> writer::Options {
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum Mode<'a> {
     Served,
     /// To be looked at.
     AtRest,
+    /// To take over what another registry holds there, perhaps in the same folder.
+    Importing {
+        from: &'a Path,
+    },
 }
 
 /// An upload session that can be continued from its last mark.
@@ -224,7 +230,19 @@ impl Store {
         Self::open_real(root, options, Mode::AtRest)
     }
 
-    fn open_real(root: &Path, options: &Options, mode: Mode) -> Result<Self, OpenError> {
+    /// Opens the store in `root`, or creates it there, to take over what another registry holds in `from`, which may be the same
+    /// folder. A store that is new is not served before [`end_import`](Self::end_import).
+    pub fn open_for_import(root: &Path, from: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_real(root, options, Mode::Importing { from })
+    }
+
+    /// Says that everything has been taken over.
+    pub fn end_import(&self) -> io::Result<()> {
+        self.disk.unlink(&self.layout.import_mark())?;
+        self.disk.sync_folder(self.layout.root())
+    }
+
+    fn open_real(root: &Path, options: &Options, mode: Mode<'_>) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
         format::refuse_backups(&Real, &layout)?;
         let lock = Lock::take(&layout, options.lock_wait)?;
@@ -244,10 +262,10 @@ impl Store {
         root: &Path,
         options: &Options,
         lock: Option<Lock>,
-        mode: Mode,
+        mode: Mode<'_>,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(root);
-        let folder = format::examine(&*disk, &layout)?;
+        let folder = format::examine(&*disk, &layout, mode)?;
         let at_root = |error| OpenError::Io { path: root.to_owned(), error };
         if folder == Folder::Older {
             // From here on an older version refuses the folder, whatever becomes of the upgrade.
@@ -267,6 +285,10 @@ impl Store {
         let metadata = Arc::new(recovery.open_metadata()?);
         if folder == Folder::New {
             disk.sync_folders_above(root).map_err(at_root)?;
+            if let Mode::Importing { from } = mode {
+                // From here on the folder is not served until all is there.
+                format::mark_import(&*disk, &layout, from).map_err(at_root)?;
+            }
             format::write(&*disk, &layout).map_err(at_root)?;
             tracing::warn!(root = %root.display(), "created a new, empty store");
         }
@@ -279,7 +301,9 @@ impl Store {
         let (in_flight, holds) = (Arc::new(InFlight::default()), Arc::new(Holds::default()));
         let (renewal, is_at_rest) = (Arc::default(), Arc::new(AtomicBool::new(mode == Mode::AtRest)));
         let resumed = match mode {
-            Mode::Served => recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?,
+            Mode::Served | Mode::Importing { .. } => {
+                recovery::resume_uploads(&disk, &layout, &metadata, &in_flight)?
+            }
             Mode::AtRest => Vec::new(),
         };
         let room = Arc::new(Room::new(Arc::clone(&disk), root.to_owned(), options.floor));

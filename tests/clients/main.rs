@@ -28,6 +28,7 @@ mod acme;
 mod buildah;
 mod containerd;
 mod crane;
+mod distribution;
 mod docker;
 mod helm;
 mod logins;

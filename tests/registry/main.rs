@@ -24,6 +24,8 @@ mod errors;
 mod events;
 mod http2;
 mod http_edges;
+mod import;
+mod import_tree;
 mod limits;
 mod listener;
 mod locations;

@@ -128,7 +128,9 @@ impl Plain {
             | Change::EndpointsTold { .. }
             | Change::UsageRecounted { .. }
             | Change::ManifestPulled { .. }
-            | Change::TagAged { .. } => {}
+            | Change::TagAged { .. }
+            | Change::BlobTaken { .. }
+            | Change::Imported { .. } => {}
         }
     }
 

@@ -156,7 +156,7 @@ impl<'a> Pass<'a> {
                 seen = self.verify(digest, row).await;
             }
             let verdict = match &seen {
-                Seen::Sound if row.is_damaged => Some(false),
+                Seen::Sound if row.is_damaged || row.is_unverified => Some(false),
                 Seen::Damaged(_) => Some(true),
                 Seen::Sound | Seen::Unread(_) | Seen::BrokenOff => None,
             };
@@ -206,7 +206,7 @@ impl<'a> Pass<'a> {
                 metrics().restored.inc();
                 tracing::info!(%digest, "a payload that was damaged is right again, and served");
             }
-            Seen::Sound => {}
+            Seen::Sound => self.report.verified += u64::from(row.is_unverified),
             Seen::Damaged(error) => {
                 self.report.damaged += 1;
                 metrics().damaged.inc();

@@ -68,6 +68,9 @@ pub struct ScrubReport {
     pub damaged: u64,
     /// How many had been found damaged before, and are right.
     pub restored: u64,
+    /// How many an import had taken by their size alone, and are right.
+    #[serde(default)]
+    pub verified: u64,
     /// Of how many nothing could be found out.
     pub unread: u64,
 }

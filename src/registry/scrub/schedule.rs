@@ -37,12 +37,13 @@ impl Registry {
 }
 
 fn log(report: &ScrubReport) {
-    let ScrubReport { payloads, bytes, damaged, restored, unread } = *report;
+    let ScrubReport { payloads, bytes, damaged, restored, verified, unread } = *report;
     tracing::info!(
         payloads,
         bytes,
         damaged,
         restored,
+        verified,
         unread,
         "read all payloads and compared them with their digests"
     );

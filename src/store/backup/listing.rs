@@ -58,7 +58,9 @@ impl<'a> Listing<'a> {
 
     fn advance(&mut self) -> Result<(), BackupError> {
         self.next = match self.told.next().map_err(BackupError::Snapshot)? {
-            Some(Change::BlobAdded { digest, size, file }) => Some(Listed { digest, size, file }),
+            Some(Change::BlobAdded { digest, size, file } | Change::BlobTaken { digest, size, file }) => {
+                Some(Listed { digest, size, file })
+            }
             _ => None,
         };
         Ok(())

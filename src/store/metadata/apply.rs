@@ -23,11 +23,14 @@ impl Tables<Write<'_>> {
     pub fn apply(&mut self, change: &Change, record: RecordPlace) -> Result<(), MetadataError> {
         match change {
             Change::BlobAdded { digest, size, file } => {
-                self.put_payload(digest, *size, Place::File { id: *file })?;
+                self.put_payload(digest, *size, Place::File { id: *file }, false)?;
+            }
+            Change::BlobTaken { digest, size, file } => {
+                self.put_payload(digest, *size, Place::File { id: *file }, true)?;
             }
             Change::BlobLogged { digest, size, offset } => {
                 let place = Place::Log { segment: record.segment, offset: record.offset + offset };
-                self.put_payload(digest, *size, place)?;
+                self.put_payload(digest, *size, place, false)?;
             }
             Change::PayloadSettled { digest, file } => self.settle_payload(digest, *file)?,
             Change::BlobRemoved { digest } => self.remove_payload(digest)?,
@@ -66,6 +69,12 @@ impl Tables<Write<'_>> {
             Change::EventRecorded { number, event } => self.record_event(*number, event)?,
             Change::EventsForgotten { up_to } => self.forget_events(*up_to)?,
             Change::EndpointsTold { told } => self.set_told(told)?,
+            Change::Imported { repository, digest, tag: None } => {
+                self.alter_manifest(repository, digest, |row| row.is_imported = true)?;
+            }
+            Change::Imported { repository, digest, tag: Some(tag) } => {
+                self.note_imported_tag(repository, tag, digest)?;
+            }
         }
         Ok(())
     }
@@ -89,7 +98,13 @@ impl Tables<Write<'_>> {
     }
 
     /// What served the payload before, because it was damaged, is left to itself.
-    fn put_payload(&mut self, digest: &Digest, size: u64, place: Place) -> Result<(), MetadataError> {
+    fn put_payload(
+        &mut self,
+        digest: &Digest,
+        size: u64,
+        place: Place,
+        is_unverified: bool,
+    ) -> Result<(), MetadataError> {
         let key = DigestKey::new(digest);
         let before = self.blob(digest)?;
         self.alter_payload_bytes(before.map_or(0, |before| before.size), size)?;
@@ -99,7 +114,7 @@ impl Tables<Write<'_>> {
         if let Place::Log { segment, offset } = place {
             self.log_payloads.insert((segment, offset), &*key)?;
         }
-        self.blobs.insert(&*key, &*encode(&BlobRow { size, place, is_damaged: false }))?;
+        self.blobs.insert(&*key, &*encode(&BlobRow { size, place, is_damaged: false, is_unverified }))?;
         Ok(())
     }
 
@@ -118,7 +133,9 @@ impl Tables<Write<'_>> {
 
     fn judge_payload(&mut self, digest: &Digest, is_damaged: bool) -> Result<(), MetadataError> {
         let Some(row) = self.blob(digest)? else { return Ok(()) };
-        self.blobs.insert(&*DigestKey::new(digest), &*encode(&BlobRow { is_damaged, ..row }))?;
+        let is_unverified = row.is_unverified && is_damaged;
+        self.blobs
+            .insert(&*DigestKey::new(digest), &*encode(&BlobRow { is_damaged, is_unverified, ..row }))?;
         Ok(())
     }
 
@@ -201,7 +218,16 @@ impl Tables<Write<'_>> {
         let pulled = known.as_ref().and_then(|known| known.pulled);
         let standing = known.map_or(new, |known| known.standing);
         let (media_type, subject) = (*media_type, *subject);
-        let row = ManifestRow { media_type, size, subject, pushed: *at, since, standing, pulled };
+        let row = ManifestRow {
+            media_type,
+            size,
+            subject,
+            pushed: *at,
+            since,
+            standing,
+            pulled,
+            is_imported: false,
+        };
         self.manifests.insert((name, &*key), &*encode(&row))?;
         self.manifest_bytes.insert(&*key, bytes.as_slice())?;
         self.manifest_holders.insert((&*key, name), ())?;
@@ -346,7 +372,8 @@ impl Tables<Write<'_>> {
             self.delete_tag(repository, tag)?;
         }
         let since = self.age_begins()?.unwrap_or(ServedTime(at.0));
-        let (name, row) = (repository.as_str(), TagRow { digest: *digest, set: at, since });
+        let row = TagRow { digest: *digest, set: at, since, is_imported: false };
+        let name = repository.as_str();
         if self.tags.insert((name, tag.as_str()), &*encode(&row))?.is_none() {
             self.alter_usage(repository, |usage| usage.tags += 1)?;
         }
@@ -363,6 +390,19 @@ impl Tables<Write<'_>> {
         let Some(row) = self.tag(repository, tag)? else { return Ok(()) };
         let key = (repository.as_str(), tag.as_str());
         self.tags.insert(key, &*encode(&TagRow { since, ..row }))?;
+        Ok(())
+    }
+
+    fn note_imported_tag(
+        &mut self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<(), MetadataError> {
+        if let Some(row) = self.tag(repository, tag)?.filter(|row| row.digest == *digest) {
+            let row = TagRow { is_imported: true, ..row };
+            self.tags.insert((repository.as_str(), tag.as_str()), &*encode(&row))?;
+        }
         Ok(())
     }
 

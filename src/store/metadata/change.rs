@@ -75,6 +75,17 @@ pub enum Change {
         #[n(0)]
         digest: Digest,
     },
+    /// A payload of which nothing but its size was looked at lies durably in its file. It takes the place of a damaged one, is
+    /// served, and counts as unverified until it is found to be right.
+    #[n(17)]
+    BlobTaken {
+        #[n(0)]
+        digest: Digest,
+        #[n(1)]
+        size: u64,
+        #[n(2)]
+        file: PayloadId,
+    },
     /// A repository holds a blob from now on, or was given it once more.
     #[n(1)]
     BlobLinked {
@@ -226,6 +237,17 @@ pub enum Change {
     EndpointsTold {
         #[n(0)]
         told: BTreeMap<String, u64>,
+    },
+    /// An import has brought a manifest, or has set a tag to it. That is forgotten as soon as anybody puts the one, or sets the
+    /// other.
+    #[n(24)]
+    Imported {
+        #[n(0)]
+        repository: RepositoryName,
+        #[n(1)]
+        digest: Digest,
+        #[n(2)]
+        tag: Option<Tag>,
     },
 }
 

@@ -14,6 +14,7 @@ use crate::store::ids::PayloadId;
 use super::MetadataError;
 use super::change::{Change, Need, NeedKind};
 use super::keys::{DigestKey, digest_from_key};
+use super::retell::retell_tag;
 use super::rows::{ManifestRow, Place};
 use super::tables::{Access, Tables};
 
@@ -117,7 +118,7 @@ impl<A: Access> Tables<A> {
         if !is_whole || !is_told {
             return Ok(Vec::new());
         }
-        let mut changes = Vec::from(self.retell_manifest(repository.clone(), *digest, &row)?);
+        let mut changes = self.retell_manifest(repository.clone(), *digest, &row)?;
         for need in self.needs(repository, digest)? {
             changes.extend(self.retell_age(repository.clone(), &need, at)?);
         }
@@ -150,11 +151,13 @@ impl<A: Access> Tables<A> {
         other: &Digest,
     ) -> Result<Vec<Change>, MetadataError> {
         let Some(row) = self.tag(repository, tag)? else { return Ok(Vec::new()) };
-        let set =
-            |digest| Change::TagSet { repository: repository.clone(), tag: tag.clone(), digest, at: row.set };
-        let elsewhere = (*other != row.digest).then(|| set(*other));
-        let (repository, tag, since) = (repository.clone(), tag.clone(), row.since);
-        let age = Change::TagAged { repository, tag, since };
-        Ok(elsewhere.into_iter().chain([set(row.digest), age]).collect())
+        let (name, tag) = (repository.clone(), tag.clone());
+        let elsewhere = (*other != row.digest).then(|| Change::TagSet {
+            repository: repository.clone(),
+            tag: tag.clone(),
+            digest: *other,
+            at: row.set,
+        });
+        Ok(elsewhere.into_iter().chain(retell_tag(name, tag, &row)).collect())
     }
 }

@@ -405,7 +405,7 @@ impl<A: Access> Tables<A> {
                 continue;
             }
             let digest = digest_of("log_payloads", digest.value())?;
-            if let Some(BlobRow { size, place, is_damaged: false }) = self.blob(&digest)? {
+            if let Some(BlobRow { size, place, is_damaged: false, .. }) = self.blob(&digest)? {
                 debug_assert_eq!(place, Place::Log { segment, offset });
                 payloads.push(LogPayload { digest, segment, offset, size });
             }

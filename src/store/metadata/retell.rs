@@ -68,7 +68,7 @@ impl<A: Access> Tables<A> {
 
     fn tell_manifest(&self, entry: Entry<'_, (&'static str, &'static [u8])>) -> Vec<Told> {
         match self.tell_manifest_and_age(entry) {
-            Ok(told) => told.map(plain).into(),
+            Ok(told) => told.into_iter().map(plain).collect(),
             Err(error) => vec![Err(error)],
         }
     }
@@ -76,21 +76,21 @@ impl<A: Access> Tables<A> {
     fn tell_manifest_and_age(
         &self,
         entry: Entry<'_, (&'static str, &'static [u8])>,
-    ) -> Result<[Change; 2], MetadataError> {
+    ) -> Result<Vec<Change>, MetadataError> {
         let (key, row) = entry?;
         let (name, digest) = key.value();
         let (repository, digest) = (repository("manifests", name)?, digest_of("manifests", digest)?);
         self.retell_manifest(repository, digest, &decode("manifests", row.value())?)
     }
 
-    /// What makes a manifest, and its age.
+    /// What makes a manifest, its age, and where it comes from.
     pub(super) fn retell_manifest(
         &self,
         repository: RepositoryName,
         digest: Digest,
         row: &ManifestRow,
-    ) -> Result<[Change; 2], MetadataError> {
-        let ManifestRow { media_type, subject, pushed, since, standing, pulled, .. } = *row;
+    ) -> Result<Vec<Change>, MetadataError> {
+        let ManifestRow { media_type, subject, pushed, since, standing, pulled, is_imported, .. } = *row;
         let bytes = self.manifest_bytes(&digest)?.map(|bytes| bytes.to_vec()).unwrap_or_default().into();
         let needs = self.needs(&repository, &digest)?;
         let referrer = match &subject {
@@ -102,6 +102,7 @@ impl<A: Access> Tables<A> {
             None => (None, None),
         };
         let age = Change::ManifestAged { repository: repository.clone(), digest, since, standing, pulled };
+        let imported = Change::Imported { repository: repository.clone(), digest, tag: None };
         let manifest = Change::ManifestPut {
             repository,
             digest,
@@ -113,7 +114,7 @@ impl<A: Access> Tables<A> {
             annotations,
             at: pushed,
         };
-        Ok([manifest, age])
+        Ok([manifest, age].into_iter().chain(is_imported.then_some(imported)).collect())
     }
 }
 
@@ -127,8 +128,9 @@ fn tell_doomed_file(DoomedFile { digest, file }: DoomedFile) -> [Told; 2] {
 }
 
 fn tell_blob(entry: Entry<'_, &'static [u8]>) -> Told {
-    let (digest, BlobRow { size, place, .. }) = read_blob(entry)?;
+    let (digest, BlobRow { size, place, is_unverified, .. }) = read_blob(entry)?;
     match place {
+        Place::File { id } if is_unverified => plain(Change::BlobTaken { digest, size, file: id }),
         Place::File { id } => plain(Change::BlobAdded { digest, size, file: id }),
         Place::Log { segment, offset } => {
             Ok((RecordPlace { segment, offset: 0 }, Change::BlobLogged { digest, size, offset }))
@@ -162,19 +164,26 @@ fn tell_link(entry: Entry<'_, (&'static str, &'static [u8])>) -> Told {
 }
 
 fn tell_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Vec<Told> {
-    match tell_tag_and_age(entry) {
-        Ok(told) => told.map(plain).into(),
+    match read_tag(entry) {
+        Ok(told) => told.into_iter().map(plain).collect(),
         Err(error) => vec![Err(error)],
     }
 }
 
-fn tell_tag_and_age(entry: Entry<'_, (&'static str, &'static str)>) -> Result<[Change; 2], MetadataError> {
+fn read_tag(entry: Entry<'_, (&'static str, &'static str)>) -> Result<Vec<Change>, MetadataError> {
     let (key, row) = entry?;
     let (name, tag) = key.value();
-    let (repository, tag) = (repository("tags", name)?, tag.parse::<Tag>().map_err(|_| bad_key("tags"))?);
-    let TagRow { digest, set, since } = decode("tags", row.value())?;
+    let (repository, tag) = (repository("tags", name)?, tag.parse().map_err(|_| bad_key("tags"))?);
+    Ok(retell_tag(repository, tag, &decode("tags", row.value())?))
+}
+
+/// What makes a tag, its age, and where it comes from.
+pub(super) fn retell_tag(repository: RepositoryName, tag: Tag, row: &TagRow) -> Vec<Change> {
+    let TagRow { digest, set, since, is_imported } = *row;
     let age = Change::TagAged { repository: repository.clone(), tag: tag.clone(), since };
-    Ok([Change::TagSet { repository, tag, digest, at: set }, age])
+    let imported = Change::Imported { repository: repository.clone(), digest, tag: Some(tag.clone()) };
+    let set = Change::TagSet { repository, tag, digest, at: set };
+    [set, age].into_iter().chain(is_imported.then_some(imported)).collect()
 }
 
 fn repository(table: &'static str, name: &str) -> Result<RepositoryName, MetadataError> {

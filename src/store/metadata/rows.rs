@@ -22,6 +22,10 @@ pub struct BlobRow {
     #[n(2)]
     #[cbor(default)]
     pub is_damaged: bool,
+    /// Whether nobody has compared it with its digest yet: an import has taken it by its size.
+    #[n(3)]
+    #[cbor(default)]
+    pub is_unverified: bool,
 }
 
 /// Where a payload lies. Exactly one place serves it.
@@ -75,6 +79,10 @@ pub struct ManifestRow {
     /// When it was last pulled, where anybody wants to know; at the most an hour before it really was.
     #[n(6)]
     pub pulled: Option<ServedTime>,
+    /// Whether an import has brought it, and nobody has put it since.
+    #[n(7)]
+    #[cbor(default)]
+    pub is_imported: bool,
 }
 
 impl ManifestRow {
@@ -114,6 +122,10 @@ pub struct TagRow {
     #[n(2)]
     #[cbor(default)]
     pub since: ServedTime,
+    /// Whether an import has set it, and nobody has set it since.
+    #[n(3)]
+    #[cbor(default)]
+    pub is_imported: bool,
 }
 
 /// What a listing of referrers says of a manifest, beside its digest.
