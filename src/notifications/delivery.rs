@@ -8,6 +8,7 @@ use axum::http::{Request, header};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::observe::metrics::metrics;
 use crate::oci::Reference;
 use crate::outgoing::{Outgoing, OutgoingError};
 use crate::registry::{Error, Registry};
@@ -69,6 +70,7 @@ impl Delivery {
             batch.iter().map(|(_, event)| event).filter(|event| self.is_wanted(event)).collect();
         if !wanted.is_empty() {
             self.send_until_taken(self.envelope(&wanted)).await;
+            metrics().events_sent.inc_by(wanted.len() as u64);
         }
         self.told.store(last, Ordering::Release);
     }
@@ -78,6 +80,7 @@ impl Delivery {
         let next = self.told.load(Ordering::Acquire) + 1;
         let lost = batch.first().map_or(0, |(first, _)| first.saturating_sub(next));
         if lost > 0 {
+            metrics().events_lost.inc_by(lost);
             let endpoint = &self.endpoint.name;
             tracing::error!(
                 endpoint,
@@ -115,6 +118,7 @@ impl Delivery {
         let (mut failures, mut complained) = (0, None::<Instant>);
         while let Err(error) = self.send(envelope.clone()).await {
             failures += 1;
+            metrics().event_failures.inc();
             if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
                 self.complain(failures, &error);
                 complained = Some(Instant::now());

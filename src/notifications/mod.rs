@@ -16,7 +16,7 @@ use axum::http::{HeaderName, HeaderValue};
 use tokio::task::JoinSet;
 
 use crate::outgoing::Outgoing;
-use crate::registry::{Endpoints, Error, Lag, Registry};
+use crate::registry::{Endpoints, Error, Registry};
 use delivery::Delivery;
 pub use envelope::Source;
 
@@ -124,10 +124,5 @@ impl Notifier {
 
     fn now(&self) -> Endpoints {
         self.told.iter().map(|(name, told)| (name.clone(), told.load(Ordering::Acquire))).collect()
-    }
-
-    /// How far each endpoint is behind, by its name.
-    pub fn lags(&self) -> Result<BTreeMap<String, Lag>, Error> {
-        self.now().into_iter().map(|(name, told)| Ok((name, self.registry.lag(told)?))).collect()
     }
 }

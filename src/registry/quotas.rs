@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::observe::metrics::metrics;
 use crate::oci::{Glob, RepositoryName};
 use crate::store::{
     Accepted, Change, Decision, Decline, MetadataError, Operation, Slot, Tables, UsageRow, Write,
@@ -117,10 +118,15 @@ impl Registry {
         let (usage, payload_bytes) = (tables.usage(repository)?, tables.payload_bytes()?);
         let added = Added { bytes: bytes.max(1), ..Added::default() };
         match quotas.find_excess(repository, usage, payload_bytes, &added) {
-            Some(excess) => Err(Error::QuotaExceeded(excess)),
+            Some(excess) => Err(exceeded(excess)),
             None => Ok(()),
         }
     }
+}
+
+fn exceeded(excess: Excess) -> Error {
+    metrics().quota_refusals.inc();
+    Error::QuotaExceeded(excess)
 }
 
 /// An operation whose changes stay within the quotas, or are refused.
@@ -141,7 +147,7 @@ impl<O: Operation<Refusal = Error>> Operation for Bounded<O> {
         {
             let (usage, payload_bytes) = (tables.usage(&repository)?, tables.payload_bytes()?);
             if let Some(excess) = quotas.find_excess(&repository, usage, payload_bytes, &added) {
-                return Err(Decline::Refused(Error::QuotaExceeded(excess)));
+                return Err(Decline::Refused(exceeded(excess)));
             }
         }
         Ok(accepted)

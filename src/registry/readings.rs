@@ -16,6 +16,8 @@ impl Registry {
             uploads_open: Some(open),
             uploads_open_bytes: Some(bytes),
             uploads_receiving: Some(self.uploads.receiving() as u64),
+            events_lag_seconds: self.events_lag().map(|lag| lag.as_secs()),
+            read_only: Some(u64::from(self.expect_writable().is_err())),
             ..self.store.readings()
         }
     }

@@ -74,7 +74,7 @@ pub use metadata::DumpedRow;
 pub use metadata::{
     Access, BlobRow, Change, EventAction, EventRow, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError,
     Need, NeedKind, OutboxRow, OwnerRow, Place, Read, Referrer, ReferrerRow, RequestRow, Snapshot, Standing,
-    Tables, TagRow, Totals, UploadRow, UsageRow, Write,
+    Tables, TagRow, UploadRow, UsageRow, Write,
 };
 pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};

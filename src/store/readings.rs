@@ -34,6 +34,8 @@ impl Store {
             doomed_files: counts.map(|counts| counts.doomed_files),
             blobs: counts.map(|counts| counts.blobs),
             manifests: counts.map(|counts| counts.manifests),
+            payload_bytes: counts.map(|counts| counts.payload_bytes),
+            events_waiting: counts.map(|counts| counts.events),
             tags: counts.map(|counts| counts.tags),
             repositories: counts.map(|counts| counts.repositories),
             metadata_bytes: self.disk.length(&self.layout.metadata()).ok(),

@@ -62,6 +62,12 @@ counted! {
     collected: Each<Collected>, "gc_removed", "What collections have removed, by kind";
     collected_bytes: Counter, "gc_freed_bytes", "Bytes that collections have freed";
     purged_uploads: Counter, "uploads_purged", "Uploads ended because nobody went on with them";
+    retention_runs: Counter, "retention_runs", "Looks at the tags that a retention rule is about, dry runs left out";
+    retention_tags: Counter, "retention_removed_tags", "Tags that no retention rule kept";
+    quota_refusals: Counter, "quota_refusals", "Requests refused because they would have come to more than a quota allows";
+    events_sent: Counter, "events_sent", "Events that endpoints have taken, counted for each of them";
+    event_failures: Counter, "events_failed_requests", "Requests to endpoints that failed; what they told is sent again";
+    events_lost: Counter, "events_lost", "Events forgotten before an endpoint was told of them (notifications.backlog)";
     scrubs: Counter, "scrub_runs", "Scrubs that ran to their end";
     scrubbed_payloads: Counter, "scrub_payloads", "Blobs read and compared with their digests at rest";
     scrubbed_bytes: Counter, "scrub_read_bytes", "Bytes read by scrubs";
@@ -105,6 +111,10 @@ read! {
     log_payloads, "store_log_payloads", "Blobs that still lie in the write-ahead log";
     doomed_files, "store_doomed_files", "Files of blobs that have gone, to be unlinked";
     blobs, "store_blobs", "Blobs, each counted once however many repositories hold it";
+    payload_bytes, "store_payload_bytes", "Size of all blobs, each counted once";
+    events_waiting, "events_waiting", "Events that the endpoint which is furthest behind was not told of yet";
+    events_lag_seconds, "events_lag_seconds", "How long ago the oldest of those events has happened";
+    read_only, "read_only", "1 while clients may change nothing (storage.maintenance.readonly)";
     manifests, "store_manifests", "Manifests, each counted once however many repositories hold it";
     tags, "store_tags", "Tags";
     repositories, "store_repositories", "Repositories that have a manifest";

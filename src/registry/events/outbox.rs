@@ -56,6 +56,12 @@ impl Registry {
         self.submit(KeepTold(told)).await
     }
 
+    /// How long ago the oldest event has happened that some endpoint was not told of, as far as that was kept.
+    pub(in crate::registry) fn events_lag(&self) -> Option<Duration> {
+        let told = self.store.read().outbox().ok()?.told;
+        Some(told.values().min().map_or(Duration::ZERO, |told| self.lag(*told).unwrap_or_default().age))
+    }
+
     /// How far somebody is behind who was told up to a number.
     pub fn lag(&self, told: u64) -> Result<Lag, Error> {
         let tables = self.store.read();

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::observe::metrics::metrics;
 use crate::oci::{Glob, RepositoryName, Tag};
 use crate::store::TagRow;
 
@@ -145,6 +146,10 @@ impl Registry {
         match pass.wanted.repository.clone() {
             Some(repository) => pass.look_at(&repository).await?,
             None => pass.look_at_all().await?,
+        }
+        if !pass.wanted.dry_run {
+            metrics().retention_runs.inc();
+            metrics().retention_tags.inc_by(pass.report.removed);
         }
         Ok(pass.report)
     }

@@ -14,12 +14,20 @@ pub(in crate::store) struct Counts {
     pub(in crate::store) repositories: u64,
     pub(in crate::store) log_payloads: u64,
     pub(in crate::store) doomed_files: u64,
+    /// The size of all payloads.
+    pub(in crate::store) payload_bytes: u64,
+    /// Events that the endpoint which is furthest behind was not told of.
+    pub(in crate::store) events: u64,
 }
 
 impl Tables<Read> {
     /// Blobs and manifests count once, however many repositories hold them; repositories, if they have a manifest.
     pub(in crate::store) fn counts(&self) -> Result<Counts, MetadataError> {
+        let outbox = self.outbox()?;
+        let told = outbox.told.values().copied().min().unwrap_or(outbox.newest);
         Ok(Counts {
+            payload_bytes: self.payload_bytes()?,
+            events: outbox.newest.saturating_sub(told),
             blobs: self.blobs.len()?,
             manifests: self.manifest_bytes.len()?,
             tags: self.tags.len()?,

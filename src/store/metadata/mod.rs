@@ -39,7 +39,7 @@ pub use reads::{ManifestBytes, Referrer};
 pub use rows::Place;
 pub use rows::{BlobRow, LinkRow, ManifestRow, OwnerRow, ReferrerRow, Standing, TagRow, UploadRow};
 pub use tables::{Access, Read, Tables, Write};
-pub use usage::{Totals, UsageRow};
+pub use usage::UsageRow;
 pub use walk::Held;
 
 use super::ballast::Ballast;

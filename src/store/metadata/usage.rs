@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 
 use crate::oci::RepositoryName;
 
@@ -56,39 +56,6 @@ impl UsageRow {
     pub(super) fn take_manifest(&mut self, size: u64) {
         self.manifests = self.manifests.saturating_sub(1);
         self.manifest_bytes = self.manifest_bytes.saturating_sub(size);
-    }
-}
-
-/// What all repositories together hold, each thing once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// Those that have a manifest.
-    pub repositories: u64,
-    pub blobs: u64,
-    /// Of all payloads.
-    pub payload_bytes: u64,
-    pub manifests: u64,
-    pub tags: u64,
-    /// Upload sessions that have a mark.
-    pub uploads: u64,
-}
-
-impl<A: Access> Tables<A>
-where
-    A::Table<&'static [u8], &'static [u8]>: ReadableTableMetadata,
-    A::Table<&'static str, ()>: ReadableTableMetadata,
-    A::Table<(&'static str, &'static str), &'static [u8]>: ReadableTableMetadata,
-{
-    /// What all repositories together hold. Nothing is counted for it.
-    pub fn totals(&self) -> Result<Totals, MetadataError> {
-        Ok(Totals {
-            repositories: self.catalog.len()?,
-            blobs: self.blobs.len()?,
-            payload_bytes: self.payload_bytes()?,
-            manifests: self.manifest_bytes.len()?,
-            tags: self.tags.len()?,
-            uploads: self.uploads.len()?,
-        })
     }
 }
 
