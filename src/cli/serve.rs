@@ -235,7 +235,7 @@ impl Servers {
         files: Option<Arc<dyn FileSender>>,
     ) -> Result<Self, ServeError> {
         let http = &config.http;
-        let main = Server::bind(address, Settings { tls, files, ..settings(http) }).await?;
+        let main = Server::bind_or_inherit(address, Settings { tls, files, ..settings(http) }).await?;
         let debug = match &http.debug.addr {
             None => None,
             Some(text) => {

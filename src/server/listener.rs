@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub enum BindError {
     Resolve { address: String, host: String, source: io::Error },
     #[error("cannot listen on the unix socket {}: {source}", path.display())]
     Unix { path: PathBuf, source: socket_file::SocketFileError },
+    #[error("the supervisor's socket cannot be used: {0}; mend its unit, or start this without it")]
+    Inherited(#[source] io::Error),
     #[error("the system does not say what is listened on: {0}")]
     Lost(#[source] io::Error),
 }
@@ -42,6 +45,8 @@ pub enum BindError {
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, SocketFile),
+    /// A unix socket whose file is somebody else's.
+    Inherited(UnixListener, PathBuf),
 }
 
 impl Listener {
@@ -58,11 +63,31 @@ impl Listener {
         }
     }
 
+    /// Goes on with a socket that somebody else listens on already.
+    pub(super) fn inherit(socket: OwnedFd) -> Result<Self, BindError> {
+        let socket = RawSocket::from(socket);
+        let inherited = || {
+            socket.set_nonblocking(true)?;
+            let address = socket.local_addr()?;
+            match address.as_pathname() {
+                Some(path) => {
+                    Ok(Self::Inherited(UnixListener::from_std(socket.try_clone()?.into())?, path.to_owned()))
+                }
+                None if address.as_socket().is_some() => {
+                    Ok(Self::Tcp(TcpListener::from_std(socket.try_clone()?.into())?))
+                }
+                None => Err(io::Error::other("it is neither of TCP nor has it a path")),
+            }
+        };
+        inherited().map_err(BindError::Inherited)
+    }
+
     /// Where it listens, with the port that the system chose.
     pub(super) fn location(&self) -> io::Result<Location> {
         Ok(match self {
             Listener::Tcp(listener) => Location::Tcp(listener.local_addr()?),
             Listener::Unix(_, file) => Location::Unix(file.path().to_owned()),
+            Listener::Inherited(_, path) => Location::Unix(path.clone()),
         })
     }
 
@@ -75,7 +100,7 @@ impl Listener {
                 SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
                 Ok((Socket::Tcp(stream), Peer::Address(peer.ip().to_canonical())))
             }
-            Listener::Unix(listener, _) => {
+            Listener::Unix(listener, _) | Listener::Inherited(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 Ok((Socket::Unix(stream), Peer::Local))
             }

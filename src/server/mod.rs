@@ -148,10 +148,26 @@ impl Readiness {
 impl Server {
     /// Listens on the address. Connections are accepted by the system from now on, and wait.
     pub async fn bind(address: &Address, settings: Settings) -> Result<Self, BindError> {
-        let listener = Listener::bind(address).await?;
+        Self::over(Listener::bind(address).await?, settings)
+    }
+
+    fn over(listener: Listener, settings: Settings) -> Result<Self, BindError> {
         let location = listener.location().map_err(BindError::Lost)?;
         let endpoint = Endpoint { location, is_encrypted: settings.tls.is_some() };
         Ok(Server { listener, endpoint, settings, lifecycle: Lifecycle::new() })
+    }
+
+    /// Listens on the socket that a supervisor has handed over, or on the address where there is none.
+    pub async fn bind_or_inherit(address: &Address, settings: Settings) -> Result<Self, BindError> {
+        match supervisor::socket().map_err(BindError::Inherited)? {
+            Some(socket) => {
+                tracing::info!(
+                    "the supervisor has handed over the socket to serve; http.addr does not count"
+                );
+                Self::over(Listener::inherit(socket)?, settings)
+            }
+            None => Self::bind(address, settings).await,
+        }
     }
 
     /// Where it listens, with the port that was chosen.

@@ -150,3 +150,40 @@ fn a_unix_socket_may_have_a_path_longer_than_107_bytes() {
     registry.stop();
     assert!(!path.exists());
 }
+
+#[test]
+fn a_supervisor_may_hand_over_the_socket_and_keeps_it_when_the_registry_stops() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    for _ in 0..2 {
+        let socket = listener.try_clone().unwrap().into();
+        let mut registry = serve().at("127.0.0.1:1").activated(socket, 1).start();
+        assert_eq!(registry.address(), address);
+        assert!(registry.log().contains("handed over"), "{}", registry.log());
+        assert!(answers(address));
+        registry.stop();
+    }
+    // Whoever comes while nobody serves waits for the next one.
+    let mut client = Client::connect(address);
+    let mut registry = serve().activated(listener.into(), 1).start();
+    assert_eq!(client.ask(PING).status(), 200);
+    registry.stop();
+}
+
+#[test]
+fn a_unix_socket_that_was_handed_over_stays_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut registry = serve().activated(listener.into(), 1).start();
+    assert_eq!(Client::connect_unix(&path).ask(PING).status(), 200);
+    registry.stop();
+    assert!(path.exists());
+}
+
+#[test]
+fn of_several_sockets_nobody_can_say_which_is_meant() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let registry = serve().activated(listener.into(), 2).spawn();
+    registry.wait_for_log("2 sockets: name one in its unit");
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,8 @@ pub(crate) struct Start {
     environment: Vec<(String, PathBuf)>,
     unread: bool,
     root: Option<PathBuf>,
+    /// What the process finds as its standard input.
+    input: Option<OwnedFd>,
 }
 
 /// `holdfast serve`, on a free port of 127.0.0.1 unless another address is given.
@@ -32,6 +35,7 @@ pub(crate) fn serve() -> Start {
         environment: Vec::new(),
         unread: false,
         root: None,
+        input: None,
     }
 }
 
@@ -67,6 +71,14 @@ impl Start {
         self
     }
 
+    /// Hands over sockets as systemd does: the first is this one, the others are copies of it.
+    pub(crate) fn activated(mut self, socket: OwnedFd, count: usize) -> Self {
+        self.input = Some(socket);
+        let copies: String = (3..3 + count).map(|number| format!(" {number}<&0")).collect();
+        let hand_over = format!("export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\"{copies} 0</dev/null");
+        self.under(&["sh", "-c", &hand_over, "sh"])
+    }
+
     /// After the start-up line nobody reads what it writes.
     pub(crate) fn unread(mut self) -> Self {
         self.unread = true;
@@ -87,7 +99,7 @@ impl Start {
     }
 
     /// Starts it without waiting for anything.
-    pub(crate) fn spawn(self) -> Process {
+    pub(crate) fn spawn(mut self) -> Process {
         let mut child = self.command().spawn().unwrap();
         let (last_of_log, last_of_output) = match self.unread {
             true => (Some("listening on "), Some("")),
@@ -98,7 +110,7 @@ impl Start {
         Process { child, log, output, folder: self.folder }
     }
 
-    fn command(&self) -> Command {
+    fn command(&mut self) -> Command {
         let mut words = self.wrapper.clone();
         words.push(env!("CARGO_BIN_EXE_holdfast").to_owned());
         let mut command = Command::new(&words[0]);
@@ -116,7 +128,7 @@ impl Start {
         command
             .envs(self.environment.iter().cloned())
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
+            .stdin(self.input.take().map_or_else(Stdio::null, Stdio::from))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
