@@ -7,10 +7,14 @@ mod allocator;
 mod backup;
 mod bench;
 mod check;
+mod completions;
 pub mod config;
+mod digest;
+mod garbage_collect;
 mod gc;
 mod healthcheck;
 mod import;
+mod man;
 mod notifications;
 mod pieces;
 mod policy;
@@ -26,14 +30,20 @@ mod stopped;
 mod tool;
 mod user;
 
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// A container registry.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about, arg_required_else_help = true)]
+#[command(name = "holdfast", version, about, arg_required_else_help = true, disable_version_flag = true)]
 struct CommandLine {
+    /// Print the version
+    #[arg(short, long, short_alias = 'V', action = ArgAction::Version)]
+    version: (),
     #[command(subcommand)]
     command: Command,
 }
@@ -48,6 +58,8 @@ enum Command {
     Gc(gc::Collect),
     /// Remove the tags that no retention rule keeps, in a running server or in a stopped store
     Retention(retention::Retention),
+    /// The same under the command line of distribution
+    GarbageCollect(garbage_collect::GarbageCollect),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
     /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
@@ -68,17 +80,24 @@ enum Command {
     Config(config::ConfigArgs),
     /// Ask a running registry whether it is well; the exit code is 0 if it is
     Healthcheck(healthcheck::Healthcheck),
+    /// Print the digests of files
+    Digest(digest::Digests),
     /// Load a registry, and check every answer
     Bench(bench::Bench),
+    /// Print what a shell completes of this command line
+    Completions(completions::Completions),
+    /// Write the manual pages
+    Man(man::Man),
 }
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    match CommandLine::parse().command {
+    match CommandLine::parse_from(serving(std::env::args_os().collect())).command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
         Command::Retention(arguments) => retention::run(&arguments),
+        Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
@@ -89,6 +108,37 @@ pub fn main() -> ExitCode {
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Config(arguments) => config::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Digest(arguments) => digest::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
+        Command::Man(arguments) => man::run(&arguments, CommandLine::command()),
+    }
+}
+
+/// The command line `holdfast FILE` as `holdfast serve FILE`: so the images of distribution are told of their configuration.
+fn serving(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|first| is_configuration_file(Path::new(first))) {
+        arguments.insert(1, "serve".into());
+    }
+    arguments
+}
+
+/// Whether this stands for a configuration file, where a command could stand.
+fn is_configuration_file(text: &Path) -> bool {
+    let Some(name) = text.to_str() else { return text.is_file() };
+    let mut command = CommandLine::command();
+    command.build();
+    let is_yaml = text.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    !name.starts_with('-') && command.find_subcommand(name).is_none() && (is_yaml || text.is_file())
+}
+
+/// Prints to standard output. Whoever does not read it to its end has had enough.
+fn print(text: &[u8]) -> ExitCode {
+    match std::io::stdout().lock().write_all(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("holdfast: standard output cannot be written: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }

@@ -1,0 +1,21 @@
+//! `holdfast completions`: what a shell completes of the command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use super::print;
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+/// Prints the shell's script.
+pub(super) fn run(arguments: &Completions, mut command: Command) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "holdfast", &mut script);
+    print(&script)
+}

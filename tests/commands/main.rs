@@ -1,0 +1,10 @@
+//! The command line, with the real binary: a module a family of commands, a sentence a test.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod distribution;
+mod run;
+mod small;
