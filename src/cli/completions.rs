@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::print;
+use super::output;
+use super::tool::ToolError;
 
 #[derive(Debug, Args)]
 pub(super) struct Completions {
@@ -17,5 +18,6 @@ pub(super) struct Completions {
 pub(super) fn run(arguments: &Completions, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "holdfast", &mut script);
-    print(&script)
+    let printed = output::print(&String::from_utf8_lossy(&script)).map_err(ToolError::Output);
+    printed.map_or_else(ToolError::exit, |()| ExitCode::SUCCESS)
 }

@@ -17,13 +17,13 @@ pub(super) struct GarbageCollect {
     #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
     /// Remove nothing, and say what would be
-    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     dry_run: Option<bool>,
     /// Remove manifests without a tag as well, unless something needs them
-    #[arg(short = 'm', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(short = 'm', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     delete_untagged: Option<bool>,
     /// Say nothing but what went wrong
-    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(short, long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     quiet: Option<bool>,
     /// How long something is kept that nothing refers to, such as 30m or 24h; in a running server no shorter than its lease
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

@@ -6,6 +6,7 @@
 mod allocator;
 mod backup;
 mod bench;
+mod blob;
 mod check;
 mod completions;
 pub mod config;
@@ -14,24 +15,29 @@ mod garbage_collect;
 mod gc;
 mod healthcheck;
 mod import;
+mod looking;
 mod man;
+mod manifest;
 mod notifications;
+mod output;
 mod pieces;
 mod policy;
 mod progress;
 mod rebuild;
 mod reload;
+mod repo;
 mod restore;
 mod retention;
 mod robot;
 mod scrub;
 mod serve;
+mod stats;
 mod stopped;
+mod tag;
 mod tool;
 mod user;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -58,12 +64,22 @@ enum Command {
     Gc(gc::Collect),
     /// Remove the tags that no retention rule keeps, in a running server or in a stopped store
     Retention(retention::Retention),
-    /// The same under the command line of distribution
+    /// Collect what nothing refers to, by the command line of distribution
     GarbageCollect(garbage_collect::GarbageCollect),
     /// Read every blob and compare it with its digest, in a running server or in a stopped store
     Scrub(scrub::Scrub),
     /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
     Import(import::Import),
+    /// Look at the repositories of a running server or of a stopped store
+    Repo(repo::Repo),
+    /// Look at the tags of a repository
+    Tag(tag::Tags),
+    /// Look at a manifest
+    Manifest(manifest::Manifest),
+    /// Look at a blob
+    Blob(blob::Blob),
+    /// Count what a running server or a stopped store has
+    Stats(stats::Stats),
     /// Make a backup of a running registry or of a stopped store, or renew one
     Backup(backup::Backup),
     /// Make a store of a backup
@@ -100,6 +116,11 @@ pub fn main() -> ExitCode {
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Repo(arguments) => repo::run(&arguments),
+        Command::Tag(arguments) => tag::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(&arguments),
+        Command::Blob(arguments) => blob::run(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),
@@ -130,15 +151,4 @@ fn is_configuration_file(text: &Path) -> bool {
     command.build();
     let is_yaml = text.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
     !name.starts_with('-') && command.find_subcommand(name).is_none() && (is_yaml || text.is_file())
-}
-
-/// Prints to standard output. Whoever does not read it to its end has had enough.
-fn print(text: &[u8]) -> ExitCode {
-    match std::io::stdout().lock().write_all(text) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("holdfast: standard output cannot be written: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
 }

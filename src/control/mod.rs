@@ -5,6 +5,7 @@
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
 mod client;
+mod inspection;
 mod lines;
 mod routes;
 mod telling;
@@ -13,6 +14,10 @@ mod work;
 use std::path::{Path, PathBuf};
 
 pub use client::{AskError, ask};
+pub use inspection::{
+    BlobOf, ManifestAt, Repositories, StatisticsOf, Tags, UsageOf, blob, manifest, manifest_text,
+    repositories, statistics, tags, usage,
+};
 pub use routes::router;
 pub use telling::{Event, Events};
 pub use work::{Backup, Check, Gc, Retain, Scrub, back_up, check, collect, retain, scrub};

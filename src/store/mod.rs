@@ -11,6 +11,7 @@ mod ballast;
 mod blobs;
 mod clock;
 mod disk;
+mod figures;
 mod format;
 mod hasher;
 mod ids;
@@ -57,6 +58,7 @@ pub use clock::{ServedClock, ServedTime, Timestamp};
 #[doc(hidden)]
 pub use disk::simulated;
 pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
+pub use figures::Figures;
 pub use format::{FormatError, awaits_import};
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};

@@ -6,5 +6,6 @@
 mod support;
 
 mod distribution;
+mod looking;
 mod run;
 mod small;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// How a run ended.
@@ -56,4 +57,9 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
 
 pub(crate) fn run(arguments: &[&str]) -> Run {
     run_with_input(holdfast().args(arguments), b"")
+}
+
+/// Runs a command over a store, in whose folder a server may be running.
+pub(crate) fn run_at(root: &Path, arguments: &[&str]) -> Run {
+    run_with_input(holdfast().args(arguments).arg("--root").arg(root), b"")
 }
