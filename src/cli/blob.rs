@@ -51,10 +51,11 @@ impl Inspect {
 }
 
 fn show(report: &BlobReport) -> std::io::Result<()> {
-    let BlobReport { digest, size, place, is_damaged, repositories, manifests, is_whole } = report;
-    let state = match is_damaged {
-        true => "damaged, and not served until anybody pushes it again",
-        false => "no damage is known",
+    let BlobReport { digest, size, place, repositories, manifests, is_whole, .. } = report;
+    let state = match (report.is_damaged, report.is_unverified) {
+        (true, _) => "damaged, and not served until anybody pushes it again",
+        (false, true) => "not compared with its digest yet: holdfast scrub does it",
+        (false, false) => "no damage is known",
     };
     let mut facts = vec![
         ("blob", digest.to_string()),

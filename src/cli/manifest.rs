@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::images::{Image, image};
 use super::looking::Looking;
 use super::output::{self, Side, Table};
 use super::tool::{Tool, ToolError};
 use crate::control;
-use crate::oci::{ImageName, Reference};
 use crate::registry::{ManifestReport, Part, PartPlatform, ReferrerEntry};
 
 /// Look at manifests
@@ -28,21 +28,12 @@ enum Command {
 struct Inspect {
     /// The manifest: REPOSITORY:TAG or REPOSITORY@DIGEST
     #[arg(value_name = "IMAGE", value_parser = image)]
-    image: (ImageName, Reference),
+    image: Image,
     /// Print the manifest as it was pushed
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     #[command(flatten)]
     looking: Looking,
-}
-
-/// An image with a tag or a digest.
-fn image(text: &str) -> Result<(ImageName, Reference), String> {
-    let image: ImageName = text.parse().map_err(|error| format!("{error}"))?;
-    match image.reference.clone() {
-        Some(reference) => Ok((image, reference)),
-        None => Err(format!("which manifest? Write {image}:TAG or {image}@DIGEST")),
-    }
 }
 
 /// Does what is asked for. Exit code 1 if that could not be done.
@@ -53,8 +44,8 @@ pub(super) fn run(arguments: &Manifest) -> ExitCode {
 
 impl Inspect {
     fn run(&self) -> Result<(), ToolError> {
-        let (image, reference) = self.image.clone();
-        let wanted = control::ManifestAt { repository: image.repository, reference };
+        let Image { repository, reference } = self.image.clone();
+        let wanted = control::ManifestAt { repository, reference };
         let Looking { store, json } = &self.looking;
         if self.raw {
             let begin = control::manifest_text;

@@ -14,6 +14,7 @@ mod digest;
 mod garbage_collect;
 mod gc;
 mod healthcheck;
+mod images;
 mod import;
 mod looking;
 mod man;
@@ -70,9 +71,9 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
     Import(import::Import),
-    /// Look at the repositories of a running server or of a stopped store
+    /// Look at the repositories of a running server or of a stopped store, and remove them
     Repo(repo::Repo),
-    /// Look at the tags of a repository
+    /// Look at tags, copy, move and remove them
     Tag(tag::Tags),
     /// Look at a manifest
     Manifest(manifest::Manifest),
@@ -151,4 +152,46 @@ fn is_configuration_file(text: &Path) -> bool {
     command.build();
     let is_yaml = text.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
     !name.starts_with('-') && command.find_subcommand(name).is_none() && (is_yaml || text.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole names of the commands that do something, those that only lead to others left out.
+    fn names(command: &clap::Command, before: &str) -> Vec<String> {
+        let name = format!("{before}{}", command.get_name());
+        let below: Vec<_> =
+            command.get_subcommands().flat_map(|sub| names(sub, &format!("{name} "))).collect();
+        if below.is_empty() { vec![name] } else { below }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_holds_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn docs_commands_has_every_command_once_and_no_other() {
+        let text = include_str!("../../docs/COMMANDS.md");
+        let heading = |line: &'static str| line.strip_prefix("### `")?.strip_suffix('`');
+        let mut told: Vec<_> = text.lines().filter_map(heading).map(str::to_owned).collect();
+        let mut real = names(&CommandLine::command(), "");
+        told.sort();
+        real.sort();
+        assert_eq!(told, real);
+    }
+
+    #[test]
+    fn a_configuration_file_is_told_from_a_command_by_its_name() {
+        for (first, is_file) in [
+            ("config.yml", true),
+            ("/etc/config.yaml", true),
+            ("serve", false),
+            ("help", false),
+            ("-v", false),
+        ] {
+            assert_eq!(is_configuration_file(Path::new(first)), is_file, "{first}");
+        }
+    }
 }

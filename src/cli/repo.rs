@@ -1,5 +1,6 @@
 //! `holdfast repo`: the repositories of a running server or of a stopped store.
 
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -7,12 +8,14 @@ use serde::Serialize;
 
 use super::looking::Looking;
 use super::output::{self, Side, Table};
+use super::progress;
+use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::control;
 use crate::oci::{Glob, RepositoryName};
-use crate::registry::Usage;
+use crate::registry::{RemovalTerms, Removed, Usage};
 
-/// Look at repositories
+/// Look at repositories, and remove them
 #[derive(Debug, Args)]
 pub(super) struct Repo {
     #[command(subcommand)]
@@ -25,6 +28,8 @@ enum Command {
     Ls(List),
     /// Say what repositories take
     Du(Disk),
+    /// Remove a repository: its tags, manifests and blobs
+    Rm(Remove),
 }
 
 #[derive(Debug, Args)]
@@ -45,11 +50,29 @@ struct Disk {
     looking: Looking,
 }
 
+#[derive(Debug, Args)]
+struct Remove {
+    #[arg(value_name = "REPOSITORY")]
+    repository: RepositoryName,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Remove nothing, and say what would be
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove immutable tags as well (tags.immutable)
+    #[arg(long)]
+    overwrite_immutable: bool,
+    #[command(flatten)]
+    store: Stopped,
+}
+
 /// Does what is asked for. Exit code 1 if that could not be done.
 pub(super) fn run(arguments: &Repo) -> ExitCode {
     let done = match &arguments.command {
         Command::Ls(list) => list.run(),
         Command::Du(disk) => disk.run(),
+        Command::Rm(remove) => remove.run(),
     };
     done.map_or_else(ToolError::exit, |()| ExitCode::SUCCESS)
 }
@@ -105,4 +128,47 @@ impl Disk {
         })?;
         Ok(())
     }
+}
+
+impl Remove {
+    fn run(&self) -> Result<(), ToolError> {
+        let repository = &self.repository;
+        if !self.dry_run && !self.yes {
+            if !io::stdin().is_terminal() {
+                return Err(ToolError::NotConfirmed(repository.clone()));
+            }
+            if !confirm(repository, &self.remove(true)?).map_err(ToolError::Output)? {
+                return output::print("nothing was removed\n").map_err(ToolError::Output);
+            }
+        }
+        let removed = self.remove(self.dry_run)?;
+        let verb = if self.dry_run { "would be removed" } else { "removed" };
+        output::print(&format!("{verb}: {}\n", describe(&removed))).map_err(ToolError::Output)
+    }
+
+    fn remove(&self, dry_run: bool) -> Result<Removed, ToolError> {
+        let terms = RemovalTerms { dry_run, may_overwrite: self.overwrite_immutable };
+        let wanted = control::RemoveRepository { repository: self.repository.clone(), terms };
+        let begin = control::remove_repository;
+        let tool = Tool { path: "/repository/removal", wanted, begin, is_at_rest: dry_run };
+        tool.run(&self.store, |removed| progress::show(&format!("removed {}", describe(&removed))))
+    }
+}
+
+/// Asks whether all this is to go.
+fn confirm(repository: &RepositoryName, removed: &Removed) -> io::Result<bool> {
+    let mut terminal = io::stderr().lock();
+    write!(terminal, "{repository} has {}.\nRemove it for good? Type its name: ", describe(removed))?;
+    terminal.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == repository.as_str())
+}
+
+fn describe(removed: &Removed) -> String {
+    let Removed { tags, manifests, blobs, bytes } = removed;
+    format!(
+        "{tags} tags, {manifests} manifests, {blobs} blobs; {} of payloads that nobody else holds",
+        output::size(*bytes)
+    )
 }

@@ -15,7 +15,7 @@ use super::pieces::registry_settings;
 use super::progress;
 use super::stopped::{Stopped, StoppedError};
 use crate::control::{self, AskError, Event, Events};
-use crate::oci::Digest;
+use crate::oci::{Digest, RepositoryName};
 use crate::registry::{Error, Registry};
 use crate::store::{OpenError, Options, Store};
 
@@ -38,6 +38,8 @@ pub(super) enum ToolError {
         "no repository has a blob {0}; is it a manifest? Then see holdfast manifest inspect REPOSITORY@{0}"
     )]
     NoSuchBlob(Digest),
+    #[error("this would remove {0} for good: --yes does it, --dry-run says what would go")]
+    NotConfirmed(RepositoryName),
     #[error("standard output cannot be written: {0}")]
     Output(#[source] io::Error),
     #[error("{0}")]

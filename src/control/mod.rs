@@ -4,6 +4,7 @@
 //!
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
+mod changes;
 mod client;
 mod inspection;
 mod lines;
@@ -13,6 +14,7 @@ mod work;
 
 use std::path::{Path, PathBuf};
 
+pub use changes::{RemoveRepository, RemoveTags, copy, remove_repository, remove_tags};
 pub use client::{AskError, ask};
 pub use inspection::{
     BlobOf, ManifestAt, Repositories, StatisticsOf, Tags, UsageOf, blob, manifest, manifest_text,

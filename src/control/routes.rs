@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::registry::Registry;
 
 use super::telling::Events;
-use super::{inspection, lines, work};
+use super::{changes, inspection, lines, work};
 
 /// Each path takes what is wanted, as JSON, and answers [`Event`](super::Event)s, a line of JSON each: what is wanted is the second
 /// parameter of the function that is named beside the path.
@@ -33,6 +33,9 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/manifest/text", does(inspection::manifest_text))
         .route("/blob", does(inspection::blob))
         .route("/statistics", does(inspection::statistics))
+        .route("/tags/removal", does(changes::remove_tags))
+        .route("/repository/removal", does(changes::remove_repository))
+        .route("/copy", does(changes::copy))
         .with_state(registry)
 }
 

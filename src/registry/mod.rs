@@ -7,6 +7,7 @@ mod backup;
 mod blobs;
 mod check;
 mod collection;
+mod copying;
 mod dependents;
 mod error;
 mod events;
@@ -15,8 +16,10 @@ mod import;
 mod inspection;
 mod listings;
 mod manifests;
+mod pages;
 mod quotas;
 mod readings;
+mod removing;
 mod requested;
 mod retention;
 mod scrub;
@@ -34,6 +37,7 @@ pub use check::{Check, CheckError, CheckReport};
 pub use collection::{
     Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
 };
+pub use copying::{Copied, ImageCopy};
 pub use dependents::Dependent;
 pub use error::Error;
 pub use events::{Endpoints, EventSettings, Lag, Occasion};
@@ -47,6 +51,7 @@ pub use inspection::{
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use quotas::{Excess, Measure, Quotas, RepositoryQuota};
+pub use removing::{RemovalTerms, Removed, RemovedTag};
 pub use retention::{
     Keeping, Retention, RetentionNews, RetentionReport, RetentionRule, RetentionSettings, RetentionVerdict,
 };

@@ -222,7 +222,7 @@ fn what_names_no_manifest_is_refused() {
     expect_complaint(&gone, "the repository app has no manifest v2");
 }
 
-fn flip_first_byte(file: &Path) {
+pub(crate) fn flip_first_byte(file: &Path) {
     let (file, mut byte) = (OpenOptions::new().read(true).write(true).open(file).unwrap(), [0]);
     file.read_exact_at(&mut byte, 0).unwrap();
     file.write_all_at(&[!byte[0]], 0).unwrap();
@@ -246,6 +246,7 @@ fn a_blob_is_told_with_its_place_its_state_and_who_needs_it() {
     let report = document(&mut registry, &["blob", "inspect", &digest]);
     assert_eq!((&report["digest"], &report["size"]), (&json!(digest), &json!(bytes.len())));
     assert_eq!((&report["damaged"], &report["complete"]), (&json!(false), &json!(true)));
+    assert_eq!(report["unverified"], json!(false));
     assert_eq!(report["repositories"], json!(["team/app", "team/copy"]));
     let needed_by = json!([{"repository": "team/app", "manifest": manifest, "tags": ["v1"]}]);
     assert_eq!(report["manifests"], needed_by);

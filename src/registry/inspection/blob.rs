@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::oci::{Digest, RepositoryName};
 use crate::registry::dependents::{Dependents, Limits, dependents};
 use crate::registry::{Dependent, Error, Registry, blocking};
+use crate::store::BlobRow;
 
 use super::NAMED;
 
@@ -21,6 +22,9 @@ pub struct BlobReport {
     pub place: String,
     #[serde(rename = "damaged")]
     pub is_damaged: bool,
+    /// Whether it was taken in by its size, and nobody has compared it with its digest yet.
+    #[serde(rename = "unverified")]
+    pub is_unverified: bool,
     /// Those that hold it.
     pub repositories: Vec<RepositoryName>,
     /// What is made of it, and the indexes that these are part of.
@@ -40,8 +44,17 @@ impl Registry {
             let Some(row) = tables.blob(&digest)? else { return Ok(None) };
             let Dependents { repositories, manifests, is_whole } = dependents(&tables, &digest, LIMITS)?;
             let place = registry.store.describe_place(&digest, &row);
-            let (size, is_damaged) = (row.size, row.is_damaged);
-            Ok(Some(BlobReport { digest, size, place, is_damaged, repositories, manifests, is_whole }))
+            let BlobRow { size, is_damaged, is_unverified, .. } = row;
+            Ok(Some(BlobReport {
+                digest,
+                size,
+                place,
+                is_damaged,
+                is_unverified,
+                repositories,
+                manifests,
+                is_whole,
+            }))
         })
         .await
     }

@@ -17,8 +17,5 @@ pub use statistics::Statistics;
 pub use tags::TagEntry;
 pub use usage::Usage;
 
-/// How many rows are read in one go.
-const PAGE: usize = 256;
-
 /// How many tags, repositories, referrers are named of one thing.
 const NAMED: usize = 1_000;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use crate::oci::{Glob, RepositoryName};
+use crate::registry::pages::PAGE;
 use crate::registry::{Error, Registry, blocking};
-
-use super::PAGE;
 
 impl Registry {
     /// Tells of the repositories that have a manifest and whose names match, in bytewise order. Returns how many that were.

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use crate::oci::Digest;
+use crate::registry::pages::PAGE;
 use crate::registry::{Error, Registry, blocking};
 use crate::store::{Figures, MetadataError, Totals};
-
-use super::PAGE;
 
 /// How much there is of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use crate::oci::{Digest, RepositoryName, Tag};
+use crate::registry::pages::{Page, Place, tags_behind};
 use crate::registry::{Error, Registry, blocking};
 use crate::store::{MetadataError, Snapshot};
-
-use super::PAGE;
 
 /// A tag, and what it points at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,31 +31,28 @@ impl Registry {
         listener: Sender<Vec<TagEntry>>,
     ) -> Result<u64, Error> {
         self.expect_repository(&repository)?;
-        let (mut count, mut last) = (0, String::new());
-        loop {
+        let (mut count, mut place) = (0, Some(Place::default()));
+        while let Some(last) = place {
             let (registry, name) = (Arc::clone(self), repository.clone());
-            let page = blocking(move || page_after(&registry.store.read(), &name, &last)).await?;
-            let Some(end) = page.last() else { return Ok(count) };
-            last = end.tag.to_string();
+            let (page, next) = blocking(move || page_behind(&registry.store.read(), &name, &last)).await?;
+            place = next;
             count += page.len() as u64;
             if listener.send(page).await.is_err() {
-                return Ok(count);
+                break;
             }
         }
+        Ok(count)
     }
 }
 
-fn page_after(
+fn page_behind(
     tables: &Snapshot,
     repository: &RepositoryName,
-    last: &str,
-) -> Result<Vec<TagEntry>, MetadataError> {
-    let mut tags: Vec<Tag> = Vec::new();
-    tables.tags_after(repository, last, |tag| {
-        tags.extend(tag.parse());
-        tags.len() < PAGE
-    })?;
-    tags.into_iter().filter_map(|tag| entry(tables, repository, tag).transpose()).collect()
+    place: &Place,
+) -> Result<Page<TagEntry>, MetadataError> {
+    let (tags, next) = tags_behind(tables, repository, place)?;
+    let entries = tags.into_iter().filter_map(|tag| entry(tables, repository, tag).transpose());
+    Ok((entries.collect::<Result<_, _>>()?, next))
 }
 
 fn entry(

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
-use crate::oci::{Digest, RepositoryName};
+use crate::oci::RepositoryName;
+use crate::registry::pages::{Place, blobs_behind};
 use crate::registry::{Error, Registry, blocking};
 use crate::store::{MetadataError, Snapshot, UsageRow};
-
-use super::PAGE;
 
 /// What a repository holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,15 +60,12 @@ impl Registry {
     /// What a repository takes.
     pub async fn usage(self: &Arc<Self>, repository: &RepositoryName) -> Result<Usage, Error> {
         self.expect_repository(repository)?;
-        let (mut own_bytes, mut last) = (0, None);
-        loop {
+        let (mut own_bytes, mut place) = (0, Some(Place::default()));
+        while let Some(last) = place {
             let (registry, name) = (Arc::clone(self), repository.clone());
-            let page = blocking(move || own_on_page(&registry.store.read(), &name, last)).await?;
-            own_bytes += page.bytes;
-            last = page.last;
-            if last.is_none() {
-                break;
-            }
+            let (bytes, next) = blocking(move || own_behind(&registry.store.read(), &name, &last)).await?;
+            own_bytes += bytes;
+            place = next;
         }
         let UsageRow { blobs, blob_bytes, manifests, manifest_bytes, tags } =
             self.store.read().usage(repository)?;
@@ -78,24 +74,18 @@ impl Registry {
     }
 }
 
-/// Of blobs that nobody else holds.
-struct OwnOnPage {
-    bytes: u64,
-    /// Behind what the next page begins, if there is one.
-    last: Option<Digest>,
-}
-
-fn own_on_page(
+/// Of the blobs of a page that nobody else holds, in bytes; and where the next page begins, if there is one.
+fn own_behind(
     tables: &Snapshot,
     repository: &RepositoryName,
-    last: Option<Digest>,
-) -> Result<OwnOnPage, MetadataError> {
-    let page = tables.blobs_of(repository, last.as_ref(), PAGE)?;
+    place: &Place,
+) -> Result<(u64, Option<Place>), MetadataError> {
+    let (page, next) = blobs_behind(tables, repository, place)?;
     let mut bytes = 0;
     for digest in &page {
         if tables.holders(digest, 2)? == 1 {
             bytes += tables.blob(digest)?.map_or(0, |row| row.size);
         }
     }
-    Ok(OwnOnPage { bytes, last: page.last().copied() })
+    Ok((bytes, next))
 }
