@@ -15,26 +15,36 @@ use crate::registry::{Finding, News, Report, Thing, Verdict, Why};
 #[derive(Debug, Args)]
 pub(super) struct Collect {
     #[command(flatten)]
-    store: Stopped,
+    pub(super) store: Stopped,
     /// How long something is kept that nothing refers to, such as 30m or 24h; in a running server no shorter than its lease
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    grace: Option<Duration>,
+    pub(super) grace: Option<Duration>,
     /// Remove nothing, and say what would be
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Remove manifests without a tag as well, unless something needs them
     #[arg(long)]
-    delete_untagged: bool,
+    pub(super) delete_untagged: bool,
+    /// Say nothing but what went wrong
+    #[arg(short, long)]
+    pub(super) quiet: bool,
 }
 
 /// Collects. Exit code 1 if that could not be done to its end.
 pub(super) fn run(arguments: &Collect) -> ExitCode {
-    let &Collect { ref store, grace, dry_run, delete_untagged } = arguments;
+    let &Collect { ref store, grace, dry_run, delete_untagged, quiet } = arguments;
     let wanted = Gc { grace, dry_run, delete_untagged: delete_untagged.then_some(true) };
     let tool = Tool { path: "/gc", wanted, begin: control::collect, is_at_rest: false };
-    match tool.run(store, |news| show(&news, dry_run)) {
+    let shown = |news| {
+        if !quiet {
+            show(&news, dry_run);
+        }
+    };
+    match tool.run(store, shown) {
         Ok(report) => {
-            summarise(&report, dry_run);
+            if !quiet {
+                summarise(&report, dry_run);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => error.exit(),

@@ -10,7 +10,7 @@ use super::stopped::Stopped;
 use super::tool::Tool;
 use crate::config::{parse_size, show_size};
 use crate::control::{self, Events};
-use crate::registry::{BrokenManifest, Damage, Registry, ScrubNews, ScrubReport};
+use crate::registry::{Damage, Dependent, Registry, ScrubNews, ScrubReport};
 
 #[derive(Debug, Args)]
 pub(super) struct Scrub {
@@ -62,7 +62,7 @@ fn describe(damage: &Damage) -> String {
     let repositories: Vec<_> = repositories.iter().map(ToString::to_string).collect();
     let mut text = format!("damaged: {digest}, {}: {problem}\n", show_size(*size));
     text.push_str(&format!("  held by {}\n", repositories.join(", ")));
-    for BrokenManifest { repository, manifest, tags } in broken {
+    for Dependent { repository, manifest, tags } in broken {
         let tags: String = tags.iter().map(|tag| format!(" {repository}:{tag}")).collect();
         text.push_str(&format!("  breaks {repository}@{manifest}{tags}\n"));
     }

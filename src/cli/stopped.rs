@@ -32,6 +32,11 @@ pub(super) enum StoppedError {
 }
 
 impl Stopped {
+    /// The one that this configuration file names.
+    pub(super) fn configured_by(config: Option<PathBuf>) -> Self {
+        Self { config, root: None }
+    }
+
     /// Where the store lies, and how it is opened.
     pub(super) fn find(&self) -> Result<(PathBuf, Options), StoppedError> {
         let (config, options) = self.find_with_config()?;

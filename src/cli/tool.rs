@@ -15,6 +15,7 @@ use super::pieces::registry_settings;
 use super::progress;
 use super::stopped::{Stopped, StoppedError};
 use crate::control::{self, AskError, Event, Events};
+use crate::oci::{Digest, RepositoryName};
 use crate::registry::{Error, Registry};
 use crate::store::{OpenError, Options, Store};
 
@@ -33,6 +34,14 @@ pub(super) enum ToolError {
     Ask(#[from] AskError),
     #[error("threads cannot be started: {0}; the system is short of something: try again")]
     Threads(#[source] io::Error),
+    #[error(
+        "no repository has a blob {0}; is it a manifest? Then see holdfast manifest inspect REPOSITORY@{0}"
+    )]
+    NoSuchBlob(Digest),
+    #[error("this would remove {0} for good: --yes does it, --dry-run says what would go")]
+    NotConfirmed(RepositoryName),
+    #[error("standard output cannot be written: {0}")]
+    Output(#[source] io::Error),
     #[error("{0}")]
     Failed(String),
     #[error("the server was stopped in the middle; run this again")]
@@ -40,8 +49,11 @@ pub(super) enum ToolError {
 }
 
 impl ToolError {
-    /// Says it on standard error.
+    /// Says it on standard error. Whoever does not read standard output to its end has had enough, which is no error.
     pub(super) fn exit(self) -> ExitCode {
+        if matches!(&self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("holdfast: {self}");
         ExitCode::FAILURE
     }
@@ -65,14 +77,30 @@ where
     Outcome: DeserializeOwned,
 {
     /// Has the work done, and shows its news. Gives what it came to.
-    pub(super) fn run(self, store: &Stopped, show: impl FnMut(News)) -> Result<Outcome, ToolError> {
+    pub(super) fn run(self, store: &Stopped, mut show: impl FnMut(News)) -> Result<Outcome, ToolError> {
+        self.print(store, |news| {
+            show(news);
+            Ok(())
+        })
+    }
+
+    /// The same where the news are what was asked for: without anybody who reads them the work ends.
+    pub(super) fn print(
+        self,
+        store: &Stopped,
+        show: impl FnMut(News) -> io::Result<()>,
+    ) -> Result<Outcome, ToolError> {
         let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let done = threads.map_err(ToolError::Threads)?.block_on(self.work(store, show));
         progress::show("");
         done
     }
 
-    async fn work(self, store: &Stopped, mut show: impl FnMut(News)) -> Result<Outcome, ToolError> {
+    async fn work(
+        self,
+        store: &Stopped,
+        mut show: impl FnMut(News) -> io::Result<()>,
+    ) -> Result<Outcome, ToolError> {
         let (config, options) = store.find_with_config()?;
         let root = &config.storage.root;
         let (teller, told) = mpsc::channel(256);
@@ -98,11 +126,11 @@ where
 /// Shows what is told, up to its end.
 async fn listen<News, Outcome>(
     mut told: Events<News, Outcome>,
-    show: &mut impl FnMut(News),
+    show: &mut impl FnMut(News) -> io::Result<()>,
 ) -> Result<Outcome, ToolError> {
     while let Some(event) = told.recv().await {
         match event {
-            Event::News(news) => show(news),
+            Event::News(news) => show(news).map_err(ToolError::Output)?,
             Event::Done(outcome) => return Ok(outcome),
             Event::Failed(error) => return Err(ToolError::Failed(error)),
         }

@@ -4,7 +4,9 @@
 //!
 //! A tool that finds no server opens the store itself, and has the same done in its own process.
 
+mod changes;
 mod client;
+mod inspection;
 mod lines;
 mod routes;
 mod telling;
@@ -12,7 +14,12 @@ mod work;
 
 use std::path::{Path, PathBuf};
 
+pub use changes::{RemoveRepository, RemoveTags, copy, remove_repository, remove_tags};
 pub use client::{AskError, ask};
+pub use inspection::{
+    BlobOf, ManifestAt, Repositories, StatisticsOf, Tags, UsageOf, blob, manifest, manifest_text,
+    repositories, statistics, tags, usage,
+};
 pub use routes::router;
 pub use telling::{Event, Events};
 pub use work::{Backup, Check, Gc, Retain, Scrub, back_up, check, collect, retain, scrub};

@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use crate::registry::Registry;
 
 use super::telling::Events;
-use super::{lines, work};
+use super::{changes, inspection, lines, work};
 
-/// Each path takes what is wanted and answers [`Event`](super::Event)s, a line of JSON each: `POST /gc` a [`Gc`](super::Gc),
-/// `POST /retention` a [`Retain`](super::Retain), `POST /scrub` a [`Scrub`](super::Scrub), `POST /check` a [`Check`](super::Check), `POST /backup` a [`Backup`](super::Backup).
+/// Each path takes what is wanted, as JSON, and answers [`Event`](super::Event)s, a line of JSON each: what is wanted is the second
+/// parameter of the function that is named beside the path.
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new()
         .route("/gc", does(work::collect))
@@ -26,6 +26,16 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/scrub", does(work::scrub))
         .route("/check", does(work::check))
         .route("/backup", does(work::back_up))
+        .route("/repositories", does(inspection::repositories))
+        .route("/usage", does(inspection::usage))
+        .route("/tags", does(inspection::tags))
+        .route("/manifest", does(inspection::manifest))
+        .route("/manifest/text", does(inspection::manifest_text))
+        .route("/blob", does(inspection::blob))
+        .route("/statistics", does(inspection::statistics))
+        .route("/tags/removal", does(changes::remove_tags))
+        .route("/repository/removal", does(changes::remove_repository))
+        .route("/copy", does(changes::copy))
         .with_state(registry)
 }
 

@@ -1,14 +1,10 @@
 //! Events as they are sent: distribution's envelope (its documentation, "Work with notifications").
 
-use std::time::SystemTime;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use crate::store::{EventRow, RequestRow, Timestamp};
+use crate::store::{EventRow, RequestRow};
 
 /// The media type of what is sent.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.docker.distribution.events.v2+json";
@@ -85,7 +81,7 @@ impl<'a> Event<'a> {
         let RequestRow { id, address, host, method, user_agent, actor } = &row.request;
         Self {
             id: Uuid::from_bytes(*row.id).to_string(),
-            timestamp: rfc3339(row.at),
+            timestamp: row.at.to_string(),
             action: row.action.as_str(),
             target: Target {
                 media_type: row.media_type.as_deref(),
@@ -103,17 +99,6 @@ impl<'a> Event<'a> {
             source,
         }
     }
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    let time = OffsetDateTime::from(SystemTime::min(at.to_system_time(), latest()));
-    // Fails for years of more than four digits alone, which are cut off above.
-    time.format(&Rfc3339).unwrap_or_default()
-}
-
-/// The last moment that can be written.
-fn latest() -> SystemTime {
-    Timestamp(253_402_300_799_000).to_system_time()
 }
 
 /// The descriptors in a manifest, as they stand there: its config and layers, or the manifests of an index.
@@ -139,7 +124,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::store::EventAction;
+    use crate::store::{EventAction, Timestamp};
 
     fn row() -> EventRow {
         EventRow {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::as_text::as_text;
 use super::{Digest, DigestError, Tag, TagError};
 
 /// A manifest's `<reference>`: a digest if it has a colon, a tag otherwise.
@@ -47,6 +48,8 @@ impl fmt::Display for Reference {
         }
     }
 }
+
+as_text!(Reference);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::oci::{Digest, Glob, RepositoryName, Tag};
-use crate::store::{Decline, Tables, Write};
+use crate::store::{Access, Decline, Tables, Write};
 
 use super::Error;
 
@@ -52,15 +52,20 @@ impl Guard {
         Self((!may_overwrite && !rules.is_empty()).then(|| Arc::clone(rules)))
     }
 
+    /// Whether it refuses nothing.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn protects(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         self.0.iter().flat_map(|rules| rules.iter()).any(|rule| rule.mean(repository, tag))
     }
 
     /// Refuses to let a tag point elsewhere than it does now. Setting it once more to what it is does no harm, so that a push can be
     /// repeated.
-    pub(super) fn check_set(
+    pub(super) fn check_set<A: Access>(
         &self,
-        tables: &Tables<Write<'_>>,
+        tables: &Tables<A>,
         repository: &RepositoryName,
         tag: &Tag,
         digest: &Digest,

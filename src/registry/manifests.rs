@@ -172,7 +172,8 @@ impl Registry {
         let (repository, reference) = (repository.clone(), reference.clone());
         let guard = Guard::new(&self.settings.immutable_tags, may_overwrite);
         let delete = Delete { repository, reference, referenced, precondition, guard };
-        self.submit_request(delete, occasion, None).await
+        self.submit_request(delete, occasion, None).await?;
+        Ok(())
     }
 }
 
@@ -357,16 +358,17 @@ pub(super) fn find_child(
     kinds.iter().map(find).collect()
 }
 
-struct Delete {
-    repository: RepositoryName,
-    reference: Reference,
-    referenced: Referenced,
-    precondition: Option<Precondition>,
-    guard: Guard,
+/// Deletes what a reference stands for, and gives the digest that this was.
+pub(super) struct Delete {
+    pub(super) repository: RepositoryName,
+    pub(super) reference: Reference,
+    pub(super) referenced: Referenced,
+    pub(super) precondition: Option<Precondition>,
+    pub(super) guard: Guard,
 }
 
 impl Operation for Delete {
-    type Outcome = ();
+    type Outcome = Digest;
     type Refusal = Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
@@ -387,7 +389,7 @@ impl Operation for Delete {
                 Change::ManifestDeleted { repository, digest, at: slot.now }
             }
         };
-        Ok(Accepted::new(vec![change], ()))
+        Ok(Accepted::new(vec![change], current))
     }
 
     fn needs_room(&self) -> bool {

@@ -7,14 +7,19 @@ mod backup;
 mod blobs;
 mod check;
 mod collection;
+mod copying;
+mod dependents;
 mod error;
 mod events;
 mod immutable;
 mod import;
+mod inspection;
 mod listings;
 mod manifests;
+mod pages;
 mod quotas;
 mod readings;
+mod removing;
 mod requested;
 mod retention;
 mod scrub;
@@ -32,19 +37,25 @@ pub use check::{Check, CheckError, CheckReport};
 pub use collection::{
     Collection, CollectionSettings, Finding, Listener, News, PurgingSettings, Report, Thing, Verdict, Why,
 };
+pub use copying::{Copied, ImageCopy};
+pub use dependents::Dependent;
 pub use error::Error;
 pub use events::{Endpoints, EventSettings, Lag, Occasion};
 pub use immutable::ImmutableTags;
 pub use import::{
     ImportError, ImportNews, ImportOptions, ImportReport, Skipped, SourceError, Thing as ImportedThing,
 };
+pub use inspection::{
+    BlobReport, ManifestReport, Part, PartPlatform, ReferrerEntry, Statistics, TagEntry, Usage,
+};
 pub use listings::{Page, Referrers};
 pub use manifests::{FoundManifest, Precondition, PushedManifest, PutManifest};
 pub use quotas::{Excess, Measure, Quotas, RepositoryQuota};
+pub use removing::{RemovalTerms, Removed, RemovedTag};
 pub use retention::{
     Keeping, Retention, RetentionNews, RetentionReport, RetentionRule, RetentionSettings, RetentionVerdict,
 };
-pub use scrub::{BrokenManifest, Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
+pub use scrub::{Damage, ScrubListener, ScrubNews, ScrubReport, ScrubSettings};
 pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Ending, Extent, Owner, Started};
 pub use verified_pull::VerifiedPull;

@@ -1,8 +1,11 @@
 //! Points in time, as the metadata keeps them.
 
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use minicbor::{Decode, Encode};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -16,9 +19,21 @@ impl Timestamp {
         Self(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// As the system's type, for whoever prints it.
-    pub fn to_system_time(self) -> SystemTime {
+    /// The last moment that RFC 3339 can write.
+    const LAST: Self = Self(253_402_300_799_000);
+
+    /// As the system's type.
+    fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0)
+    }
+}
+
+/// As RFC 3339 writes it, in UTC.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = OffsetDateTime::from(self.min(&Self::LAST).to_system_time());
+        // Fails for years of more than four digits alone, which are cut off.
+        f.write_str(&time.format(&Rfc3339).unwrap_or_default())
     }
 }
 

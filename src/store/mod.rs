@@ -11,6 +11,7 @@ mod ballast;
 mod blobs;
 mod clock;
 mod disk;
+mod figures;
 mod format;
 mod hasher;
 mod ids;
@@ -57,6 +58,7 @@ pub use clock::{ServedClock, ServedTime, Timestamp};
 #[doc(hidden)]
 pub use disk::simulated;
 pub use disk::{Barrier, Disk, DiskFile, Rule, Space, is_full};
+pub use figures::Figures;
 pub use format::{FormatError, awaits_import};
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
@@ -72,9 +74,9 @@ pub use log::{AppendError, ReplayError};
 #[doc(hidden)]
 pub use metadata::DumpedRow;
 pub use metadata::{
-    Access, BlobRow, Change, EventAction, EventRow, Held, LinkRow, ManifestBytes, ManifestRow, MetadataError,
-    Need, NeedKind, OutboxRow, OwnerRow, Place, Read, Referrer, ReferrerRow, RequestRow, Snapshot, Standing,
-    Tables, TagRow, UploadRow, UsageRow, Write,
+    Access, BlobRow, Change, Counts, EventAction, EventRow, Held, LinkRow, ManifestBytes, ManifestRow,
+    MetadataError, Need, NeedKind, OutboxRow, OwnerRow, Place, Read, Referrer, ReferrerRow, RequestRow,
+    Snapshot, Standing, Tables, TagRow, UploadRow, UsageRow, Write,
 };
 pub use open_error::OpenError;
 pub use rebuild::{RebuildError, Rebuilt, rebuild};

@@ -6,8 +6,7 @@ use holdfast::load::{Connection, Reconnect, Request, Target, Trust};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{Outcome, bench, run};
-use crate::support::{Authority, Holdfast, Pair};
-use crate::terminal::Terminal;
+use crate::support::{Authority, Holdfast, Pair, Terminal};
 
 #[test]
 fn every_kind_of_load_ends_with_a_table_and_nothing_wrong() {

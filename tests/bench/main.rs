@@ -6,7 +6,6 @@ mod command;
 mod liar;
 #[path = "../support/mod.rs"]
 mod support;
-mod terminal;
 mod translator;
 
 mod command_line;

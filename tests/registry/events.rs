@@ -2,6 +2,8 @@
 //! of the server in the meantime.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -207,4 +209,36 @@ fn a_refused_request_tells_nothing_and_a_repeated_one_says_so_again() {
     assert_eq!(told(&events)[2..], [("push", REPOSITORY, "v1"), ("push", REPOSITORY, "v1")]);
     let ids: HashSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(ids.len(), 4, "each has an id of its own");
+}
+
+#[test]
+fn what_commands_change_is_told_as_well() {
+    let listener = Listener::start();
+    let registry = telling(&listener, "");
+    let image = registry.push_image(REPOSITORY, "v1", 1);
+    listener.wait_for(3);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        let output = command.args(arguments).arg("--root").arg(registry.root()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&["tag", "mv", "team/events:v1", "other:v2"]);
+    run(&["repo", "rm", "--yes", "other"]);
+    let events = listener.wait_for(11);
+    let told = told(&events[3..]);
+    let blobs = HashSet::from([image.config.as_str(), image.layer.as_str()]);
+    let what = |range: Range<usize>| told[range].iter().map(|(_, _, what)| *what).collect::<HashSet<_>>();
+    assert_eq!(what(0..2), blobs);
+    assert!(told[..2].iter().all(|(action, repository, _)| (*action, *repository) == ("mount", "other")));
+    assert_eq!(
+        told[2..6],
+        [
+            ("push", "other", "v2"),
+            ("delete", REPOSITORY, "v1"),
+            ("delete", "other", "v2"),
+            ("delete", "other", &image.digest),
+        ]
+    );
+    assert_eq!(what(6..8), blobs);
+    assert!(events[3..].iter().all(|event| event["actor"]["name"] == "operator"), "{events:?}");
 }

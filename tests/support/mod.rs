@@ -17,6 +17,7 @@ mod registry;
 mod request;
 mod response;
 mod server;
+mod terminal;
 mod upload;
 
 pub use authority::{Authority, Pair};
@@ -30,4 +31,5 @@ pub use registry::Registry;
 pub use request::Request;
 pub use response::Response;
 pub use server::{Builder, Holdfast};
+pub use terminal::Terminal;
 pub use upload::Upload;

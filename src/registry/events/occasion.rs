@@ -19,6 +19,17 @@ impl Occasion {
         Self { request: RequestRow { actor: why.to_owned(), ..RequestRow::default() }, origin: String::new() }
     }
 
+    /// What those who look after the registry do from where it runs. They know no URL of it: theirs begin with the path.
+    pub(in crate::registry) fn of_operator() -> Self {
+        let request = RequestRow {
+            id: Uuid::new_v4().to_string(),
+            user_agent: concat!("holdfast/", env!("CARGO_PKG_VERSION")).to_owned(),
+            actor: "operator".to_owned(),
+            ..RequestRow::default()
+        };
+        Self { request, origin: String::new() }
+    }
+
     /// An event of this request that says no more than what was done, and where.
     pub(super) fn event(&self, action: EventAction, repository: &RepositoryName, at: Timestamp) -> EventRow {
         EventRow {

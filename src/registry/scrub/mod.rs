@@ -22,7 +22,7 @@ use crate::store::{BlobRow, Judgement, PayloadError, Verification};
 
 use super::{Error, Registry, blocking};
 pub(super) use pace::Pace;
-pub use report::{BrokenManifest, Damage, ScrubNews, ScrubReport};
+pub use report::{Damage, ScrubNews, ScrubReport};
 pub use schedule::ScrubSettings;
 
 /// Whoever wants to be told. A pass waits for who is slow, and ends when nobody listens any more.

@@ -1,10 +1,9 @@
 //! What a pass has found.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::oci::{Digest, RepositoryName, Tag};
+use crate::oci::{Digest, RepositoryName};
+use crate::registry::Dependent;
 
 /// What is told of a pass while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,29 +32,9 @@ pub struct Damage {
     /// Those that hold it.
     pub repositories: Vec<RepositoryName>,
     /// What cannot be pulled because of it.
-    pub broken: Vec<BrokenManifest>,
+    pub broken: Vec<Dependent>,
     /// Whether these are all; if not they are the first.
     pub is_whole: bool,
-}
-
-/// A manifest that a damaged blob is part of, or an index that has such a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokenManifest {
-    pub repository: RepositoryName,
-    pub manifest: Digest,
-    /// The first of those that point at it.
-    pub tags: Vec<Tag>,
-}
-
-/// As whoever pulls it calls it: by its first tag, or by its digest if it has none.
-impl fmt::Display for BrokenManifest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { repository, manifest, tags } = self;
-        match tags.first() {
-            Some(tag) => write!(f, "{repository}:{tag}"),
-            None => write!(f, "{repository}@{manifest}"),
-        }
-    }
 }
 
 /// What a pass came to.

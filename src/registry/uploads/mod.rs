@@ -129,6 +129,11 @@ impl Uploads {
         self.sessions.all().iter().map(|session| session.repository.clone()).collect()
     }
 
+    /// How many sessions are open.
+    pub(super) fn count(&self) -> usize {
+        self.sessions.all().len()
+    }
+
     /// The right to receive a body, for which a request waits while others have it all.
     async fn permit(&self, settings: &Settings) -> Result<OwnedSemaphorePermit, Error> {
         match tokio::time::timeout(settings.wait, Arc::clone(&self.receiving).acquire_owned()).await {

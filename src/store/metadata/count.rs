@@ -7,22 +7,22 @@ use super::tables::{Read, Tables};
 
 /// How many rows there are of what is worth counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct Counts {
-    pub(in crate::store) blobs: u64,
-    pub(in crate::store) manifests: u64,
-    pub(in crate::store) tags: u64,
-    pub(in crate::store) repositories: u64,
-    pub(in crate::store) log_payloads: u64,
-    pub(in crate::store) doomed_files: u64,
+pub struct Counts {
+    pub blobs: u64,
+    pub manifests: u64,
+    pub tags: u64,
+    pub repositories: u64,
+    pub log_payloads: u64,
+    pub doomed_files: u64,
     /// The size of all payloads.
-    pub(in crate::store) payload_bytes: u64,
+    pub payload_bytes: u64,
     /// Events that the endpoint which is furthest behind was not told of.
-    pub(in crate::store) events: u64,
+    pub events: u64,
 }
 
 impl Tables<Read> {
     /// Blobs and manifests count once, however many repositories hold them; repositories, if they have a manifest.
-    pub(in crate::store) fn counts(&self) -> Result<Counts, MetadataError> {
+    pub fn counts(&self) -> Result<Counts, MetadataError> {
         let outbox = self.outbox()?;
         let told = outbox.told.values().copied().min().unwrap_or(outbox.newest);
         Ok(Counts {

@@ -30,6 +30,7 @@ use redb::Durability;
 
 pub use change::{Change, Need, NeedKind};
 pub(super) use check::{Cursor, Page, Violation};
+pub use count::Counts;
 #[cfg(any(test, feature = "simulation"))]
 pub use dump::DumpedRow;
 pub use events::{EventAction, EventRow, OutboxRow, RequestRow};

@@ -86,6 +86,49 @@ impl<A: Access> Tables<A> {
     ) -> Result<Vec<(Held, ManifestRow)>, MetadataError> {
         page("manifests", &self.manifests, last, limit)
     }
+
+    /// The blobs of one repository behind `last`, at most `limit`, in the order of their keys.
+    pub fn blobs_of(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<Digest>, MetadataError> {
+        let rows = page_of("blob_links", &self.blob_links, repository, last, limit, |_| Ok(()))?;
+        Ok(rows.into_iter().map(|(digest, ())| digest).collect())
+    }
+
+    /// The manifests of one repository behind `last`, at most `limit`, in the order of their keys.
+    pub fn manifests_of(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<(Digest, ManifestRow)>, MetadataError> {
+        page_of("manifests", &self.manifests, repository, last, limit, |row| decode("manifests", row))
+    }
+}
+
+fn page_of<R>(
+    name: &'static str,
+    table: &impl ReadableTable<(&'static str, &'static [u8]), &'static [u8]>,
+    repository: &RepositoryName,
+    last: Option<&Digest>,
+    limit: usize,
+    read: impl Fn(&[u8]) -> Result<R, MetadataError>,
+) -> Result<Vec<(Digest, R)>, MetadataError> {
+    let key = last.map(DigestKey::new);
+    let from = Bound::Excluded((repository.as_str(), key.as_deref().unwrap_or_default()));
+    let mut rows = Vec::new();
+    for entry in table.range((from, Bound::Unbounded))?.take(limit) {
+        let (key, row) = entry?;
+        let (of, digest) = key.value();
+        if of != repository.as_str() {
+            break;
+        }
+        rows.push((digest_of(name, digest)?, read(row.value())?));
+    }
+    Ok(rows)
 }
 
 fn page<R: for<'b> minicbor::Decode<'b, ()>>(

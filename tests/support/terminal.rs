@@ -1,19 +1,19 @@
 //! A terminal for a process to write to.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
 /// The two ends of a pseudo-terminal.
-pub(crate) struct Terminal {
+pub struct Terminal {
     screen: File,
     /// For the process.
-    pub(crate) line: OwnedFd,
+    pub line: OwnedFd,
 }
 
 impl Terminal {
-    pub(crate) fn open() -> Self {
+    pub fn open() -> Self {
         let (mut screen, mut line) = (-1, -1);
         // SAFETY: the first two are places for a descriptor each; null asks for no name and for the defaults.
         let code =
@@ -23,8 +23,13 @@ impl Terminal {
         unsafe { Self { screen: File::from_raw_fd(screen), line: OwnedFd::from_raw_fd(line) } }
     }
 
+    /// Types a line, as a person does.
+    pub fn type_line(&self, line: &str) {
+        (&self.screen).write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     /// All that was written to it, once nobody can write any more.
-    pub(crate) fn into_text(self) -> String {
+    pub fn into_text(self) -> String {
         let Self { mut screen, line } = self;
         drop(line);
         let (mut text, mut block) = (Vec::new(), [0; 4096]);
