@@ -1,13 +1,14 @@
 //! The command line: one file a subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
-//! command line was wrong, or an import had to skip something.
+//! command line was wrong, or an import or an export had to skip something.
 
 mod allocator;
 mod backup;
 mod bench;
 mod check;
 pub mod config;
+mod export;
 mod gc;
 mod healthcheck;
 mod import;
@@ -52,6 +53,8 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
     Import(import::Import),
+    /// Bring out what a running registry or a stopped store holds, as OCI image layouts or as distribution's folder tree
+    Export(export::Export),
     /// Make a backup of a running registry or of a stopped store, or renew one
     Backup(backup::Backup),
     /// Make a store of a backup
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Retention(arguments) => retention::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),

@@ -18,7 +18,8 @@ use super::telling::Events;
 use super::{lines, work};
 
 /// Each path takes what is wanted and answers [`Event`](super::Event)s, a line of JSON each: `POST /gc` a [`Gc`](super::Gc),
-/// `POST /retention` a [`Retain`](super::Retain), `POST /scrub` a [`Scrub`](super::Scrub), `POST /check` a [`Check`](super::Check), `POST /backup` a [`Backup`](super::Backup).
+/// `POST /retention` a [`Retain`](super::Retain), `POST /scrub` a [`Scrub`](super::Scrub), `POST /check` a [`Check`](super::Check), `POST /backup` a [`Backup`](super::Backup),
+/// `POST /export` an [`Export`](super::Export).
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new()
         .route("/gc", does(work::collect))
@@ -26,6 +27,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/scrub", does(work::scrub))
         .route("/check", does(work::check))
         .route("/backup", does(work::back_up))
+        .route("/export", does(work::export))
         .with_state(registry)
 }
 

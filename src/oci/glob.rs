@@ -1,6 +1,9 @@
 //! Patterns with `*` and `**`, for names of repositories, tags and the values of claims.
 
 use std::fmt;
+use std::str::FromStr;
+
+use super::as_text::as_text;
 
 /// A pattern. `*` stands for any characters but a slash, `**` between slashes for any number of whole components, none
 /// included. Everything else stands for itself. Matching takes time in proportion to the pattern times the text.
@@ -52,6 +55,16 @@ impl fmt::Display for Glob {
         formatter.write_str(&self.0)
     }
 }
+
+impl FromStr for Glob {
+    type Err = GlobError;
+
+    fn from_str(text: &str) -> Result<Self, GlobError> {
+        Self::parse(text)
+    }
+}
+
+as_text!(Glob);
 
 fn component(pattern: &str, text: &str) -> bool {
     matches(pattern.as_bytes(), text.as_bytes(), |byte| *byte == b'*', |pattern, text| pattern == text)
