@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
 //! Exit codes: 0 all is well, 1 something failed (standard error says what, and what to do), 2 the
-//! command line was wrong, or an import had to skip something.
+//! command line was wrong, or an import or an export had to skip something.
 
 mod allocator;
 mod backup;
@@ -11,6 +11,7 @@ mod check;
 mod completions;
 pub mod config;
 mod digest;
+mod export;
 mod garbage_collect;
 mod gc;
 mod healthcheck;
@@ -71,6 +72,8 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Take over what another registry (registry:2 or registry:3) holds, or what has changed there since
     Import(import::Import),
+    /// Bring out what a running registry or a stopped store holds, as OCI image layouts or as distribution's folder tree
+    Export(export::Export),
     /// Look at the repositories of a running server or of a stopped store, and remove them
     Repo(repo::Repo),
     /// Look at tags, copy, move and remove them
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::GarbageCollect(arguments) => garbage_collect::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Repo(arguments) => repo::run(&arguments),
         Command::Tag(arguments) => tag::run(&arguments),
         Command::Manifest(arguments) => manifest::run(&arguments),

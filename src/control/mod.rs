@@ -22,7 +22,7 @@ pub use inspection::{
 };
 pub use routes::router;
 pub use telling::{Event, Events};
-pub use work::{Backup, Check, Gc, Retain, Scrub, back_up, check, collect, retain, scrub};
+pub use work::{Backup, Check, Export, Gc, Retain, Scrub, back_up, check, collect, export, retain, scrub};
 
 /// Who may open the socket: its owner.
 pub const MODE: u32 = 0o600;

@@ -26,6 +26,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .route("/scrub", does(work::scrub))
         .route("/check", does(work::check))
         .route("/backup", does(work::back_up))
+        .route("/export", does(work::export))
         .route("/repositories", does(inspection::repositories))
         .route("/usage", does(inspection::usage))
         .route("/tags", does(inspection::tags))

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::RepositoryName;
+use crate::oci::{Glob, RepositoryName};
 use crate::registry::{
-    self, CheckReport, Collection, News, Registry, Report, Retention, RetentionNews, RetentionReport,
-    ScrubNews, ScrubReport,
+    self, CheckReport, Collection, ExportFormat, ExportNews, ExportOptions, ExportReport, News, Registry,
+    Report, Retention, RetentionNews, RetentionReport, ScrubNews, ScrubReport,
 };
 use crate::store::{BackupNews, Summary, SurveyNews};
 
@@ -56,6 +56,18 @@ pub struct Backup {
     pub folder: PathBuf,
 }
 
+/// An export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// The folder, by its whole path.
+    pub folder: PathBuf,
+    pub format: ExportFormat,
+    /// Patterns of names; all repositories if there are none.
+    pub repositories: Vec<Glob>,
+    /// Whether every file there is to be one of its own.
+    pub copy: bool,
+}
+
 /// Begins a collection.
 pub fn collect(registry: Arc<Registry>, wanted: Gc) -> Events<News, Report> {
     let settings = registry.collection_settings();
@@ -91,4 +103,11 @@ pub fn check(registry: Arc<Registry>, wanted: Check) -> Events<SurveyNews, Check
 /// Begins a backup.
 pub fn back_up(registry: Arc<Registry>, wanted: Backup) -> Events<BackupNews, Summary> {
     tell(move |listener| async move { registry.back_up(wanted.folder, listener).await })
+}
+
+/// Begins an export. It ends when nobody listens any more.
+pub fn export(registry: Arc<Registry>, wanted: Export) -> Events<ExportNews, ExportReport> {
+    let Export { folder, format, repositories, copy } = wanted;
+    let options = ExportOptions { folder, format, repositories, may_link: !copy };
+    tell(move |listener| async move { registry.export(options, listener).await })
 }

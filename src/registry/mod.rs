@@ -1,4 +1,4 @@
-//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub, check, back up.
+//! What a registry does, with no HTTP in it: push, mount, tag, list, delete, collect, scrub, check, back up, import, export.
 //!
 //! Each operation that changes something is a value whose decision runs inside the writer's transaction
 //! ([`Operation`](crate::store::Operation)); each question reads the last committed state.
@@ -11,6 +11,7 @@ mod copying;
 mod dependents;
 mod error;
 mod events;
+mod export;
 mod immutable;
 mod import;
 mod inspection;
@@ -41,6 +42,7 @@ pub use copying::{Copied, ImageCopy};
 pub use dependents::Dependent;
 pub use error::Error;
 pub use events::{Endpoints, EventSettings, Lag, Occasion};
+pub use export::{ExportError, ExportFormat, ExportNews, ExportOptions, ExportReport, LeftOut};
 pub use immutable::ImmutableTags;
 pub use import::{
     ImportError, ImportNews, ImportOptions, ImportReport, Skipped, SourceError, Thing as ImportedThing,

@@ -24,6 +24,7 @@ mod lock;
 mod log;
 mod metadata;
 mod open_error;
+mod outlet;
 mod readings;
 mod rebuild;
 mod recovery;
@@ -79,6 +80,7 @@ pub use metadata::{
     Snapshot, Standing, Tables, TagRow, UploadRow, UsageRow, Write,
 };
 pub use open_error::OpenError;
+pub use outlet::{BroughtOut, Outlet, OutletError};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use room::Floor;
 pub use survey::{

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::daemon::Daemon;
 use crate::layout::{Layout, layer};
-use crate::support::Builder;
+use crate::support::{Builder, Holdfast};
 
 /// A running distribution, and room beside its folder for a store.
 struct Distribution {
@@ -21,8 +21,12 @@ struct Distribution {
 impl Distribution {
     /// `None` if it is not installed, which is said.
     fn start() -> Option<Self> {
+        Self::start_over(tempfile::tempdir().unwrap())
+    }
+
+    /// The same over what lies in a folder already.
+    fn start_over(folder: TempDir) -> Option<Self> {
         let registry = Client::find("registry")?;
-        let folder = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let root = folder.path().join("old");
         let configuration = format!(
@@ -93,4 +97,34 @@ fn what_was_pushed_to_distribution_is_served_after_imports_while_it_goes_on() {
     tags.sort();
     assert_eq!(tags, ["moves", "stays"]);
     crane.fail(["digest", &here(&format!("app@{goes}"))]);
+}
+
+#[test]
+fn what_was_pushed_to_holdfast_distribution_serves_after_an_export() {
+    let Some(crane) = Client::find("crane") else { return };
+    let holdfast = Holdfast::start();
+    let here = |name: &str| format!("{}/{name}", holdfast.address);
+    let index = Layout::of_index(crane.path("in"), "both", 2);
+    crane.run(["push", index.folder(), &here("team/index:both")]);
+    for (seed, name) in [(1, "app:v1"), (2, "app:v2")] {
+        let tarball = crane.write("layer.tar", layer(400_000, seed));
+        crane.run(["append", "--new_layer", &tarball, "--new_tag", &here(name)]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.arg("export").arg(folder.path().join("old")).arg("--root").arg(holdfast.root());
+    let output = command.args(["--format", "distribution"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let Some(distribution) = Distribution::start_over(folder) else { return };
+    let there = |name: &str| format!("{}/{name}", distribution.address);
+    for name in ["team/index:both", "app:v1", "app:v2"] {
+        assert_eq!(crane.run(["manifest", &there(name)]), crane.run(["manifest", &here(name)]), "{name}");
+        crane.run(["validate", "--remote", &there(name)]);
+    }
+    assert_eq!(crane.run(["ls", &there("app")]), "v1\nv2");
+    assert_eq!(crane.run(["catalog", &distribution.address.to_string()]), "app\nteam/index");
+    // It takes pushes as well, to what it has.
+    let tarball = crane.write("layer.tar", layer(400_000, 3));
+    crane.run(["append", "--base", &there("app:v2"), "--new_layer", &tarball, "--new_tag", &there("app:v3")]);
 }

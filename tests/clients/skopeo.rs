@@ -129,3 +129,22 @@ fn skopeo_lists_tags_and_deletes() {
     assert_eq!(list(&skopeo), serde_json::json!(["b"]));
     skopeo.fail(["inspect", "--tls-verify=false", &format!("{repository}:a")]);
 }
+
+#[test]
+fn skopeo_reads_what_holdfast_exports_as_layouts() {
+    let Some(skopeo) = skopeo() else { return };
+    let holdfast = Holdfast::start();
+    let layout = Layout::of_index(skopeo.path("in"), "both", 2);
+    copy(&skopeo, &layout.reference(), &format!("docker://{}/team/index:both", holdfast.address));
+    holdfast.push_image("team/index", "other", 1);
+
+    let folder = skopeo.path("export");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let output = command.args(["export", &folder, "--root"]).arg(holdfast.root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let exported = format!("oci:{folder}/team/index:both");
+    let raw = skopeo.run(["inspect", "--raw", &exported]);
+    assert_eq!(raw.trim_end().as_bytes(), layout.manifest);
+    copy(&skopeo, &exported, &format!("oci:{}:both", skopeo.path("out")));
+    assert_eq!(layout::digest_in(&skopeo.path("out")), layout.digest);
+}

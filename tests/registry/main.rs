@@ -22,6 +22,7 @@ mod deleting;
 mod digests;
 mod errors;
 mod events;
+mod export;
 mod http2;
 mod http_edges;
 mod import;

@@ -20,7 +20,7 @@ const PIECE: usize = 1 << 20;
 
 /// How a payload came to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(in crate::store) enum Way {
     Present,
     Linked,
     Cloned,
@@ -28,7 +28,7 @@ pub(super) enum Way {
 }
 
 /// Why a payload was not brought over.
-pub(super) enum CarryError {
+pub(in crate::store) enum CarryError {
     /// Where it comes from it is missing, or not what it was.
     Lacking(String),
     Failed(BackupError),
@@ -42,7 +42,7 @@ impl From<BackupError> for CarryError {
 
 impl CarryError {
     /// The error of a read.
-    pub(super) fn lacking(error: &io::Error) -> Self {
+    pub(in crate::store) fn lacking(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Lacking("its file is missing".to_owned()),
             _ => Self::Lacking(error.to_string()),
@@ -51,17 +51,17 @@ impl CarryError {
 }
 
 /// Brings payloads over.
-pub(super) struct Carrier<'a> {
-    pub(super) disk: &'a dyn Disk,
+pub(in crate::store) struct Carrier<'a> {
+    pub(in crate::store) disk: &'a dyn Disk,
     /// Whether files may be the same, under two names.
-    pub(super) may_link: bool,
+    pub(in crate::store) may_link: bool,
     /// What is to stay free where files are copied to.
-    pub(super) room: Option<Room>,
+    pub(in crate::store) room: Option<Room>,
 }
 
 impl Carrier<'_> {
     /// Whether a file is there already, and has its length. One that has another is none.
-    pub(super) fn is_there(&self, path: &Path, size: u64) -> Result<bool, BackupError> {
+    pub(in crate::store) fn is_there(&self, path: &Path, size: u64) -> Result<bool, BackupError> {
         match self.disk.length(path) {
             Ok(length) if length == size => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -71,7 +71,7 @@ impl Carrier<'_> {
     }
 
     /// Brings the file of a payload over.
-    pub(super) fn carry(
+    pub(in crate::store) fn carry(
         &self,
         from: &Path,
         to: &Path,
@@ -100,7 +100,7 @@ impl Carrier<'_> {
     }
 
     /// Makes a file with these bytes.
-    pub(super) fn put(&self, bytes: &[u8], to: &Path) -> Result<Way, CarryError> {
+    pub(in crate::store) fn put(&self, bytes: &[u8], to: &Path) -> Result<Way, CarryError> {
         let size = bytes.len() as u64;
         self.write(to, size, |file| {
             file.write_at(bytes, 0).map_err(at(to))?;

@@ -80,7 +80,7 @@ pub(in crate::store) fn lock(folder: &Path) -> Result<Lock, BackupError> {
 }
 
 /// Where a path leads, which may not be there yet.
-fn real_path(path: &Path) -> io::Result<PathBuf> {
+pub(in crate::store) fn real_path(path: &Path) -> io::Result<PathBuf> {
     match (path.canonicalize(), path.parent(), path.file_name()) {
         (Err(error), Some(above), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
             Ok(real_path(above)?.join(name))

@@ -22,8 +22,8 @@ use super::lock::LockError;
 use super::metadata::MetadataError;
 use super::rebuild::RebuildError;
 use crate::oci::Digest;
-use carry::Way;
-pub(super) use make::{Source, lock, make, refuse_inside};
+pub(super) use carry::{Carrier, CarryError, Way};
+pub(super) use make::{Source, lock, make, real_path, refuse_inside};
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use restore::restore_on;
@@ -112,7 +112,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn note(&mut self, way: Way, bytes: u64) {
+    pub(in crate::store) fn note(&mut self, way: Way, bytes: u64) {
         match way {
             Way::Linked => &mut self.linked,
             Way::Cloned => &mut self.cloned,
@@ -145,9 +145,9 @@ pub enum BackupNews {
 pub type BackupListener<'a> = &'a mut dyn FnMut(BackupNews) -> bool;
 
 /// Counts what is done, and tells of it.
-struct Watch<'a> {
+pub(super) struct Watch<'a> {
     listener: BackupListener<'a>,
-    summary: Summary,
+    pub(super) summary: Summary,
     told: Instant,
 }
 
@@ -155,12 +155,12 @@ impl<'a> Watch<'a> {
     /// How often it is told how far it is.
     const PAUSE: Duration = Duration::from_millis(100);
 
-    fn new(listener: BackupListener<'a>) -> Self {
+    pub(super) fn new(listener: BackupListener<'a>) -> Self {
         Self { listener, summary: Summary::default(), told: Instant::now() }
     }
 
     /// Tells how far it is, if it is time, and whether to go on.
-    fn go_on(&mut self) -> Result<(), BackupError> {
+    pub(super) fn go_on(&mut self) -> Result<(), BackupError> {
         if self.told.elapsed() < Self::PAUSE {
             return Ok(());
         }

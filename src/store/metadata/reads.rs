@@ -308,6 +308,11 @@ impl<A: Access> Tables<A> {
         Ok(())
     }
 
+    /// Whether the repository has a manifest.
+    pub fn has_manifests(&self, repository: &RepositoryName) -> Result<bool, MetadataError> {
+        Ok(self.catalog.get(repository.as_str())?.is_some())
+    }
+
     /// The repositories that have a manifest, behind `last`, in bytewise order, until `take` says stop.
     pub fn repositories_after(
         &self,

@@ -1,0 +1,138 @@
+//! `holdfast export`: brings out what a running registry holds, or the store of a stopped one, for other programs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::progress::{self, megabytes};
+use super::stopped::Stopped;
+use super::tool::{Tool, ToolError};
+use crate::control;
+use crate::oci::Glob;
+use crate::registry::{ExportFormat, ExportNews, ExportReport, LeftOut};
+use crate::store::{Summary, Tally};
+
+/// How many of what was left out are listed as JSON.
+const LISTED: usize = 10_000;
+
+/// What is told below the options.
+const MORE: &str = "\
+The registry may go on serving meanwhile. Each tag is exported as it points when it is read. Run this again, and what is new comes, tags
+that moved move, and what was deleted goes. An export that was cut off goes on when it is run again.
+
+Blobs that no manifest needs are not exported.
+
+Exit code 0 if everything was exported, 2 if something was left out, 1 if the export could not go on.";
+
+#[derive(Debug, Args)]
+#[command(after_help = MORE)]
+pub(super) struct Export {
+    /// The folder to export to: empty, missing, or one that was exported to before; a running server writes it with its own rights
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    store: Stopped,
+    /// Export the repositories that match, such as team/app or team/**; may be given several times; left out, all of them
+    #[arg(long = "repository", value_name = "PATTERN", value_parser = Glob::parse)]
+    repositories: Vec<Glob>,
+    /// In which shape
+    #[arg(long, value_enum, default_value_t = Shape::Oci)]
+    format: Shape,
+    /// Make every file one of its own; without, files on the same file system are the store's own under second names
+    #[arg(long)]
+    copy: bool,
+    /// Write what it came to as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shape {
+    /// An OCI image layout a repository, DIR/<repository>
+    Oci,
+    /// The folder tree that distribution (registry:2, registry:3) serves: DIR is its storage.filesystem.rootdirectory
+    Distribution,
+}
+
+/// Exports. Exit code 1 if that could not be done to its end, 2 if something was left out.
+pub(super) fn run(arguments: &Export) -> ExitCode {
+    let mut left_out = Vec::new();
+    let report = match export(arguments, &mut left_out) {
+        Ok(report) => report,
+        Err(error) => return error.exit(),
+    };
+    match arguments.json {
+        true => println!("{}", as_json(&report, &left_out)),
+        false => summarise(&report, arguments.format),
+    }
+    match report.left_out {
+        0 => ExitCode::SUCCESS,
+        count => {
+            eprintln!(
+                "holdfast: {count} things were left out, for they are damaged here or cannot be held there"
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn export(arguments: &Export, left_out: &mut Vec<LeftOut>) -> Result<ExportReport, ToolError> {
+    let path = &arguments.folder;
+    let folder = std::path::absolute(path).map_err(|error| ToolError::Path { path: path.clone(), error })?;
+    let format = match arguments.format {
+        Shape::Oci => ExportFormat::Oci,
+        Shape::Distribution => ExportFormat::Distribution,
+    };
+    let repositories = arguments.repositories.clone();
+    let wanted = control::Export { folder, format, repositories, copy: arguments.copy };
+    let tool = Tool { path: "/export", wanted, begin: control::export, is_at_rest: true };
+    tool.run(&arguments.store, |news| match news {
+        ExportNews::Carried(summary) => show(&summary),
+        ExportNews::LeftOut(one) if arguments.json => {
+            if left_out.len() < LISTED {
+                left_out.push(one);
+            }
+        }
+        ExportNews::LeftOut(one) => {
+            progress::show("");
+            println!("left out: {one}");
+        }
+    })
+}
+
+fn show(summary: &Summary) {
+    let Tally { payloads, bytes } = summary.total();
+    progress::show(&format!("{payloads} blobs and manifests, {}", megabytes(bytes)));
+}
+
+fn as_json(report: &ExportReport, left_out: &[LeftOut]) -> serde_json::Value {
+    let mut value = json!(report);
+    value["left_out_first"] = json!(left_out);
+    value
+}
+
+fn summarise(report: &ExportReport, format: Shape) {
+    let ExportReport { repositories, manifests, tags, payloads, removed, referrers, sparse_indexes, .. } =
+        report;
+    println!("repositories: {repositories}");
+    println!("manifests: {manifests}");
+    println!("tags: {tags}");
+    let Summary { linked, cloned, copied, present, .. } = payloads;
+    let ways = [("linked", linked), ("cloned", cloned), ("copied", copied), ("there already", present)];
+    for (way, Tally { payloads, bytes }) in ways.into_iter().filter(|(_, tally)| tally.payloads > 0) {
+        println!("{way}: {payloads} blobs and manifests, {}", megabytes(*bytes));
+    }
+    let more = [
+        (*removed, "tags, manifests and repositories removed there that are here no more"),
+        (*sparse_indexes, "indexes lack images"),
+    ];
+    for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
+        println!("{count} {what}");
+    }
+    if matches!(format, Shape::Distribution) && *referrers > 0 {
+        println!("{referrers} manifests refer to another one, which distribution does not list");
+    }
+    println!("all of it is durable");
+}
