@@ -288,6 +288,25 @@ fn a_blob_that_rotted_there_is_found_by_the_scrub_or_before_it_is_served() {
 }
 
 #[test]
+fn whoever_pushes_what_was_taken_unseen_gets_back_what_they_pushed() {
+    for size in [9_000, 600_000] {
+        let tree = Tree::new();
+        let layer = bytes_of(size, 5);
+        let manifest = image(&descriptor(CONFIG, "{}"), &[descriptor(LAYER, &layer)]);
+        let mut rotten = layer.clone();
+        rotten[7] ^= 1;
+        tree.put_parts("app", Some("v1"), &manifest, &[&b"{}".to_vec(), &layer]);
+        write(&tree.data(&sha256(&layer)), rotten);
+        tree.import_all(&[]);
+        let registry = serve(&tree);
+        let digest = registry.push_blob("pushed", &layer);
+        for name in ["pushed", "app"] {
+            registry.get(&format!("/v2/{name}/blobs/{digest}")).expect(200).expect_body(&layer);
+        }
+    }
+}
+
+#[test]
 fn what_was_taken_by_its_size_is_verified_once_and_stays_so() {
     let tree = Tree::new();
     tree.put_image("app", "v1", 1);

@@ -108,7 +108,7 @@ impl Registry {
                 return Err(error.into());
             }
         }
-        if self.store.read().is_sound(&digest)? {
+        if self.store.read().is_proven(&digest)? {
             return self.commit_known(held, incoming, way_back, ending).await;
         }
         self.commit_new(held, incoming, way_back, ending).await
@@ -306,8 +306,8 @@ impl Operation for Finish {
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { id, repository, digest, offer } = self;
         let mut accepted = Accepted::new(ended(tables, id)?, Outcome::Added);
-        // A damaged payload is as good as none: this one takes its place.
-        match (tables.is_sound(&digest)?, offer) {
+        // A damaged payload, or one that was taken in unseen, is as good as none: this one takes its place.
+        match (tables.is_proven(&digest)?, offer) {
             (true, _) => accepted.outcome = Outcome::Linked,
             (false, Offer::Nothing) => return Ok(Accepted::new(Vec::new(), Outcome::PayloadMissing)),
             (false, Offer::File(size)) => accepted.changes.push(Change::BlobAdded { digest, size, file: id }),

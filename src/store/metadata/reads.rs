@@ -96,6 +96,12 @@ impl<A: Access> Tables<A> {
         Ok(self.blob(digest)?.is_some_and(|row| !row.is_damaged))
     }
 
+    /// Whether the payload with this digest is there, and its bytes were compared with it. Whoever pushes a blob is promised that it
+    /// is served as it was pushed: only such a payload may stand for theirs.
+    pub fn is_proven(&self, digest: &Digest) -> Result<bool, MetadataError> {
+        Ok(self.blob(digest)?.is_some_and(|row| !row.is_damaged && !row.is_unverified))
+    }
+
     /// Repositories that hold this blob, at most `limit`.
     pub fn repositories_of(
         &self,
