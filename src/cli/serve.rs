@@ -9,7 +9,7 @@ use axum::Router;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use tokio::sync::{broadcast, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::allocator;
 use super::import::{self, Failure as ImportFailure};
@@ -161,21 +161,10 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let (stop_telling, telling_stopped) = oneshot::channel();
     let telling = tokio::spawn(notifier.run(ended(telling_stopped)));
     let last_call = || pieces.registry.interrupt_uploads();
-    let collecting = tokio::spawn(Arc::clone(&pieces.registry).collect_on_schedule());
-    let retaining = tokio::spawn(Arc::clone(&pieces.registry).retain_on_schedule());
-    let scrubbing = tokio::spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
-    let watching = tokio::spawn(Arc::clone(&pieces.health).watch());
-    let authority = Arc::clone(&pieces.authority);
-    let keeping_keys = tokio::spawn(async move { authority.run().await });
-    let renewing = tls.clone().map(|tls| tokio::spawn(tls.keep_current()));
+    let mut upkeep = upkeep(&pieces, tls.clone());
     let to_the_end = async {
         Box::pin(servers.run(&pieces, stopped, last_call)).await;
-        collecting.abort();
-        scrubbing.abort();
-        retaining.abort();
-        watching.abort();
-        keeping_keys.abort();
-        renewing.inspect(JoinHandle::abort);
+        upkeep.abort_all();
         drop(stop_telling);
         // An error is a panic, which was logged.
         let _ = telling.await;
@@ -188,6 +177,21 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         () = pieces.registry.failed() => Err(ServeError::StoreFailed),
         signal = attend(&mut signals, stop, arguments, &loaded, &pieces, tls.as_deref()) => Ok(End::AtOnce(signal)),
     }
+}
+
+/// What goes on beside serving, for as long as somebody has it.
+fn upkeep(pieces: &Pieces, tls: Option<Arc<Tls>>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Arc::clone(&pieces.registry).collect_on_schedule());
+    tasks.spawn(Arc::clone(&pieces.registry).retain_on_schedule());
+    tasks.spawn(Arc::clone(&pieces.registry).scrub_on_schedule());
+    tasks.spawn(Arc::clone(&pieces.health).watch());
+    let authority = Arc::clone(&pieces.authority);
+    tasks.spawn(async move { authority.run().await });
+    if let Some(tls) = tls {
+        tasks.spawn(tls.keep_current());
+    }
+    tasks
 }
 
 /// Takes over first what is to be taken over, if that is wanted.
