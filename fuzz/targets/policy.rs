@@ -69,7 +69,7 @@ fn is_short(policy: &Policy) -> bool {
 fn grants(policies: &Policies, policy: &Policy, who: &Identity, action: Action, repository: &str) -> bool {
     let is_about = |subject: &Subject| match (subject, who) {
         (Subject::Anonymous, _) => true,
-        (Subject::Authenticated, who) => !matches!(who, Identity::Anonymous),
+        (Subject::Authenticated, who) => matches!(who, Identity::User(_) | Identity::Robot(_)),
         (Subject::User(one), Identity::User(other)) | (Subject::Robot(one), Identity::Robot(other)) => {
             one == other
         }
