@@ -116,7 +116,7 @@ impl Route {
     }
 
     /// The methods of this endpoint, and who may use each.
-    fn table(&self) -> &'static [(Method, Rule)] {
+    pub(super) fn table(&self) -> &'static [(Method, Rule)] {
         const PULL: Rule = Rule::May(Action::Pull);
         const PUSH: Rule = Rule::May(Action::Push);
         const DELETE: Rule = Rule::May(Action::Delete);

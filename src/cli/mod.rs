@@ -21,6 +21,7 @@ mod looking;
 mod man;
 mod manifest;
 mod notifications;
+mod openapi;
 mod output;
 mod pieces;
 mod policy;
@@ -102,6 +103,9 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the digests of files
     Digest(digest::Digests),
+    /// Print the description of the API (OpenAPI 3.1)
+    #[command(name = "openapi")]
+    OpenApi,
     /// Load a registry, and check every answer
     Bench(bench::Bench),
     /// Print what a shell completes of this command line
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
+        Command::OpenApi => openapi::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
         Command::Man(arguments) => man::run(&arguments, CommandLine::command()),

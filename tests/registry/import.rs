@@ -295,7 +295,7 @@ fn whoever_pushes_what_was_taken_unseen_gets_back_what_they_pushed() {
         let manifest = image(&descriptor(CONFIG, "{}"), &[descriptor(LAYER, &layer)]);
         let mut rotten = layer.clone();
         rotten[7] ^= 1;
-        tree.put_parts("app", Some("v1"), &manifest, &[&b"{}".to_vec(), &layer]);
+        tree.put_parts("app", Some("v1"), &manifest, &[b"{}", layer.as_slice()]);
         write(&tree.data(&sha256(&layer)), rotten);
         tree.import_all(&[]);
         let registry = serve(&tree);
