@@ -9,7 +9,7 @@ use super::problem::{Fault, Findings};
 use super::settings::NotifiedEndpoint;
 use super::tree::{Content, Entry, Node};
 use super::units::{parse_duration, show_duration};
-use super::value::{Value, show_headers};
+use super::value::{HIDDEN, Value, show_headers};
 use super::yaml::show_text;
 
 /// What happens, as endpoints name it in order not to be told.
@@ -48,7 +48,7 @@ fn read_endpoint(what: &str, key: &str, node: &Node, findings: &mut Findings) ->
         return None;
     }
     if endpoint.name.is_empty() {
-        endpoint.name = show_url(&endpoint.url);
+        endpoint.name = bare_url(&endpoint.url);
     }
     Some(endpoint)
 }
@@ -187,16 +187,28 @@ pub(super) fn show_endpoint(endpoint: &NotifiedEndpoint) -> String {
     )
 }
 
-/// A URL without the name and password before its host, and without what stands behind a `?`.
+/// A URL with the name and password before its host hidden, and what stands behind a `?`.
 fn show_url(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => url.to_owned(),
+    let (scheme, credentials, rest, query) = parts(url);
+    let credentials = credentials.map(|_| format!("{HIDDEN}@")).unwrap_or_default();
+    let query = query.map(|_| format!("?{HIDDEN}")).unwrap_or_default();
+    format!("{scheme}{credentials}{rest}{query}")
+}
+
+/// The same without them.
+fn bare_url(url: &str) -> String {
+    let (scheme, _, rest, _) = parts(url);
+    format!("{scheme}{rest}")
+}
+
+/// The scheme with its slashes, the name and password, the host and the path, and what stands behind a `?`.
+fn parts(url: &str) -> (&str, Option<&str>, &str, Option<&str>) {
+    let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+    let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + 3));
+    let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+    match authority.rfind('@') {
+        Some(at) => (scheme, Some(&rest[..at]), &rest[at + 1..], query),
+        None => (scheme, None, rest, query),
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) enum Value {
 }
 
 /// What is written in the place of a secret.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// Parts of names whose values are not shown.
 const SECRET_NAMES: &[&str] =

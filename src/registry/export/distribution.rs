@@ -1,12 +1,14 @@
 //! The folder tree of distribution, as an import reads it too.
 //!
-//!     docker/registry/v2/
-//!       blobs/<algorithm>/<first two digits>/<hex>/data             payloads, and the bytes of manifests
-//!       repositories/<name>/
-//!         _layers/<algorithm>/<hex>/link                            the blobs of the repository
-//!         _manifests/revisions/<algorithm>/<hex>/link               its manifests
-//!         _manifests/tags/<tag>/current/link                        where a tag points
-//!         _manifests/tags/<tag>/index/<algorithm>/<hex>/link        where it has pointed, that included
+//! ```text
+//! docker/registry/v2/
+//!   blobs/<algorithm>/<first two digits>/<hex>/data             payloads, and the bytes of manifests
+//!   repositories/<name>/
+//!     _layers/<algorithm>/<hex>/link                            the blobs of the repository
+//!     _manifests/revisions/<algorithm>/<hex>/link               its manifests
+//!     _manifests/tags/<tag>/current/link                        where a tag points
+//!     _manifests/tags/<tag>/index/<algorithm>/<hex>/link        where it has pointed, that included
+//! ```
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,11 @@
 //! OCI image layouts (OCI image specification, "OCI image layout"), one a repository, in a folder of its name.
 //!
-//!     <name>/
-//!       oci-layout                       says that this is one
-//!       index.json                       its tags, and the manifests that nothing there leads to
-//!       blobs/<algorithm>/<hex>          payloads, and the bytes of manifests
+//! ```text
+//! <name>/
+//!   oci-layout                       says that this is one
+//!   index.json                       its tags, and the manifests that nothing there leads to
+//!   blobs/<algorithm>/<hex>          payloads, and the bytes of manifests
+//! ```
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -1,12 +1,14 @@
 //! The folder tree in which distribution (registry:2 and registry:3) keeps what it holds, as it lies on a file system.
 //!
-//!     docker/registry/v2/
-//!       blobs/<algorithm>/<first two digits>/<hex>/data             payloads, and the bytes of manifests
-//!       repositories/<name>/
-//!         _layers/<algorithm>/<hex>/link                            the blobs of the repository
-//!         _manifests/revisions/<algorithm>/<hex>/link               its manifests
-//!         _manifests/tags/<tag>/current/link                        where a tag points; beside it where it has pointed
-//!         _uploads/<id>/                                            what has come in so far; nothing of it is read here
+//! ```text
+//! docker/registry/v2/
+//!   blobs/<algorithm>/<first two digits>/<hex>/data             payloads, and the bytes of manifests
+//!   repositories/<name>/
+//!     _layers/<algorithm>/<hex>/link                            the blobs of the repository
+//!     _manifests/revisions/<algorithm>/<hex>/link               its manifests
+//!     _manifests/tags/<tag>/current/link                        where a tag points; beside it where it has pointed
+//!     _uploads/<id>/                                            what has come in so far; nothing of it is read here
+//! ```
 //!
 //! A link is a file that has a digest in it. Deleting something is removing its link; the folder that it lay in may stay. The
 //! registry may go on meanwhile: what has gone since it was listed is taken for deleted.
