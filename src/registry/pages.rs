@@ -31,6 +31,19 @@ impl Place {
 /// What a page has, and where the next one begins, if there is one.
 pub(super) type Page<T> = (Vec<T>, Option<Place>);
 
+/// The next repositories that have a manifest, behind `last`, which need not exist; none behind the last.
+pub(super) fn repositories_behind(
+    tables: &Snapshot,
+    last: &str,
+) -> Result<Vec<RepositoryName>, MetadataError> {
+    let mut names = Vec::new();
+    tables.repositories_after(last, |name| {
+        names.extend(name.parse());
+        names.len() < PAGE
+    })?;
+    Ok(names)
+}
+
 /// A page of tags.
 pub(super) fn tags_behind(
     tables: &Snapshot,

@@ -20,13 +20,11 @@ use tokio::sync::mpsc::error::TrySendError;
 pub use report::{ExportNews, ExportReport, LeftOut};
 pub use shape::ExportFormat;
 
+use super::pages::repositories_behind;
 use super::{Registry, blocking};
 use crate::oci::{Glob, RepositoryName};
 use crate::store::{BackupNews, MetadataError, Outlet, OutletError};
 use shape::Shape;
-
-/// How much is looked at in one go.
-const PAGE: usize = 256;
 
 /// What is to be exported, and how.
 #[derive(Debug, Clone)]
@@ -108,14 +106,10 @@ impl Export<'_> {
         self.remove_gone()?;
         let mut last = String::new();
         loop {
-            let mut names = Vec::new();
-            self.registry.store.read().repositories_after(&last, |name| {
-                names.push(name.to_owned());
-                names.len() < PAGE
-            })?;
+            let names = repositories_behind(&self.registry.store.read(), &last)?;
             let Some(end) = names.last() else { return Ok(()) };
-            last.clone_from(end);
-            for name in names.iter().filter_map(|name| name.parse().ok()) {
+            last = end.to_string();
+            for name in names {
                 if self.is_wanted(&name) {
                     self.export_repository(&name)?;
                 }

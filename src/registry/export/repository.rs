@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::oci::{Algorithm, Digest, Manifest, RepositoryName, Tag};
-use crate::store::{BroughtOut, Held, ManifestRow, Need, NeedKind};
+use crate::oci::{Digest, Manifest, RepositoryName, Tag};
+use crate::store::{BroughtOut, ManifestRow, Need, NeedKind};
 
 use super::report::LeftOut;
 use super::shape::{Exported, ExportedManifest};
-use super::{Export, ExportError, PAGE};
+use super::{Export, ExportError};
+use crate::registry::pages::{PAGE, Place, manifests_behind};
 
 /// How deep indexes may lie in one another.
 const DEEPEST: u32 = 64;
@@ -66,50 +67,28 @@ impl Source<'_, '_> {
     fn export_tags(&mut self) -> Result<(), ExportError> {
         let mut last = String::new();
         loop {
-            let page = self.tags_after(&last)?;
+            let page = self.export.registry.store.read().tag_rows_after(self.name, &last, PAGE)?;
             let Some((end, _)) = page.last() else { return Ok(()) };
             last = end.to_string();
-            for (tag, digest) in page {
-                if self.visit(digest, 0)? == State::Exported {
-                    self.exported.tags.insert(tag, digest);
+            for (tag, row) in page {
+                if self.visit(row.digest, 0)? == State::Exported {
+                    self.exported.tags.insert(tag, row.digest);
                 }
             }
         }
     }
 
-    fn tags_after(&self, last: &str) -> Result<Vec<(Tag, Digest)>, ExportError> {
-        let tables = self.export.registry.store.read();
-        let mut tags = Vec::new();
-        tables.tags_after(self.name, last, |tag| {
-            tags.extend(tag.parse::<Tag>().ok());
-            tags.len() < PAGE
-        })?;
-        let mut page = Vec::new();
-        for tag in tags {
-            if let Some(row) = tables.tag(self.name, &tag)? {
-                page.push((tag, row.digest));
-            }
-        }
-        Ok(page)
-    }
-
     /// What no tag leads to.
     fn export_manifests(&mut self) -> Result<(), ExportError> {
-        let first = Digest::from_bytes(Algorithm::Sha256, &[0; 32]);
-        let mut last = first.map(|digest| Held { repository: self.name.clone(), digest });
-        loop {
-            let page = self.export.registry.store.read().manifests_after(last.as_ref(), PAGE)?;
-            let ours = page.iter().filter(|(held, _)| held.repository == *self.name);
-            let ours: Vec<_> = ours.map(|(held, _)| held.digest).collect();
-            let is_last = ours.len() < PAGE;
-            for digest in ours {
+        let mut place = Some(Place::default());
+        while let Some(last) = place {
+            let (page, next) = manifests_behind(&self.export.registry.store.read(), self.name, &last)?;
+            for (digest, _) in page {
                 self.visit(digest, 0)?;
             }
-            if is_last {
-                return Ok(());
-            }
-            last = page.into_iter().next_back().map(|(held, _)| held);
+            place = next;
         }
+        Ok(())
     }
 
     /// Exports a manifest, and before it what it is made of.

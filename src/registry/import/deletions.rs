@@ -1,28 +1,21 @@
 //! What was deleted in the source since an import, and so goes here.
 
-use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
-use crate::store::Held;
+use crate::oci::{Digest, RepositoryName, Tag};
+use crate::registry::pages::{PAGE, Place, manifests_behind, repositories_behind, tags_behind};
 
 use super::steps::{DropManifest, DropTag};
 use super::tree::Unread;
 use super::{Import, ImportError};
-
-/// How much is looked at in one go.
-const PAGE: usize = 256;
 
 impl Import<'_> {
     /// Deletes what the source no longer has of repositories that it no longer has at all.
     pub(super) fn drop_repositories(&mut self) -> Result<(), ImportError> {
         let mut last = String::new();
         loop {
-            let mut names = Vec::new();
-            self.registry.store.read().repositories_after(&last, |name| {
-                names.push(name.to_owned());
-                names.len() < PAGE
-            })?;
+            let names = repositories_behind(&self.registry.store.read(), &last)?;
             let Some(end) = names.last() else { return Ok(()) };
-            last.clone_from(end);
-            for name in names.iter().filter_map(|name| name.parse::<RepositoryName>().ok()) {
+            last = end.to_string();
+            for name in names {
                 if !self.tree.has_repository(&name)? {
                     self.drop_deleted(&name, |_| false)?;
                 }
@@ -42,19 +35,15 @@ impl Import<'_> {
     }
 
     fn drop_tags(&mut self, name: &RepositoryName, stays: impl Fn(&Tag) -> bool) -> Result<(), ImportError> {
-        let mut last = String::new();
-        loop {
-            let mut tags = Vec::new();
-            self.registry.store.read().tags_after(name, &last, |tag| {
-                tags.push(tag.to_owned());
-                tags.len() < PAGE
-            })?;
-            let Some(end) = tags.last() else { return Ok(()) };
-            last.clone_from(end);
-            let tags = tags.iter().filter_map(|tag| tag.parse::<Tag>().ok()).filter(|tag| !stays(tag));
+        let mut place = Some(Place::default());
+        while let Some(last) = place {
+            let (tags, next) = tags_behind(&self.registry.store.read(), name, &last)?;
+            let tags = tags.into_iter().filter(|tag| !stays(tag));
             let steps = tags.map(|tag| DropTag { repository: name.clone(), tag }).collect();
             self.report.deleted_tags += count(&self.submit_all(steps)?);
+            place = next;
         }
+        Ok(())
     }
 
     fn drop_manifests(&mut self, name: &RepositoryName) -> Result<(), ImportError> {
@@ -79,25 +68,15 @@ impl Import<'_> {
 
     /// Those that an import has brought and the source has no more.
     fn deleted_manifests(&self, name: &RepositoryName) -> Result<Vec<Digest>, ImportError> {
-        let mut deleted = Vec::new();
-        let first = Digest::from_bytes(Algorithm::Sha256, &[0; 32]);
-        let mut last = first.map(|digest| Held { repository: name.clone(), digest });
-        loop {
-            let page = self.registry.store.read().manifests_after(last.as_ref(), PAGE)?;
-            for (held, row) in &page {
-                if held.repository != *name {
-                    return Ok(deleted);
-                }
-                let is_gone = || self.tree.revision(name, &held.digest) == Err(Unread::Absent);
-                if row.is_imported && is_gone() {
-                    deleted.push(held.digest);
-                }
-            }
-            match page.into_iter().next_back() {
-                Some((held, _)) => last = Some(held),
-                None => return Ok(deleted),
-            }
+        let (mut deleted, mut place) = (Vec::new(), Some(Place::default()));
+        while let Some(last) = place {
+            let (page, next) = manifests_behind(&self.registry.store.read(), name, &last)?;
+            let is_gone = |digest: &Digest| self.tree.revision(name, digest) == Err(Unread::Absent);
+            let gone = page.into_iter().filter(|(digest, row)| row.is_imported && is_gone(digest));
+            deleted.extend(gone.map(|(digest, _)| digest));
+            place = next;
         }
+        Ok(deleted)
     }
 }
 

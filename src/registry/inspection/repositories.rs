@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use crate::oci::{Glob, RepositoryName};
-use crate::registry::pages::PAGE;
+use crate::registry::pages::repositories_behind;
 use crate::registry::{Error, Registry, blocking};
 
 impl Registry {
@@ -34,14 +34,6 @@ impl Registry {
         last: String,
     ) -> Result<Vec<RepositoryName>, Error> {
         let registry = Arc::clone(self);
-        blocking(move || {
-            let mut names = Vec::new();
-            registry.store.read().repositories_after(&last, |name| {
-                names.extend(name.parse());
-                names.len() < PAGE
-            })?;
-            Ok(names)
-        })
-        .await
+        Ok(blocking(move || repositories_behind(&registry.store.read(), &last)).await?)
     }
 }
