@@ -68,6 +68,7 @@ impl Registry {
         occasion: Option<Arc<Occasion>>,
     ) -> Result<bool, Error> {
         let from = match &source {
+            _ if occasion.is_none() => None,
             MountSource::Repository(from) => Some(from.clone()),
             MountSource::Anywhere => self.store.read().repositories_of(digest, 1)?.pop(),
         };

@@ -84,26 +84,26 @@ impl Quotas {
         self.repositories.iter().filter(matches)
     }
 
-    /// What in a repository would come to too much, if anything would.
-    fn find_excess(
-        &self,
-        repository: &RepositoryName,
-        usage: UsageRow,
-        payload_bytes: u64,
-        added: &Added,
-    ) -> Option<Excess> {
-        let excess =
-            |repository: Option<&RepositoryName>, measure, limit: Option<u64>, used: u64, more: u64| {
-                let limit = limit.filter(|limit| more > 0 && used.saturating_add(more) > *limit)?;
-                Some(Excess { repository: repository.cloned(), measure, limit, used, more })
-            };
-        let (name, bytes) = (Some(repository), usage.bytes());
-        let of_repository = self.of(repository).find_map(|quota| {
-            excess(name, Measure::Bytes, quota.size, bytes, added.bytes)
+    /// What a repository would come to that is too much for it.
+    fn excess_of(&self, repository: &RepositoryName, usage: UsageRow, added: &Added) -> Option<Excess> {
+        let name = Some(repository);
+        self.of(repository).find_map(|quota| {
+            excess(name, Measure::Bytes, quota.size, usage.bytes(), added.bytes)
                 .or_else(|| excess(name, Measure::Tags, quota.tags, usage.tags, added.tags))
-        });
-        of_repository.or_else(|| excess(None, Measure::Bytes, self.size, payload_bytes, added.payload_bytes))
+        })
     }
+}
+
+/// What `used` and `more` come to, if that is above the limit.
+fn excess(
+    repository: Option<&RepositoryName>,
+    measure: Measure,
+    limit: Option<u64>,
+    used: u64,
+    more: u64,
+) -> Option<Excess> {
+    let limit = limit.filter(|limit| more > 0 && used.saturating_add(more) > *limit)?;
+    Some(Excess { repository: repository.cloned(), measure, limit, used, more })
 }
 
 impl Registry {
@@ -111,13 +111,12 @@ impl Registry {
     /// disk already, so only the repository's own quota counts.
     pub fn expect_quota(&self, repository: &RepositoryName, bytes: u64) -> Result<(), Error> {
         let quotas = self.quotas();
-        if !quotas.are_set() {
+        if quotas.repositories.is_empty() {
             return Ok(());
         }
-        let tables = self.store.read();
-        let (usage, payload_bytes) = (tables.usage(repository)?, tables.payload_bytes()?);
+        let usage = self.store.read().usage(repository)?;
         let added = Added { bytes: bytes.max(1), ..Added::default() };
-        match quotas.find_excess(repository, usage, payload_bytes, &added) {
+        match quotas.excess_of(repository, usage, &added) {
             Some(excess) => Err(exceeded(excess)),
             None => Ok(()),
         }
@@ -146,7 +145,8 @@ impl<O: Operation<Refusal = Error>> Operation for Bounded<O> {
             && let Some((repository, added)) = Added::by(tables, &accepted.changes)?
         {
             let (usage, payload_bytes) = (tables.usage(&repository)?, tables.payload_bytes()?);
-            if let Some(excess) = quotas.find_excess(&repository, usage, payload_bytes, &added) {
+            let of_all = || excess(None, Measure::Bytes, quotas.size, payload_bytes, added.payload_bytes);
+            if let Some(excess) = quotas.excess_of(&repository, usage, &added).or_else(of_all) {
                 return Err(Decline::Refused(exceeded(excess)));
             }
         }

@@ -20,6 +20,7 @@ use crate::observe::metrics::metrics;
 use crate::oci::{Glob, RepositoryName, Tag};
 use crate::store::TagRow;
 
+use super::immutable::Guard;
 use super::{Error, Occasion, Registry, blocking};
 use judgement::Judge;
 pub(super) use pulls::Uses;
@@ -229,7 +230,7 @@ impl Pass<'_> {
             repository: repository.clone(),
             judge: Arc::clone(judge),
             tags,
-            immutable: Arc::clone(&self.registry.settings.immutable_tags),
+            guard: Guard::new(&self.registry.settings.immutable_tags, false),
             dry_run: self.wanted.dry_run,
         };
         let occasion = self.registry.tells_events().then(|| Arc::new(Occasion::of_ourselves("retention")));

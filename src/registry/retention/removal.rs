@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::registry::Error;
-use crate::registry::immutable::{Guard, ImmutableTags};
+use crate::registry::immutable::Guard;
 use crate::store::{
     Accepted, Change, Decision, MetadataError, NeedKind, Operation, Slot, Tables, TagRow, Write,
 };
@@ -17,7 +17,7 @@ pub(super) struct Removal {
     pub(super) repository: RepositoryName,
     pub(super) judge: Arc<Judge>,
     pub(super) tags: Vec<(Tag, TagRow)>,
-    pub(super) immutable: Arc<[ImmutableTags]>,
+    pub(super) guard: Guard,
     /// Whether nothing is to change.
     pub(super) dry_run: bool,
 }
@@ -66,8 +66,7 @@ impl Removal {
         if let Some(keeping) = self.judge.keeping(tables, tag, seen)? {
             return Ok(Some(keeping));
         }
-        let is_immutable = Guard::new(&self.immutable, false).protects(&self.repository, tag);
-        Ok(is_immutable.then_some(Keeping::Immutable))
+        Ok(self.guard.protects(&self.repository, tag).then_some(Keeping::Immutable))
     }
 
     /// Whether an image has no other tag than those that are `gone`, and nothing is made of it.
