@@ -2,7 +2,7 @@
 //!
 //! What two repositories hold counts for both; on the disk it lies once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use minicbor::{Decode, Encode};
 use redb::ReadableTable;
@@ -147,10 +147,7 @@ impl Tables<Write<'_>> {
     /// Counts anew what a repository holds, or without one how large all payloads are.
     pub(super) fn recount(&mut self, repository: Option<&RepositoryName>) -> Result<(), MetadataError> {
         match repository {
-            Some(name) => {
-                let usage = self.count_usage(name.as_str())?;
-                self.set_usage(name.as_str(), &usage)
-            }
+            Some(name) => self.recount_repository(name.as_str()),
             None => {
                 let bytes = self.count_payload_bytes()?;
                 self.state.insert(STORED, &*encode(&bytes))?;
@@ -162,22 +159,20 @@ impl Tables<Write<'_>> {
     /// Counts everything anew.
     pub(in crate::store) fn recount_all(&mut self) -> Result<(), MetadataError> {
         self.recount(None)?;
-        let mut counted: BTreeMap<String, UsageRow> = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for entry in self.blob_links.iter()? {
-            let (key, _) = entry?;
-            let (name, digest) = key.value();
-            let size = self.size_of(digest)?;
-            counted.entry(name.to_owned()).or_default().add_blob(size);
+            names.insert(entry?.0.value().0.to_owned());
         }
+        // Those that have tags have manifests.
         for entry in self.manifests.iter()? {
-            let (key, row) = entry?;
-            let size = decode::<ManifestRow>("manifests", row.value())?.size;
-            counted.entry(key.value().0.to_owned()).or_default().add_manifest(size);
-        }
-        for entry in self.tags.iter()? {
-            counted.entry(entry?.0.value().0.to_owned()).or_default().tags += 1;
+            names.insert(entry?.0.value().0.to_owned());
         }
         self.usage.retain(|_, _| false)?;
-        counted.iter().try_for_each(|(name, usage)| self.set_usage(name, usage))
+        names.iter().try_for_each(|name| self.recount_repository(name))
+    }
+
+    fn recount_repository(&mut self, name: &str) -> Result<(), MetadataError> {
+        let usage = self.count_usage(name)?;
+        self.set_usage(name, &usage)
     }
 }
