@@ -169,7 +169,7 @@ impl SmallDisk {
     fn new(workshop: &Workshop, scarce: Scarce) -> Self {
         let image = workshop.path("small");
         match scarce {
-            Scarce::Blocks => format(&image, FileSystem::Ext4, 64 << 20, &["-b", "4096", "-m", "0"]),
+            Scarce::Blocks => format(&image, FileSystem::Ext4, 80 << 20, &["-b", "4096", "-m", "0"]),
             Scarce::Files => format(&image, FileSystem::Ext4, 256 << 20, &["-N", "1000", "-m", "0"]),
         }
         let volume = Volume::mount(&image, "loop");

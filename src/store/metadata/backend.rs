@@ -41,8 +41,8 @@ impl Health {
 }
 
 impl Backend {
-    /// What the file keeps when redb makes it shorter, in bytes: what a few deletions write, on a disk that has become
-    /// full meanwhile. redb finds it at the next start, and puts it to use.
+    /// What the file has beyond what redb has asked for, in bytes: what a few deletions write, or a start that has changes to do
+    /// again, on a disk that has become full meanwhile.
     const KEPT: u64 = 4 << 20;
 
     pub(super) fn new(
@@ -55,7 +55,8 @@ impl Backend {
     }
 
     /// Makes the file shorter or longer. Where there is plenty of room the file has it from then on, so that nothing that is
-    /// written into it later meets a full disk.
+    /// written into it later meets a full disk. One that becomes shorter stays longer than redb knows, which finds the rest at the
+    /// next start and puts it to use.
     fn resize(&self, length: u64) -> io::Result<()> {
         let now = self.file.length()?;
         let kept = length.saturating_add(Self::KEPT);
@@ -66,8 +67,10 @@ impl Backend {
         self.relieve(|| self.file.set_length(length))
     }
 
-    /// Takes room for the first `length` bytes, of which the file lacks those from `from` on, if there is plenty.
+    /// Takes room for the first `length` bytes and for those that are [kept](Self::KEPT), of which the file lacks those from `from`
+    /// on, if there is plenty.
     pub(super) fn take_room(&self, from: u64, length: u64) {
+        let length = length.saturating_add(Self::KEPT);
         if self.ballast.as_ref().is_some_and(|ballast| ballast.is_plenty_for(length - from)) {
             // What could not be taken has to be found when it is written.
             let _ = self.file.allocate(length);
