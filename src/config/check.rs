@@ -192,14 +192,16 @@ pub(super) fn quotable(text: &str) -> Result<String, String> {
 
 /// What people log in to, as a challenge names it.
 pub(super) fn htpasswd_realm(text: &str) -> Result<String, String> {
-    let misleads = |word: &str| word.eq_ignore_ascii_case("basic") || word.eq_ignore_ascii_case("bearer");
     match text {
         "" => Err("it must not be empty".to_owned()),
-        _ if text.split(|c: char| !c.is_ascii_alphanumeric()).any(misleads) => {
-            Err("some clients are misled by the words basic and bearer here: choose others".to_owned())
-        }
         _ => quotable(text),
     }
+}
+
+/// Whether a realm names a way to log in. Some clients look for these words in the whole challenge.
+pub(super) fn names_a_scheme(realm: &str) -> bool {
+    let is_scheme = |word: &str| word.eq_ignore_ascii_case("basic") || word.eq_ignore_ascii_case("bearer");
+    realm.split(|c: char| !c.is_ascii_alphanumeric()).any(is_scheme)
 }
 
 /// A URL that clients get tokens from, or nothing.

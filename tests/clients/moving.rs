@@ -110,7 +110,7 @@ fn what_skopeo_pushed_to_distribution_2_is_served_as_it_was_there_to_the_byte() 
         .iter()
         .map(|name| Comparison { there: &there, here: &holdfast, name: name.as_str().unwrap() }.run())
         .sum();
-    assert!(compared > 2 * IMAGES as usize, "{compared} manifests");
+    assert!(compared > 500, "{compared} manifests");
     for (name, digest) in gone {
         for registry in [&there, &holdfast] {
             registry.get(&format!("/v2/{name}/manifests/{digest}")).expect(404);
@@ -234,7 +234,7 @@ fn delete(skopeo: &Client, old: &Distribution, number: u64) -> (String, String) 
 /// Asks for a manifest of any kind.
 fn manifest(registry: &Registry, name: &str, reference: &str) -> Response {
     let kinds = [OCI_IMAGE, OCI_INDEX, DOCKER_IMAGE, DOCKER_LIST].join(", ");
-    registry.send(Request::get(&format!("/v2/{name}/manifests/{reference}")).header("Accept", &kinds))
+    registry.send(Request::get(format!("/v2/{name}/manifests/{reference}")).header("Accept", kinds))
 }
 
 /// One repository, as two registries serve it.

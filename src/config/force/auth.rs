@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::{InForce, mistyped};
 use crate::auth::policy::{Claims, Subject};
+use crate::config::check;
 use crate::config::problem::{Fault, Findings};
-use crate::config::settings::{Auth, FailedLogins, Htpasswd, Realm, Token, TokenServer};
+use crate::config::settings::{Auth, FailedLogins, Htpasswd, Level, Realm, Token, TokenServer};
 use crate::config::table::SIGNING_ALGORITHMS;
 use crate::config::value::Value;
 
@@ -48,10 +49,16 @@ impl InForce {
 
     /// A realm without a file of users would let everybody in.
     fn check_htpasswd(&self, findings: &mut Findings) {
-        let (realm, path) = (self.origin_of("auth.htpasswd.realm"), self.origin_of("auth.htpasswd.path"));
+        const REALM: &str = "auth.htpasswd.realm";
+        let (realm, path) = (self.origin_of(REALM), self.origin_of("auth.htpasswd.path"));
         if realm.is_set() && !path.is_set() {
             let message = "it is needed: the file of those who may log in".to_owned();
             findings.problem(realm, "auth.htpasswd.path", Fault::Value(message));
+        }
+        if check::names_a_scheme(self.text(REALM)) {
+            let message =
+                "some clients are misled by the words basic and bearer here: choose others if logins fail";
+            findings.note(Level::Info, realm, REALM, message.to_owned());
         }
     }
 

@@ -91,6 +91,146 @@ fn the_file_of_the_registry_3_image_starts() {
     assert_eq!(keys, [(Level::Info, "storage.cache"), (Level::Info, "storage.tag")]);
 }
 
+/// Every section that the references of 2.x and 3.x have, apart from those that are refused by name, with every key.
+const EVERY_SECTION: &str = "\
+version: 0.1
+log:
+  accesslog: {disabled: true}
+  level: debug
+  formatter: text
+  fields: {service: registry, environment: staging}
+  hooks: [{type: mail, disabled: true, levels: [panic], options: {smtp: {addr: 'mail:25'}, from: a@b, to: [c@d]}}]
+loglevel: debug
+storage:
+  filesystem: {rootdirectory: /var/lib/registry, maxthreads: 100}
+  tag: {concurrencylimit: 8}
+  delete: {enabled: false}
+  redirect: {disable: false}
+  cache: {blobdescriptor: redis, blobdescriptorsize: 10000}
+  maintenance:
+    uploadpurging: {enabled: true, age: 168h, interval: 24h, dryrun: false}
+    readonly: {enabled: false}
+auth:
+  token: {autoredirect: true, realm: 'https://auth/token', service: token-service, issuer: registry-token-issuer,
+    rootcertbundle: /root/certs/bundle, jwks: /path/to/jwks, signingalgorithms: [EdDSA, RS256]}
+  htpasswd: {realm: basic-realm, path: /path/to/htpasswd}
+tags: {maxtags: 1000}
+http:
+  addr: localhost:5000
+  prefix: /my/nested/registry/
+  host: https://myregistryaddress.org:5000
+  secret: asecretforlocaldevelopment
+  relativeurls: false
+  draintimeout: 60s
+  tls:
+    certificate: /path/to/x509/public
+    key: /path/to/x509/private
+    clientcas: [/path/to/ca.pem, /path/to/another/ca.pem]
+    clientauth: require-and-verify-client-cert
+    minimumtls: tls1.2
+  debug: {addr: 'localhost:5001', prometheus: {enabled: true, path: /metrics}}
+  headers: {X-Content-Type-Options: [nosniff]}
+  http2: {disabled: false}
+  h2c: {enabled: false}
+notifications:
+  events: {includereferences: true}
+  endpoints:
+    - name: alistener
+      disabled: false
+      url: https://my.listener.com/event
+      headers: {Authorization: [Bearer of-something]}
+      timeout: 1s
+      threshold: 10
+      backoff: 1s
+      ignoredmediatypes: [application/octet-stream]
+      ignore: {mediatypes: [application/octet-stream], actions: [pull]}
+redis:
+  tls: {certificate: /cert, key: /key, rootcas: [/ca], enabled: false}
+  addrs: ['localhost:6379']
+  password: asecret
+  db: 0
+  dialtimeout: 10ms
+  readtimeout: 10ms
+  writetimeout: 10ms
+  maxidleconns: 16
+  poolsize: 64
+  connmaxidletime: 300s
+health:
+  storagedriver: {enabled: true, interval: 10s, threshold: 3}
+  file: [{file: /path/to/checked/file, interval: 10s}]
+  http:
+    - uri: http://server.to.check/must/return/200
+      headers: {Authorization: [Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==]}
+      statuscode: 200
+      timeout: 3s
+      interval: 10s
+      threshold: 3
+  tcp: [{addr: 'redis-server.domain.com:6379', timeout: 3s, interval: 10s, threshold: 3}]
+compatibility: {schema1: {signingkeyfile: /etc/registry/key.json, enabled: true}}
+policy: {repository: {classes: []}}
+validation:
+  manifests:
+    urls: {allow: ['^https?://([^/]+\\.)*example\\.com/'], deny: ['^https?://www\\.example\\.com/']}
+    indexes: {platforms: List, platformlist: [{architecture: amd64, os: linux}]}
+";
+
+#[test]
+fn every_section_of_distributions_reference_is_read() {
+    let loaded = load(EVERY_SECTION).unwrap_or_else(|errors| panic!("{errors}"));
+    let keys: Vec<_> = loaded.notes.iter().map(|note| note.key.as_str()).collect();
+    let needless =
+        ["loglevel", "storage.filesystem.maxthreads", "storage.tag", "storage.redirect", "storage.cache"];
+    assert_eq!(keys[..5], needless);
+    assert_eq!(keys[5..], ["http.secret", "redis", "compatibility", "auth.htpasswd.realm"]);
+}
+
+/// `config-example.yml`, of 2.x and of 3.x.
+#[test]
+fn the_sample_of_a_registry_with_logins_is_read() {
+    let loaded =
+        load(&format!("{REGISTRY_2}auth: {{htpasswd: {{realm: basic-realm, path: /etc/registry}}}}\n"));
+    let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.config.auth.htpasswd.realm, "basic-realm");
+}
+
+/// What `config-dev.yml` and `config-cache.yml` of 2.x have in common, and `config-cache.yml` of 3.x.
+const SAMPLE: &str = "\
+version: 0.1
+log: {level: debug, fields: {service: registry, environment: development}}
+storage:
+  cache: {blobdescriptor: redis}
+  filesystem: {rootdirectory: /var/lib/registry}
+  maintenance: {uploadpurging: {enabled: false}}
+http:
+  addr: :5000
+  debug: {addr: ':5001', prometheus: {enabled: true, path: /metrics}}
+  headers: {X-Content-Type-Options: [nosniff]}
+redis: {addr: 'r:6379', pool: {maxidle: 16, maxactive: 64, idletimeout: 300s}, dialtimeout: 10ms, readtimeout: 10ms}
+notifications:
+  events: {includereferences: true}
+  endpoints:
+    - {name: local-5003, url: 'http://localhost:5003/callback', headers: {Authorization: [Bearer <an example token>]},
+       timeout: 1s, threshold: 10, backoff: 1s, disabled: true}
+    - {name: local-8083, url: 'http://localhost:8083/callback', timeout: 1s, threshold: 10, backoff: 1s, disabled: true}
+health: {storagedriver: {enabled: true, interval: 10s, threshold: 3}}
+";
+
+#[test]
+fn the_sample_for_development_is_read() {
+    let loaded = load(SAMPLE).unwrap_or_else(|errors| panic!("{errors}"));
+    let keys: Vec<_> = loaded.notes.iter().map(|note| note.key.as_str()).collect();
+    assert_eq!(keys, ["storage.cache", "redis"]);
+}
+
+#[test]
+fn the_sample_of_a_pull_through_cache_is_refused_by_name() {
+    let proxy = "proxy: {remoteurl: 'https://registry.example.com', username: username, password: password}";
+    let errors = load(&format!("{SAMPLE}{proxy}\n")).unwrap_err();
+    let [problem] = errors.problems() else { panic!("{errors}") };
+    assert_eq!(problem.key, "proxy");
+    assert!(problem.to_string().contains("remove the section"), "{problem}");
+}
+
 #[test]
 fn a_file_of_distributions_keeps_its_defaults() {
     let config = load("version: 0.1\n").unwrap().config;
