@@ -72,29 +72,6 @@ fn the_example_that_is_printed_is_a_configuration() {
     assert!(stdout(&output).starts_with("# File: config.yml\n"));
 }
 
-/// The blocks that follow a line `<!-- configuration -->`.
-fn configurations(guide: &str) -> Vec<String> {
-    const MARK: &str = "<!-- configuration -->\n```yaml\n";
-    let blocks = guide.split(MARK).skip(1);
-    blocks.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
-}
-
-#[test]
-fn the_guides_show_configurations_that_are_accepted() {
-    let folder = tempfile::tempdir().unwrap();
-    for guide in ["README.md", "docs/SECURITY.md", "docs/ACCESS.md"] {
-        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).unwrap();
-        let blocks = configurations(&text);
-        assert!(!blocks.is_empty(), "{guide} shows none");
-        for block in blocks {
-            std::fs::write(folder.path().join("config.yml"), &block).unwrap();
-            let output = holdfast(folder.path(), &["--config", "config.yml"], &[]);
-            assert!(output.status.success(), "{guide}: {block}\n{}", stderr(&output));
-            assert_eq!(stderr(&output), "", "{guide}: {block}");
-        }
-    }
-}
-
 #[test]
 fn the_unit_is_one_that_systemd_accepts() {
     let folder = tempfile::tempdir().unwrap();
