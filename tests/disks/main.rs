@@ -11,9 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../registry/import_tree.rs"]
+#[allow(dead_code, reason = "made for tests that need more of it")]
+mod import_tree;
+
 mod client;
 mod goods;
-
 mod inspection;
 mod ledger;
 mod load;
@@ -26,3 +29,4 @@ mod damage;
 mod full;
 mod kills;
 mod power_cuts;
+mod reflinks;

@@ -19,7 +19,12 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new() -> Self {
-        let tree = Self { folder: tempfile::tempdir().unwrap() };
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    /// In a folder of its own.
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
+        let tree = Self { folder };
         fs::create_dir_all(tree.v2().join("repositories")).unwrap();
         tree
     }
