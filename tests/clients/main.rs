@@ -37,4 +37,5 @@ mod oras;
 mod podman;
 mod regctl;
 mod skopeo;
+mod snippets;
 mod tls;

@@ -11,13 +11,13 @@ use crate::support::{Authority, Holdfast, Registry, bytes_of};
 use crate::{containerd, docker, podman};
 
 /// A registry over TLS, and its authority.
-struct Encrypted {
-    holdfast: Holdfast,
-    authority: Authority,
+pub(crate) struct Encrypted {
+    pub(crate) holdfast: Holdfast,
+    pub(crate) authority: Authority,
 }
 
 impl Encrypted {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let authority = Authority::new();
         let pair = authority.issue("registry");
         let (certificate, key) = (pair.certificate.display(), pair.key.display());
@@ -26,7 +26,7 @@ impl Encrypted {
     }
 
     /// What the tests themselves look at it with.
-    fn registry(&self) -> Registry {
+    pub(crate) fn registry(&self) -> Registry {
         self.holdfast.over_tls(&self.authority.client())
     }
 
