@@ -4,6 +4,7 @@
 
 mod client;
 mod connections;
+mod dashboard;
 mod health;
 mod http2;
 mod listening;
