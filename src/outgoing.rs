@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
 
@@ -18,6 +18,8 @@ use reqwest::{Client, StatusCode, Url};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a call may take from its beginning to its end.
 const WHOLE: Duration = Duration::from_secs(30);
+/// The bound of what has none.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// The most that is read of an answer that says nothing of interest, in bytes.
 const IGNORED: usize = 64 << 10;
 /// The most redirects that are followed.
@@ -42,7 +44,11 @@ pub enum OutgoingError {
     #[error("{0} is neither https nor on loopback: what comes from there cannot be trusted")]
     Plain(String),
     #[error("{url} cannot be reached: {problem}")]
+    Unreachable { url: String, problem: String },
+    #[error("{url} cannot be reached: {problem}")]
     Failed { url: String, problem: String },
+    #[error("{url} has sent nothing for {} seconds", within.as_secs())]
+    Silent { url: String, within: Duration },
     #[error("{url} answers {status}")]
     Status { url: String, status: StatusCode },
     #[error("{url} answers with more than {limit} bytes")]
@@ -105,6 +111,18 @@ impl Outgoing {
         Ok(())
     }
 
+    /// The answer to any request, whatever its status, to be read piece by piece: there is no bound on the whole, but one of `within`
+    /// on the time in which nothing comes.
+    pub async fn transfer(&self, request: Request<Bytes>, within: Duration) -> Result<Answer, OutgoingError> {
+        let malformed = OutgoingError::Url(request.uri().to_string());
+        let mut request = reqwest::Request::try_from(request).map_err(|_| malformed)?;
+        *request.timeout_mut() = Some(FOR_EVER);
+        let url = request.url().clone();
+        let answer = tokio::time::timeout(within, self.client()?.execute(request)).await;
+        let answer = answer.map_err(|_| OutgoingError::Silent { url: shown(&url), within })?;
+        Ok(Answer { answer: answer.map_err(|error| failed(&url, error))?, url })
+    }
+
     fn client(&self) -> Result<&Client, OutgoingError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
@@ -118,6 +136,29 @@ impl Outgoing {
             .build()
             .map_err(|error| OutgoingError::Client(causes(&error)))?;
         Ok(self.client.get_or_init(|| client))
+    }
+}
+
+/// An answer whose body comes piece by piece.
+pub struct Answer {
+    answer: reqwest::Response,
+    url: Url,
+}
+
+impl Answer {
+    pub fn status(&self) -> StatusCode {
+        self.answer.status()
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        self.answer.headers()
+    }
+
+    /// The next piece of the body; nothing at its end. Waits no longer than `within`.
+    pub async fn next(&mut self, within: Duration) -> Result<Option<Bytes>, OutgoingError> {
+        let next = tokio::time::timeout(within, self.answer.chunk()).await;
+        let next = next.map_err(|_| OutgoingError::Silent { url: shown(&self.url), within })?;
+        next.map_err(|error| failed(&self.url, error))
     }
 }
 
@@ -152,7 +193,12 @@ async fn read_body(mut answer: reqwest::Response, url: &Url, limit: usize) -> Re
 }
 
 fn failed(url: &Url, error: reqwest::Error) -> OutgoingError {
-    OutgoingError::Failed { url: shown(url), problem: causes(&error.without_url()) }
+    let (url, is_connecting) = (shown(url), error.is_connect());
+    let problem = causes(&error.without_url());
+    match is_connecting {
+        true => OutgoingError::Unreachable { url, problem },
+        false => OutgoingError::Failed { url, problem },
+    }
 }
 
 fn redirect(attempt: Attempt<'_>) -> Action {
@@ -166,7 +212,8 @@ fn redirect(attempt: Attempt<'_>) -> Action {
     attempt.follow()
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host, by its name or in the form that URLs have it in, is this machine.
+pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

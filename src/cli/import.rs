@@ -1,4 +1,4 @@
-//! `holdfast import`: takes over what another registry holds.
+//! `holdfast import`: takes over what another registry holds, or brings in what lies in layouts and archives.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,16 +6,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 
+use super::login::{self, LoginError};
 use super::pieces::{registry_settings, store_options};
 use super::progress::{self, megabytes};
 use super::stopped::{Stopped, StoppedError};
 use crate::config::{Config, show_duration};
-use crate::registry::{ImportError, ImportNews, ImportOptions, ImportReport, Registry};
+use crate::oci::Glob;
+use crate::outgoing::is_loopback;
+use crate::registry::{
+    ImportError, ImportNews, ImportOptions, ImportReport, ImportSource, Place, Registry, RegistrySource,
+};
 use crate::store::{Method, OpenError, Options, Store, Tally};
 
 /// How often those who are no terminal are told how far it is.
 const TOLD: Duration = Duration::from_secs(10);
+
+/// How many requests are made at once where nobody says.
+const PARALLEL: u8 = 8;
+/// How long a registry may send nothing where nobody says, in seconds.
+const PATIENCE: u64 = 60;
 
 /// What is told below the options.
 const MORE: &str = "\
@@ -25,15 +36,26 @@ An import that was cut off goes on when it is run again.
 A tag that an import has set moves with the one there, and goes with it, until somebody sets it here. A manifest that it has brought goes
 with the one there, unless something here tags or needs it. What was pushed here stays; what was deleted here alone comes back.
 
+What comes out of a layout or an archive is as if it had been pushed: its tags are set, unless they are immutable, and nothing is deleted.
+
 Exit code 0 if everything has come, 2 if something was skipped because it is damaged there, 1 if the import could not go on.";
 
 #[derive(Debug, Args)]
 #[command(after_help = MORE)]
 pub(super) struct Import {
-    /// The folder that storage.filesystem.rootdirectory of the other registry names, or docker/registry/v2 in it; it may be the folder of the
-    /// store
-    #[arg(value_name = "SOURCE")]
-    source: PathBuf,
+    /// The folder that storage.filesystem.rootdirectory of the other registry names, or docker/registry/v2 in it, which may be the folder
+    /// of the store; or an OCI image layout, the folder of an export, or an archive of images as `docker save` writes them (tar, tar.gz, or - for one that
+    /// comes through standard input)
+    #[arg(value_name = "SOURCE", required_unless_present = "from")]
+    source: Option<PathBuf>,
+    /// A live registry to take over by its API, such as https://registry.example.com. Who logs in is told by HOLDFAST_FROM_USER and
+    /// HOLDFAST_FROM_PASSWORD, or else by what `docker login` has left in its config.json
+    #[arg(long, value_name = "URL", value_parser = registry_url, conflicts_with_all = ["source", "method", "verify"])]
+    from: Option<Url>,
+    /// Of a registry or an export, the repositories to take, such as team/app or team/**, left out, all of them; may be given several times. Of
+    /// a layout or an archive, the one repository that its images go to, left out, the ones that they name
+    #[arg(long = "repository", value_name = "NAME", value_parser = Glob::parse)]
+    repositories: Vec<Glob>,
     #[command(flatten)]
     store: Stopped,
     /// How payloads come in; left out, by the first of reflink, link and copy that is possible
@@ -42,6 +64,15 @@ pub(super) struct Import {
     /// Compare every payload with its digest before it is served; without, those are taken by their sizes, and the scrub compares them later
     #[arg(long)]
     verify: bool,
+    /// Delete nothing here that was deleted there since the last import
+    #[arg(long)]
+    no_delete: bool,
+    /// How many requests to make at once
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = clap::value_parser!(u8).range(1..=64), requires = "from")]
+    parallel: u8,
+    /// How long the registry may send nothing before it is asked again, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "from")]
+    timeout: u64,
     /// Write what it came to as JSON
     #[arg(long)]
     json: bool,
@@ -70,15 +101,66 @@ impl Way {
     }
 }
 
+/// A registry's URL. Without a scheme it is https, but on loopback.
+fn registry_url(text: &str) -> Result<Url, String> {
+    let malformed =
+        || format!("{text:?} is no URL of a registry: write it like https://registry.example.com");
+    let mut url = match text.contains("://") {
+        true => Url::parse(text).map_err(|_| malformed())?,
+        false => Url::parse(&format!("https://{text}")).map_err(|_| malformed())?,
+    };
+    let host = url.host_str().ok_or_else(malformed)?;
+    if !text.contains("://") && is_loopback(host) {
+        url = Url::parse(&format!("http://{text}")).map_err(|_| malformed())?;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let advice = "everybody sees a command line: set HOLDFAST_FROM_USER and HOLDFAST_FROM_PASSWORD";
+        return Err(advice.to_owned());
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
+        return Err(malformed());
+    }
+    let path = url.path().trim_end_matches('/').trim_end_matches("/v2").to_owned();
+    url.set_path(&format!("{path}/"));
+    Ok(url)
+}
+
+impl Import {
+    fn source(&self) -> Result<ImportSource, LoginError> {
+        let place = match (&self.source, &self.from) {
+            (_, Some(url)) => Place::Registry(RegistrySource {
+                url: url.clone(),
+                login: login::find(url)?,
+                parallel: self.parallel.into(),
+                patience: Duration::from_secs(self.timeout),
+            }),
+            (Some(path), None) if path.as_os_str() == "-" => Place::Files(path.clone()),
+            // From wherever the import may be gone on with.
+            (path, None) => {
+                let path = path.clone().unwrap_or_default();
+                Place::Files(std::path::absolute(&path).unwrap_or(path))
+            }
+        };
+        Ok(ImportSource { place, repositories: self.repositories.clone() })
+    }
+}
+
 /// Why nothing was taken over, or not all.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Stopped(#[from] StoppedError),
     #[error(transparent)]
+    Login(#[from] LoginError),
+    #[error(transparent)]
     Store(#[from] OpenError),
     #[error("{0}; what has come so far stays: run the import again, and it goes on")]
     Import(#[from] ImportError),
+    #[error(
+        "an import was cut off, and cannot go on by itself; go on with: holdfast import {from} --root {}",
+        root.display()
+    )]
+    CutOff { from: String, root: PathBuf },
     #[error("threads cannot be started: {0}; the system is short of something: try again")]
     Threads(#[source] std::io::Error),
 }
@@ -101,7 +183,9 @@ pub(super) fn run(arguments: &Import) -> ExitCode {
     match report.skipped {
         0 => ExitCode::SUCCESS,
         skipped => {
-            eprintln!("holdfast: {skipped} things were skipped, for they are damaged or cannot be held here");
+            eprintln!(
+                "holdfast: {skipped} things were skipped, for they are damaged, cannot be had, or cannot be held here"
+            );
             ExitCode::from(2)
         }
     }
@@ -113,18 +197,24 @@ fn import(arguments: &Import) -> Result<(ImportReport, PathBuf), Failure> {
         methods: arguments.method.map_or_else(|| Method::ALL.to_vec(), Way::methods),
         removes_source: matches!(arguments.method, Some(Way::Move)),
         verifies: arguments.verify,
+        deletes: !arguments.no_delete,
     };
     let threads =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Threads)?;
     let mut shown = Shown::new(arguments.json);
-    let (source, root) = (arguments.source.clone(), config.storage.root.clone());
+    let source = arguments.source()?;
+    let root = config.storage.root.clone();
     let report = threads.block_on(take_over(config, source, options, how, move |news| shown.show(news)))?;
     Ok((report, root))
 }
 
 /// Takes over what the folder of the data holds, or what was not taken over to its end, and tells the log of it.
-pub(super) async fn before_serving(config: &Config, source: PathBuf) -> Result<(), Failure> {
-    tracing::info!(source = %source.display(), "taking over what another registry holds; it is served when all is here");
+pub(super) async fn before_serving(config: &Config, source: String) -> Result<(), Failure> {
+    let path = PathBuf::from(&source);
+    if !path.exists() {
+        return Err(Failure::CutOff { from: source, root: config.storage.root.clone() });
+    }
+    tracing::info!(source, "taking over what another registry holds; it is served when all is here");
     let options = store_options(&config.storage);
     let mut told = Instant::now();
     let log = move |news: &ImportNews<'_>| match news {
@@ -132,10 +222,11 @@ pub(super) async fn before_serving(config: &Config, source: PathBuf) -> Result<(
             told = Instant::now();
             tracing::info!(objects = report.objects_done, of = report.objects, "taking over");
         }
-        ImportNews::Progress(_) => {}
+        ImportNews::Progress(_) | ImportNews::Unpacking(_) => {}
         ImportNews::Note(text) => tracing::info!("{text}"),
         ImportNews::Skipped(skipped) => tracing::warn!("skipped: {skipped}"),
     };
+    let source = ImportSource::files(path);
     let report = take_over(config.clone(), source, options, ImportOptions::default(), log).await?;
     let ImportReport { repositories, manifests, tags, skipped, .. } = report;
     tracing::info!(
@@ -150,15 +241,14 @@ pub(super) async fn before_serving(config: &Config, source: PathBuf) -> Result<(
 
 async fn take_over(
     config: Config,
-    source: PathBuf,
+    source: ImportSource,
     options: Options,
     how: ImportOptions,
     mut listener: impl FnMut(&ImportNews<'_>) + Send + 'static,
 ) -> Result<ImportReport, Failure> {
     let work = move || -> Result<(Arc<Registry>, ImportReport), Failure> {
-        let source = std::path::absolute(&source).unwrap_or(source);
         Registry::expect_source(&source)?;
-        let store = Store::open_for_import(&config.storage.root, &source, &options)?;
+        let store = Store::open_for_import(&config.storage.root, &source.to_string(), &options)?;
         let registry = Registry::new(store, registry_settings(&config));
         let report = registry.import(&source, how, &mut listener)?;
         Ok((registry, report))
@@ -184,6 +274,7 @@ impl Shown {
     fn show(&mut self, news: &ImportNews<'_>) {
         match news {
             ImportNews::Progress(report) => self.show_progress(report),
+            ImportNews::Unpacking(bytes) => progress::show(&format!("{} of the archive", megabytes(*bytes))),
             ImportNews::Note(text) => {
                 progress::show("");
                 eprintln!("{text}");
@@ -215,15 +306,16 @@ fn how_far(report: &ImportReport, elapsed: Duration) -> String {
     let left = objects.saturating_sub(*objects_done);
     let estimate = match objects_done {
         0 => String::new(),
+        _ if *objects == 0 => String::new(),
         done => {
             let left = Duration::from_secs(seconds.saturating_mul(left) / done);
             format!(", about {} to go", show_duration(left))
         }
     };
     let (size, rate) = (megabytes(bytes), megabytes(bytes / seconds));
-    format!(
-        "{repositories} repositories, {objects_done} of {objects} objects, {size}, {rate} a second{estimate}"
-    )
+    // Registries do not say how much they have.
+    let of = if *objects == 0 { String::new() } else { format!(" of {objects}") };
+    format!("{repositories} repositories, {objects_done}{of} objects, {size}, {rate} a second{estimate}")
 }
 
 fn summarise(report: &ImportReport, root: &Path) {

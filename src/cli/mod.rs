@@ -17,6 +17,7 @@ mod gc;
 mod healthcheck;
 mod images;
 mod import;
+mod login;
 mod looking;
 mod man;
 mod manifest;

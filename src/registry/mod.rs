@@ -45,7 +45,8 @@ pub use events::{Endpoints, EventSettings, Lag, Occasion};
 pub use export::{ExportError, ExportFormat, ExportNews, ExportOptions, ExportReport, LeftOut};
 pub use immutable::ImmutableTags;
 pub use import::{
-    ImportError, ImportNews, ImportOptions, ImportReport, Skipped, SourceError, Thing as ImportedThing,
+    ImportError, ImportNews, ImportOptions, ImportReport, ImportSource, Login, Place, RegistrySource,
+    Skipped, SourceError, Thing as ImportedThing,
 };
 pub use inspection::{
     BlobReport, ManifestReport, Part, PartPlatform, ReferrerEntry, Statistics, TagEntry, Usage,

@@ -84,20 +84,20 @@ pub(super) fn examine(disk: &dyn Disk, layout: &Layout, mode: Mode<'_>) -> Resul
     }
 }
 
-/// What is to be taken over before the folder `root` can be served: where an import comes from that was cut off, or what lies in the
-/// folder itself where it is no store yet.
-pub fn awaits_import(root: &Path) -> Result<Option<PathBuf>, FormatError> {
+/// What is to be taken over before the folder `root` can be served, as the command line names it: the source of an import that was cut
+/// off, or what lies in the folder itself where it is no store yet.
+pub fn awaits_import(root: &Path) -> Result<Option<String>, FormatError> {
     let layout = Layout::new(root);
     if let Some(from) = imported_from(&Real, &layout)? {
-        return Ok(Some(from.into()));
+        return Ok(Some(from));
     }
     let has_tree = root.join(DISTRIBUTION).is_dir() && !layout.format().exists();
-    Ok(has_tree.then(|| root.to_owned()))
+    Ok(has_tree.then(|| root.display().to_string()))
 }
 
 /// Says that a new store is to take over what `from` holds, and has not yet.
-pub(super) fn mark_import(disk: &dyn Disk, layout: &Layout, from: &Path) -> io::Result<()> {
-    disk.write_whole(&layout.import_mark(), format!("{}\n", from.display()).as_bytes())
+pub(super) fn mark_import(disk: &dyn Disk, layout: &Layout, from: &str) -> io::Result<()> {
+    disk.write_whole(&layout.import_mark(), format!("{from}\n").as_bytes())
 }
 
 /// Where the import comes from that has not come to its end.

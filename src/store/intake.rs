@@ -1,7 +1,9 @@
-//! Taking in files that lie elsewhere on this machine.
+//! Taking in files that lie elsewhere on this machine, and what comes as a stream (`landing`).
 //!
-//! They get names of the store's own, many at once: by sharing their blocks, under a second name, or copied. The files and their
+//! Files get names of the store's own, many at once: by sharing their blocks, under a second name, or copied. The files and their
 //! names are durable before the writer hears of them; a file that it does not come to name is swept out after the next start.
+
+mod landing;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,10 +11,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
+
+pub use landing::Landing;
 
 use crate::oci::Digest;
 
@@ -36,10 +40,12 @@ pub enum Method {
     /// The same file, under a second name.
     Link,
     Copy,
+    /// Over the network.
+    Download,
 }
 
 impl Method {
-    /// Those that are tried, one after the other, where nobody asks for one.
+    /// Those by which files come in, tried one after the other where nobody asks for one.
     pub const ALL: [Self; 3] = [Self::Reflink, Self::Link, Self::Copy];
 
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +53,7 @@ impl Method {
             Self::Reflink => "reflink",
             Self::Link => "link",
             Self::Copy => "copy",
+            Self::Download => "download",
         }
     }
 }
@@ -81,7 +88,7 @@ pub struct Offered {
 pub struct Landed {
     pub file: PayloadId,
     pub method: Method,
-    digest: Digest,
+    pub digest: Digest,
     /// It is not swept out meanwhile.
     _guard: Guard,
 }
@@ -169,13 +176,18 @@ impl<'a> Intake<'a> {
         }
         let synced = match failure {
             Some(error) => Err(error),
-            None => self.make_durable(&landed),
+            None => self.make_durable(landed.iter().flatten()),
         };
         if synced.is_err() {
             landed.iter().flatten().for_each(|one| self.discard(one));
             return synced.map(|()| Vec::new());
         }
         Ok(landed)
+    }
+
+    /// The file of a payload that has come in, to be read.
+    pub fn open(&self, landed: &Landed) -> io::Result<Arc<dyn DiskFile>> {
+        self.store.disk.open_for_reading(&self.store.layout.payload(&landed.digest, landed.file))
     }
 
     /// Removes a file that nobody came to need. If that fails it is swept out later.
@@ -210,8 +222,8 @@ impl<'a> Intake<'a> {
     /// Brings a file by the first method that is possible.
     fn bring(&self, source: &dyn DiskFile, from: &Path, to: &Path, size: u64) -> Result<Method, Failure> {
         for &method in &self.methods {
-            let is_impossible = &self.is_impossible[method as usize];
-            if is_impossible.load(Ordering::Relaxed) {
+            let is_impossible = self.is_impossible.get(method as usize);
+            if is_impossible.is_none_or(|is_impossible| is_impossible.load(Ordering::Relaxed)) {
                 continue;
             }
             let room = if method == Method::Copy { size } else { 0 };
@@ -224,7 +236,7 @@ impl<'a> Intake<'a> {
                 Err(Attempt::Impossible(error)) => error,
             };
             self.note_setback(method, &error);
-            if is_for_good(&error) {
+            if let Some(is_impossible) = is_impossible.filter(|_| is_for_good(&error)) {
                 is_impossible.store(true, Ordering::Relaxed);
             }
         }
@@ -276,14 +288,13 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn make_durable(&self, landed: &[Result<Landed, String>]) -> Result<(), IntakeError> {
-        let landed = || landed.iter().flatten();
+    fn make_durable<'l>(&self, landed: impl Iterator<Item = &'l Landed> + Clone) -> Result<(), IntakeError> {
         let disk = &*self.store.disk;
-        if let Some(barrier) = self.barrier.as_ref().filter(|_| landed().next().is_some()) {
+        if let Some(barrier) = self.barrier.as_ref().filter(|_| landed.clone().next().is_some()) {
             let root = self.store.layout.root();
             return barrier.sync().map_err(|error| IntakeError::Io { path: root.to_owned(), error });
         }
-        let folders: BTreeSet<PathBuf> = landed()
+        let folders: BTreeSet<PathBuf> = landed
             .filter_map(|one| {
                 Some(parent(&self.store.layout.payload(&one.digest, one.file)).ok()?.to_owned())
             })

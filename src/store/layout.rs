@@ -43,6 +43,11 @@ impl Layout {
         self.root.join("IMPORT")
     }
 
+    /// Which registries were taken over, a line each.
+    pub(super) fn sources(&self) -> PathBuf {
+        self.root.join("IMPORTED")
+    }
+
     /// The file whose lock belongs to the process that has the store open.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join("LOCK")

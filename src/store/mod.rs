@@ -31,6 +31,7 @@ mod recovery;
 mod room;
 mod segment_deletion;
 mod settle;
+mod sources;
 mod spare;
 mod survey;
 mod sweep;
@@ -63,7 +64,7 @@ pub use figures::Figures;
 pub use format::{FormatError, awaits_import};
 pub use hasher::Hasher;
 pub use ids::{PayloadId, PayloadIdError};
-pub use intake::{Intake, IntakeError, Landed, Method, Offered};
+pub use intake::{Intake, IntakeError, Landed, Landing, Method, Offered};
 pub use judgement::Judgement;
 pub use leases::{Departure, Leases, Question};
 pub use lock::LockError;
@@ -211,7 +212,7 @@ enum Mode<'a> {
     AtRest,
     /// To take over what another registry holds there, perhaps in the same folder.
     Importing {
-        from: &'a Path,
+        from: &'a str,
     },
 }
 
@@ -234,9 +235,9 @@ impl Store {
         Self::open_real(root, options, Mode::AtRest)
     }
 
-    /// Opens the store in `root`, or creates it there, to take over what another registry holds in `from`, which may be the same
-    /// folder. A store that is new is not served before [`end_import`](Self::end_import).
-    pub fn open_for_import(root: &Path, from: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// Opens the store in `root`, or creates it there, to take over what another registry holds, which may lie in the same folder;
+    /// `from` is how it is named on the command line. A store that is new is not served before [`end_import`](Self::end_import).
+    pub fn open_for_import(root: &Path, from: &str, options: &Options) -> Result<Self, OpenError> {
         Self::open_real(root, options, Mode::Importing { from })
     }
 

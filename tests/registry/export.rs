@@ -165,6 +165,22 @@ fn what_a_stopped_store_exports_as_distribution_comes_back_by_an_import() {
 }
 
 #[test]
+fn what_was_exported_as_layouts_comes_back_by_an_import() {
+    let registry = Holdfast::configured(IN_LOG);
+    let goods = fill(&registry);
+    let place = Place::beside(&registry);
+    export_all(&registry, &place, &[]);
+    expect_same(&goods, &all(&goods, &registry), &place.import_and_serve());
+
+    // Or one of them alone, under any name.
+    let root = place.folder.path().join("other/data");
+    let output = import(&place.export().join("team/app"), &root, &["--repository", "other"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let other = Builder::default().start_in(&place.folder.path().join("other"));
+    assert_eq!(manifest(&other, "other", "v1"), manifest(&registry, "team/app", "v1"));
+}
+
+#[test]
 fn large_payloads_are_linked_unless_copies_are_asked_for() {
     let registry = Holdfast::configured(IN_LOG);
     let goods = fill(&registry);

@@ -207,6 +207,10 @@ fn what_is_damaged_is_skipped_and_told_with_its_tags_and_the_rest_comes() {
     assert_eq!(skipped, told.len(), "{text}");
     expect_sound(&tree.root());
 
+    let json = String::from_utf8(tree.import(&["--json"]).stdout).unwrap();
+    let nameless = json.split_once("\"No_Name\"").unwrap().1.split_once('}').unwrap().0;
+    assert!(!nameless.contains("repository") && !nameless.contains("null"), "one key, once: {json}");
+
     let again = tree.import_as_json(2);
     assert_eq!(again["skipped"], json!(told.len()));
     assert_eq!(again["skipped_first"].as_array().unwrap().len(), told.len());

@@ -26,6 +26,8 @@ mod export;
 mod http2;
 mod http_edges;
 mod import;
+mod import_layout;
+mod import_remote;
 mod import_tree;
 mod limits;
 mod listener;

@@ -4,7 +4,6 @@ use crate::oci::{Digest, RepositoryName, Tag};
 use crate::registry::pages::{PAGE, Place, manifests_behind, repositories_behind, tags_behind};
 
 use super::steps::{DropManifest, DropTag};
-use super::tree::Unread;
 use super::{Import, ImportError};
 
 impl Import<'_> {
@@ -16,7 +15,7 @@ impl Import<'_> {
             let Some(end) = names.last() else { return Ok(()) };
             last = end.to_string();
             for name in names {
-                if !self.tree.has_repository(&name)? {
+                if self.is_wanted(&name) && !self.origin.has_repository(&name)? {
                     self.drop_deleted(&name, |_| false)?;
                 }
             }
@@ -71,9 +70,11 @@ impl Import<'_> {
         let (mut deleted, mut place) = (Vec::new(), Some(Place::default()));
         while let Some(last) = place {
             let (page, next) = manifests_behind(&self.registry.store.read(), name, &last)?;
-            let is_gone = |digest: &Digest| self.tree.revision(name, digest) == Err(Unread::Absent);
-            let gone = page.into_iter().filter(|(digest, row)| row.is_imported && is_gone(digest));
-            deleted.extend(gone.map(|(digest, _)| digest));
+            for (digest, _) in page.into_iter().filter(|(_, row)| row.is_imported) {
+                if !self.origin.has_manifest(name, &digest)? {
+                    deleted.push(digest);
+                }
+            }
             place = next;
         }
         Ok(deleted)

@@ -18,6 +18,8 @@ const TAGS: usize = 100;
 pub enum ImportNews<'a> {
     /// So far it has come to this.
     Progress(&'a ImportReport),
+    /// So many bytes of an archive were read, which comes first.
+    Unpacking(u64),
     /// Something that people should know.
     Note(String),
     Skipped(&'a Skipped),
@@ -69,8 +71,9 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub repository: String,
+    /// What of it; all of it without.
     #[serde(flatten)]
-    pub thing: Thing,
+    pub thing: Option<Thing>,
     pub reason: String,
     /// The tags that cannot be pulled because of it, or the first of them.
     pub tags: Vec<Tag>,
@@ -80,8 +83,6 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Thing {
-    /// All of it.
-    Repository,
     Manifest(Digest),
     /// A blob that no manifest needs.
     Blob(Digest),
@@ -121,11 +122,11 @@ impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { repository, thing, reason, tags } = self;
         match thing {
-            Thing::Repository => write!(f, "repository {repository:?}: {reason}")?,
-            Thing::Manifest(digest) => write!(f, "manifest {repository}@{digest}: {reason}")?,
-            Thing::Blob(digest) => write!(f, "blob {repository}@{digest}: {reason}")?,
-            Thing::Tag(tag) => write!(f, "tag {repository}:{tag}: {reason}")?,
-            Thing::Other(name) => write!(f, "{name:?} in {repository}: {reason}")?,
+            None => write!(f, "repository {repository:?}: {reason}")?,
+            Some(Thing::Manifest(digest)) => write!(f, "manifest {repository}@{digest}: {reason}")?,
+            Some(Thing::Blob(digest)) => write!(f, "blob {repository}@{digest}: {reason}")?,
+            Some(Thing::Tag(tag)) => write!(f, "tag {repository}:{tag}: {reason}")?,
+            Some(Thing::Other(name)) => write!(f, "{name:?} in {repository}: {reason}")?,
         }
         match tags.is_empty() {
             true => Ok(()),

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::oci::{ChildKind, Digest, Manifest, RepositoryName, Tag};
-use crate::store::{BlobRow, Hasher, NeedKind, Offered, Timestamp};
+use crate::store::{BlobRow, Hasher, NeedKind, Timestamp};
 
-use super::batch::{Batch, Lacking, Wanted};
+use super::batch::{Batch, Lacking, Payload, Wanted};
+use super::origin::{Referrers, Unread};
 use super::report::{Skipped, Thing};
 use super::steps::{SetTag, TagTaken, TakeManifest};
-use super::tree::Unread;
 use super::{Import, ImportError};
 
 /// How deep indexes may lie in one another.
 const DEEPEST: u32 = 64;
 /// How many tags are set at once.
 const TAGS: usize = 512;
+/// How many manifests the source is told of before they are read.
+const EXPECTED: usize = 64;
 
 /// What has become of a manifest of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +38,9 @@ pub(super) struct Source<'i, 'a> {
     tags: BTreeMap<Tag, (Digest, Timestamp)>,
     /// Names that lie where tags do, and stand for something that cannot be told.
     damaged_tags: HashSet<String>,
-    /// The digests for which there may be a manifest.
-    revisions: BTreeSet<Digest>,
     states: HashMap<Digest, State>,
+    /// Those of which it was asked what refers to them.
+    asked: HashSet<Digest>,
     /// The indexes that a manifest is part of.
     parents: HashMap<Digest, Vec<Digest>>,
     /// Why manifests did not come.
@@ -56,8 +58,8 @@ impl<'i, 'a> Source<'i, 'a> {
             name: name.clone(),
             tags: BTreeMap::new(),
             damaged_tags: HashSet::new(),
-            revisions: BTreeSet::new(),
             states: HashMap::new(),
+            asked: HashSet::new(),
             parents: HashMap::new(),
             problems: BTreeMap::new(),
             lacking: HashSet::new(),
@@ -74,7 +76,7 @@ impl<'i, 'a> Source<'i, 'a> {
     }
 
     fn read_tags(&mut self) -> Result<(), ImportError> {
-        for found in self.import.tree.tags(&self.name)? {
+        for found in self.import.origin.tags(&self.name)? {
             match found.target {
                 Ok((tag, digest, set)) => {
                     self.tags.insert(tag, (digest, set));
@@ -89,28 +91,85 @@ impl<'i, 'a> Source<'i, 'a> {
     }
 
     fn take_manifests(&mut self) -> Result<(), ImportError> {
-        let (digests, others) = self.import.tree.revisions(&self.name)?;
+        let tagged: BTreeSet<_> = self.tags.values().map(|(digest, _)| *digest).collect();
+        let tagged: Vec<_> = tagged.into_iter().collect();
+        let (digests, others) = self.import.origin.revisions(&self.name, &tagged)?;
         for name in others {
             self.skip(Thing::Other(name), "it is no digest that can be read here".to_owned(), Vec::new());
         }
-        self.revisions = digests.iter().copied().collect();
-        for digest in digests {
-            self.visit(digest, 0)?;
+        let mut found = digests;
+        while !found.is_empty() {
+            self.visit_all(&found, ChildKind::Manifest)?;
+            found = self.referrers()?;
         }
         Ok(())
     }
 
+    /// Manifests that were not known yet and refer to one that is here.
+    fn referrers(&mut self) -> Result<Vec<Digest>, ImportError> {
+        if !self.import.origin.hides_referrers() {
+            return Ok(Vec::new());
+        }
+        self.flush()?;
+        let (subjects, mut referrers) = (self.subjects()?, Vec::new());
+        for some in subjects.chunks(EXPECTED) {
+            let Referrers { found, failed } = self.import.origin.referrers(&self.name, some)?;
+            referrers.extend(found);
+            for (subject, reason) in failed {
+                self.skip(Thing::Other(format!("what refers to {subject}")), reason, Vec::new());
+            }
+        }
+        referrers.retain(|digest| !self.states.contains_key(digest));
+        Ok(referrers)
+    }
+
+    /// The manifests that are here, and those that they are made of, each once.
+    fn subjects(&mut self) -> Result<Vec<Digest>, ImportError> {
+        let here = self.states.iter().filter(|(_, state)| matches!(state, State::Here(_)));
+        let (mut left, mut subjects): (Vec<_>, _) = (here.map(|(digest, _)| *digest).collect(), Vec::new());
+        let tables = self.import.registry.store.read();
+        while let Some(digest) = left.pop() {
+            if self.asked.insert(digest) {
+                subjects.push(digest);
+                let needs = tables.needs(&self.name, &digest)?.into_iter();
+                let below = needs.filter(|need| need.kind == NeedKind::Manifest && need.present);
+                left.extend(below.map(|need| need.digest));
+            }
+        }
+        Ok(subjects)
+    }
+
+    fn visit_all(&mut self, digests: &[Digest], kind: ChildKind) -> Result<(), ImportError> {
+        for some in digests.chunks(EXPECTED) {
+            self.expect(some)?;
+            for digest in some {
+                self.visit(*digest, kind, 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the source which manifests are about to be read.
+    fn expect(&self, digests: &[Digest]) -> Result<(), ImportError> {
+        let mut unread = Vec::new();
+        for digest in digests.iter().filter(|digest| !self.states.contains_key(digest)) {
+            if !self.is_whole_here(digest)? {
+                unread.push(*digest);
+            }
+        }
+        self.import.origin.expect(&self.name, &unread);
+        Ok(())
+    }
+
     /// Takes a manifest, and before it those that it is made of.
-    fn visit(&mut self, digest: Digest, depth: u32) -> Result<State, ImportError> {
+    fn visit(&mut self, digest: Digest, kind: ChildKind, depth: u32) -> Result<State, ImportError> {
         if let Some(state) = self.states.get(&digest) {
             return Ok(*state);
         }
-        if !self.revisions.contains(&digest) {
-            return Ok(State::Absent);
-        }
-        let state = match self.import.tree.revision(&self.name, &digest) {
+        let state = match self.import.origin.revision(&self.name, &digest, kind) {
             Err(Unread::Absent) => State::Absent,
             Err(Unread::Damaged(reason)) => self.fail(digest, reason),
+            Err(Unread::Lost(error)) => return Err(error.into()),
             Ok(_) if self.is_whole_here(&digest)? => {
                 self.import.report.manifests.present += 1;
                 self.import.report.objects_done += 1;
@@ -119,7 +178,9 @@ impl<'i, 'a> Source<'i, 'a> {
             Ok(_) if depth > DEEPEST => self.fail(digest, "indexes lie too deep in one another".to_owned()),
             Ok(at) => match self.read(&digest) {
                 Ok((manifest, bytes)) => self.plan(digest, manifest, bytes, at, depth)?,
-                Err(reason) => self.fail(digest, reason),
+                Err(Unread::Absent) => State::Absent,
+                Err(Unread::Damaged(reason)) => self.fail(digest, reason),
+                Err(Unread::Lost(error)) => return Err(error.into()),
             },
         };
         self.states.insert(digest, state);
@@ -129,17 +190,14 @@ impl<'i, 'a> Source<'i, 'a> {
         Ok(state)
     }
 
-    fn read(&self, digest: &Digest) -> Result<(Manifest, Vec<u8>), String> {
-        let bytes = self.import.tree.manifest(digest).map_err(|unread| match unread {
-            Unread::Absent => "its data is missing".to_owned(),
-            Unread::Damaged(reason) => reason,
-        })?;
+    fn read(&self, digest: &Digest) -> Result<(Manifest, Vec<u8>), Unread> {
+        let bytes = self.import.origin.manifest(&self.name, digest)?;
         let found = Hasher::digest(digest.algorithm(), &bytes);
         if found != *digest {
-            return Err(format!("its data has the digest {found}"));
+            return Err(Unread::Damaged(format!("its data has the digest {found}")));
         }
         // As distribution tells the type: by what the document says, else by its shape.
-        let manifest = Manifest::parse(&bytes, None).map_err(|error| error.to_string())?;
+        let manifest = Manifest::parse(&bytes, None).map_err(|error| Unread::Damaged(error.to_string()))?;
         Ok((manifest, bytes))
     }
 
@@ -153,6 +211,7 @@ impl<'i, 'a> Source<'i, 'a> {
         depth: u32,
     ) -> Result<State, ImportError> {
         let (mut blobs, mut height, mut is_sparse, mut reasons) = (Vec::new(), 0, false, Vec::new());
+        self.expect_children(&manifest)?;
         for child in &manifest.children {
             match child.kind {
                 ChildKind::Blob => match self.look_for_blob(&child.digest, Some(child.size))? {
@@ -160,15 +219,15 @@ impl<'i, 'a> Source<'i, 'a> {
                     Err(reason) => reasons.push(self.note_lacking(child.digest, &reason)),
                 },
                 ChildKind::NonDistributable => {
-                    let found = self.look_for_blob(&child.digest, Some(child.size))?;
+                    let found = self.look_for_blob(&child.digest, None)?;
                     blobs.extend(found.unwrap_or_default());
                 }
                 ChildKind::Manifest | ChildKind::BlobOrManifest => {
                     self.parents.entry(child.digest).or_default().push(digest);
-                    match self.visit(child.digest, depth + 1)? {
+                    match self.visit(child.digest, child.kind, depth + 1)? {
                         State::Here(below) => height = height.max(below + 1),
                         State::Absent if child.kind == ChildKind::BlobOrManifest => {
-                            match self.look_for_blob(&child.digest, Some(child.size))? {
+                            match self.look_for_blob(&child.digest, None)? {
                                 Ok(found) => blobs.extend(found),
                                 Err(_) => is_sparse = true,
                             }
@@ -185,8 +244,16 @@ impl<'i, 'a> Source<'i, 'a> {
         self.import.report.sparse_indexes += u64::from(is_sparse);
         blobs.into_iter().for_each(|blob| self.batch.add_blob(blob));
         let repository = self.name.clone();
-        self.batch.add_manifest(height, TakeManifest { repository, digest, manifest, bytes, at });
+        let is_followed = self.import.is_followed;
+        self.batch
+            .add_manifest(height, TakeManifest { repository, digest, manifest, bytes, at, is_followed });
         Ok(State::Here(height))
+    }
+
+    fn expect_children(&self, manifest: &Manifest) -> Result<(), ImportError> {
+        let below = manifest.children.iter().filter(|child| child.kind == ChildKind::Manifest);
+        let below: Vec<_> = below.map(|child| child.digest).take(EXPECTED).collect();
+        self.expect(&below)
     }
 
     /// Looks for a blob that has so many bytes by what a manifest says.
@@ -203,17 +270,18 @@ impl<'i, 'a> Source<'i, 'a> {
         if row.is_some_and(is_good) {
             return Ok(Ok((!is_linked).then_some(Wanted { digest: *digest, payload: None })));
         }
-        let found = match self.import.tree.blob(digest) {
+        let found = match self.import.origin.blob(&self.name, digest, size) {
             Ok(found) => found,
             Err(Unread::Absent) => return Ok(Err("it is missing".to_owned())),
             Err(Unread::Damaged(reason)) => return Ok(Err(reason)),
+            Err(Unread::Lost(error)) => return Err(error.into()),
         };
         if found.size == 0 && *digest != Hasher::digest(digest.algorithm(), b"") {
             return Ok(Err("its data is empty".to_owned()));
         }
         // What is odd has to prove that it is right.
         let is_verified = self.import.options.verifies || row.is_some() || is_odd(found.size);
-        let payload = Offered { digest: *digest, size: found.size, path: found.path, is_verified };
+        let payload = Payload { size: found.size, path: found.path, is_verified };
         Ok(Ok(Some(Wanted { digest: *digest, payload: Some(payload) })))
     }
 
@@ -224,7 +292,7 @@ impl<'i, 'a> Source<'i, 'a> {
 
     /// Blobs that no manifest is made of, and those of manifests that did not come.
     fn take_layers(&mut self) -> Result<(), ImportError> {
-        let (digests, others) = self.import.tree.layers(&self.name)?;
+        let (digests, others) = self.import.origin.layers(&self.name)?;
         for name in others {
             self.skip(Thing::Other(name), "it is no digest that can be read here".to_owned(), Vec::new());
         }
@@ -245,8 +313,9 @@ impl<'i, 'a> Source<'i, 'a> {
         {
             return Ok(());
         }
-        match self.import.tree.layer(&self.name, &digest) {
+        match self.import.origin.layer(&self.name, &digest) {
             Err(Unread::Absent) => return Ok(()),
+            Err(Unread::Lost(error)) => return Err(error.into()),
             Err(Unread::Damaged(reason)) => {
                 self.skip(Thing::Blob(digest), reason, Vec::new());
                 return Ok(());
@@ -255,7 +324,7 @@ impl<'i, 'a> Source<'i, 'a> {
         }
         match self.look_for_blob(&digest, None)? {
             Ok(found) => found.into_iter().for_each(|blob| self.batch.add_blob(blob)),
-            Err(_) if self.import.tree.blob(&digest).is_err_and(|unread| unread == Unread::Absent) => {
+            Err(_) if matches!(self.import.origin.blob(&self.name, &digest, None), Err(Unread::Absent)) => {
                 self.import.report.stale_links += 1;
             }
             Err(reason) => self.skip(Thing::Blob(digest), reason, Vec::new()),
@@ -289,6 +358,8 @@ impl<'i, 'a> Source<'i, 'a> {
                         tag,
                         digest,
                         at: at.min(Timestamp::now()),
+                        is_followed: self.import.is_followed,
+                        immutable: self.import.immutable.clone(),
                     });
                 }
                 State::Skipped => {}
@@ -355,7 +426,7 @@ impl<'i, 'a> Source<'i, 'a> {
     /// What the source no longer has goes here too, if it is the import's.
     fn drop_deleted(self) -> Result<(), ImportError> {
         let Self { import, name, tags, damaged_tags, states, .. } = self;
-        if !import.had_content {
+        if !import.deletes {
             return Ok(());
         }
         // A tag that points at nothing serves nothing there.
@@ -386,6 +457,6 @@ impl<'i, 'a> Source<'i, 'a> {
     }
 
     fn skip(&mut self, thing: Thing, reason: String, tags: Vec<Tag>) {
-        self.import.skip(Skipped { repository: self.name.to_string(), thing, reason, tags });
+        self.import.skip(Skipped { repository: self.name.to_string(), thing: Some(thing), reason, tags });
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::oci::{ChildKind, Digest, Manifest, RepositoryName, Tag};
 use crate::registry::Error;
+use crate::registry::immutable::Guard;
 use crate::registry::manifests::{can_be_pulled, find_child, is_held_as_is};
 use crate::store::{
     Accepted, Change, Decision, Need, NeedKind, Operation, PayloadId, Slot, Tables, Timestamp, Write,
@@ -69,6 +70,8 @@ pub(super) struct TakeManifest {
     pub(super) bytes: Vec<u8>,
     /// When it was pushed.
     pub(super) at: Timestamp,
+    /// Whether it is to follow the source.
+    pub(super) is_followed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl Operation for TakeManifest {
     type Refusal = Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-        let Self { repository, digest, manifest, bytes, at } = self;
+        let Self { repository, digest, manifest, bytes, at, is_followed } = self;
         let (mut needs, mut lacking): (Vec<Need>, Vec<Digest>) = (Vec::new(), Vec::new());
         for child in &manifest.children {
             let found = find_child(tables, &repository, child)?;
@@ -102,7 +105,7 @@ impl Operation for TakeManifest {
             return Ok(Accepted::new(Vec::new(), ManifestTaken::Present));
         }
         // One that was put here, and only gets what it lacked, stays whose it is.
-        let is_ours = tables.manifest(&repository, &digest)?.is_none_or(|row| row.is_imported);
+        let is_ours = is_followed && tables.manifest(&repository, &digest)?.is_none_or(|row| row.is_imported);
         let imported = Change::Imported { repository: repository.clone(), digest, tag: None };
         let put = Change::ManifestPut {
             repository,
@@ -120,13 +123,16 @@ impl Operation for TakeManifest {
     }
 }
 
-/// Has a tag point at a manifest, unless somebody has set it here.
+/// Has a tag point at a manifest. One that somebody has set here stays where a source is followed, and where it is immutable.
 pub(super) struct SetTag {
     pub(super) repository: RepositoryName,
     pub(super) tag: Tag,
     pub(super) digest: Digest,
     /// When it was set.
     pub(super) at: Timestamp,
+    /// Whether it is to follow the source.
+    pub(super) is_followed: bool,
+    pub(super) immutable: Guard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +151,13 @@ impl Operation for SetTag {
     type Refusal = Error;
 
     fn decide(self, tables: &Tables<Write<'_>>, _slot: Slot) -> Decision<Self> {
-        let Self { repository, tag, digest, at } = self;
+        let Self { repository, tag, digest, at, is_followed, immutable } = self;
         let outcome = match tables.tag(&repository, &tag)? {
             _ if tables.manifest(&repository, &digest)?.is_none() => TagTaken::Broken,
             None => TagTaken::Set,
             Some(row) if row.digest == digest => TagTaken::Present,
             Some(row) if row.is_imported => TagTaken::Moved,
+            Some(_) if !is_followed && !immutable.protects(&repository, &tag) => TagTaken::Moved,
             Some(_) => TagTaken::Kept,
         };
         if !matches!(outcome, TagTaken::Set | TagTaken::Moved) {
@@ -158,7 +165,7 @@ impl Operation for SetTag {
         }
         let imported = Change::Imported { repository: repository.clone(), digest, tag: Some(tag.clone()) };
         let set = Change::TagSet { repository, tag, digest, at };
-        Ok(Accepted::new(vec![set, imported], outcome))
+        Ok(Accepted::new([set].into_iter().chain(is_followed.then_some(imported)).collect(), outcome))
     }
 }
 

@@ -14,34 +14,20 @@
 //! registry may go on meanwhile: what has gone since it was listed is taken for deleted.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use crate::oci::{Digest, RepositoryName, Tag};
+use crate::oci::{ChildKind, Digest, RepositoryName, Tag};
 use crate::store::Timestamp;
+
+use super::origin::{
+    Digests, FoundBlob, FoundTag, Names, Origin, SourceError, Unread, Unusable, at, found_blob, is_absent,
+    read_manifest, unread,
+};
 
 /// Where the tree lies below the folder that `storage.filesystem.rootdirectory` names.
 const BELOW_ROOT: [&str; 4] = ["docker/registry/v2", "registry/v2", "v2", ""];
-/// The largest manifest that is read, in bytes; distribution takes 4 MiB.
-const LARGEST_MANIFEST: u64 = 16 << 20;
-
-/// Why a source cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    #[error(
-        "{} holds no registry of distribution: there is no docker/registry/v2/repositories in it; name the folder that \
-         its storage.filesystem.rootdirectory names",
-        .0.display()
-    )]
-    NoTree(PathBuf),
-    #[error("{}: {error}", path.display())]
-    Io { path: PathBuf, error: io::Error },
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> SourceError {
-    move |error| SourceError::Io { path: path.to_owned(), error }
-}
 
 /// The tree.
 pub(super) struct Tree {
@@ -49,120 +35,11 @@ pub(super) struct Tree {
     root: PathBuf,
 }
 
-/// Why something in the tree is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// It was deleted, or never was.
-    Absent,
-    /// It should be there, and this is wrong with it.
-    Damaged(String),
-}
-
-/// A tag, or whatever lies where tags do.
-pub(super) struct FoundTag {
-    pub(super) name: String,
-    /// Where it points, and since when.
-    pub(super) target: Result<(Tag, Digest, Timestamp), String>,
-}
-
-/// The bytes of a payload.
-pub(super) struct FoundBlob {
-    pub(super) path: PathBuf,
-    /// In bytes.
-    pub(super) size: u64,
-}
-
 impl Tree {
     /// Finds the tree in a folder, or above what the folder is.
-    pub(super) fn find(source: &Path) -> Result<Self, SourceError> {
-        let source = std::path::absolute(source).map_err(at(source))?;
+    pub(super) fn find(source: &Path) -> Option<Self> {
         let mut roots = BELOW_ROOT.iter().map(|below| source.join(below));
-        let found = roots.find(|root| root.join("repositories").is_dir());
-        found.map(|root| Self { root }).ok_or(SourceError::NoTree(source))
-    }
-
-    /// How many payloads and manifests there are, whether or not anything refers to them.
-    pub(super) fn count_objects(&self) -> Result<u64, SourceError> {
-        let mut count = 0;
-        let blobs = self.root.join("blobs");
-        for algorithm in list(&blobs)? {
-            for shard in list(&blobs.join(&algorithm))? {
-                count += list(&blobs.join(&algorithm).join(shard))?.len() as u64;
-            }
-        }
-        Ok(count)
-    }
-
-    /// All repositories, in the order of their names' parts.
-    pub(super) fn repositories(&self) -> Repositories {
-        let root = self.root.join("repositories");
-        Repositories { root, left: vec![String::new()] }
-    }
-
-    /// Whether a repository has anything that it could serve.
-    pub(super) fn has_repository(&self, name: &RepositoryName) -> Result<bool, SourceError> {
-        let path = self.repository(name).join("_manifests");
-        path.try_exists().map_err(at(&path))
-    }
-
-    /// The tags of a repository.
-    pub(super) fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError> {
-        let folder = self.tags_folder(name);
-        let names = list(&folder)?.into_iter();
-        Ok(names.map(|tag| FoundTag { target: read_tag(&folder, &tag), name: tag }).collect())
-    }
-
-    /// The digests for which there is a folder among a repository's manifests, and what is no digest.
-    pub(super) fn revisions(&self, name: &RepositoryName) -> Result<(Vec<Digest>, Vec<String>), SourceError> {
-        list_digests(&self.repository(name).join("_manifests/revisions"))
-    }
-
-    /// The same of its blobs.
-    pub(super) fn layers(&self, name: &RepositoryName) -> Result<(Vec<Digest>, Vec<String>), SourceError> {
-        list_digests(&self.repository(name).join("_layers"))
-    }
-
-    /// Since when a repository has a manifest.
-    pub(super) fn revision(&self, name: &RepositoryName, digest: &Digest) -> Result<Timestamp, Unread> {
-        read_link_to(&self.repository(name).join("_manifests/revisions"), digest)
-    }
-
-    /// Since when a repository has a blob.
-    pub(super) fn layer(&self, name: &RepositoryName, digest: &Digest) -> Result<Timestamp, Unread> {
-        read_link_to(&self.repository(name).join("_layers"), digest)
-    }
-
-    /// The bytes of a payload.
-    pub(super) fn blob(&self, digest: &Digest) -> Result<FoundBlob, Unread> {
-        let path = self.data(digest);
-        let found = fs::symlink_metadata(&path).map_err(|error| unread(&error))?;
-        // A second name is to be one of the file.
-        let (path, found) = match found.is_symlink() {
-            true => {
-                let path = path.canonicalize().map_err(|error| unread(&error))?;
-                let found = fs::metadata(&path).map_err(|error| unread(&error))?;
-                (path, found)
-            }
-            false => (path, found),
-        };
-        match found.is_file() {
-            true => Ok(FoundBlob { path, size: found.len() }),
-            false => Err(Unread::Damaged("its data is no file".to_owned())),
-        }
-    }
-
-    /// The bytes of a manifest.
-    pub(super) fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Unread> {
-        let file = File::open(self.data(digest)).map_err(|error| unread(&error))?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
-        match bytes.len() as u64 {
-            0 => Err(Unread::Damaged("its data is empty".to_owned())),
-            length if length > LARGEST_MANIFEST => {
-                Err(Unread::Damaged(format!("it has more than {LARGEST_MANIFEST} bytes")))
-            }
-            _ => Ok(bytes),
-        }
+        roots.find(|root| root.join("repositories").is_dir()).map(|root| Self { root })
     }
 
     fn repository(&self, name: &RepositoryName) -> PathBuf {
@@ -180,8 +57,75 @@ impl Tree {
     }
 }
 
+impl Origin for Tree {
+    fn followed(&self) -> Option<String> {
+        Some(self.root.display().to_string())
+    }
+
+    fn count_objects(&self) -> Result<u64, SourceError> {
+        let mut count = 0;
+        let blobs = self.root.join("blobs");
+        for algorithm in list(&blobs)? {
+            for shard in list(&blobs.join(&algorithm))? {
+                count += list(&blobs.join(&algorithm).join(shard))?.len() as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    /// In the order of their names' parts.
+    fn repositories(&self) -> Names<'_> {
+        let root = self.root.join("repositories");
+        Box::new(Repositories { root, left: vec![String::new()] })
+    }
+
+    fn has_repository(&self, name: &RepositoryName) -> Result<bool, SourceError> {
+        let path = self.repository(name).join("_manifests");
+        path.try_exists().map_err(at(&path))
+    }
+
+    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError> {
+        let folder = self.tags_folder(name);
+        let names = list(&folder)?.into_iter();
+        Ok(names.map(|tag| FoundTag { target: read_tag(&folder, &tag), name: tag }).collect())
+    }
+
+    fn revisions(&self, name: &RepositoryName, _tagged: &[Digest]) -> Result<Digests, SourceError> {
+        list_digests(&self.repository(name).join("_manifests/revisions"))
+    }
+
+    fn layers(&self, name: &RepositoryName) -> Result<Digests, SourceError> {
+        list_digests(&self.repository(name).join("_layers"))
+    }
+
+    fn revision(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        _kind: ChildKind,
+    ) -> Result<Timestamp, Unread> {
+        read_link_to(&self.repository(name).join("_manifests/revisions"), digest)
+    }
+
+    fn has_manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<bool, SourceError> {
+        Ok(!matches!(self.revision(name, digest, ChildKind::Manifest), Err(Unread::Absent)))
+    }
+
+    fn layer(&self, name: &RepositoryName, digest: &Digest) -> Result<Timestamp, Unread> {
+        read_link_to(&self.repository(name).join("_layers"), digest)
+    }
+
+    fn manifest(&self, _name: &RepositoryName, digest: &Digest) -> Result<Vec<u8>, Unread> {
+        read_manifest(&self.data(digest))
+    }
+
+    fn blob(&self, _name: &RepositoryName, digest: &Digest, _size: Option<u64>) -> Result<FoundBlob, Unread> {
+        found_blob(self.data(digest))
+    }
+}
+
 /// Walks through the folders of repositories, which may lie in one another.
-pub(super) struct Repositories {
+struct Repositories {
     root: PathBuf,
     /// What is still to be looked at, the next one last.
     left: Vec<String>,
@@ -189,7 +133,7 @@ pub(super) struct Repositories {
 
 impl Iterator for Repositories {
     /// A repository, or a name that is none of one.
-    type Item = Result<Result<RepositoryName, String>, SourceError>;
+    type Item = Result<Result<RepositoryName, Unusable>, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(name) = self.left.pop() {
@@ -203,7 +147,7 @@ impl Iterator for Repositories {
                 self.enter(&name, &names);
             }
             if is_repository {
-                return Some(Ok(name.parse().map_err(|_| name)));
+                return Some(Ok(name.parse().map_err(|_| Unusable::misnamed(name))));
             }
         }
         None
@@ -254,6 +198,7 @@ fn read_tag(folder: &Path, name: &str) -> Result<(Tag, Digest, Timestamp), Strin
         Ok((digest, set)) => Ok((tag, digest, set)),
         Err(Unread::Absent) => Err("it points nowhere: its current/link is missing".to_owned()),
         Err(Unread::Damaged(problem)) => Err(problem),
+        Err(Unread::Lost(error)) => Err(error.to_string()),
     }
 }
 
@@ -282,15 +227,4 @@ fn read_link(path: &Path) -> Result<(Digest, Timestamp), Unread> {
             Err(error) => Err(Unread::Damaged(format!("its link has {text:?}: {error}"))),
         },
     }
-}
-
-fn unread(error: &io::Error) -> Unread {
-    match is_absent(error) {
-        true => Unread::Absent,
-        false => Unread::Damaged(format!("it cannot be read: {error}")),
-    }
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -66,11 +66,40 @@ fn machine(seed: u64) -> (Simulated, Vec<Offered>) {
 /// Whether it was acknowledged that they are there.
 async fn take(store: &Store, offered: &[Offered], method: Method) -> bool {
     let Ok(intake) = Intake::new(store, &[method]) else { return false };
-    let Ok(landed) = intake.take(offered) else { return false };
-    let landed: Option<Vec<_>> = landed.into_iter().map(Result::ok).collect();
+    let landed = match method {
+        Method::Download => receive(store, &intake, offered),
+        _ => intake.take(offered).ok().and_then(|landed| landed.into_iter().map(Result::ok).collect()),
+    };
     let Some(landed) = landed else { return false };
     let named = landed.iter().zip(offered).map(|(one, offered)| (offered.digest, offered.size, one.file));
     store.submit(Name(named.collect()), WAIT).await.is_ok()
+}
+
+/// Takes them in as streams.
+fn receive(store: &Store, intake: &Intake<'_>, offered: &[Offered]) -> Option<Vec<Landed>> {
+    let mut landed = Vec::new();
+    for Offered { digest, path, .. } in offered {
+        let bytes = store.disk.read_whole(path).ok()?;
+        let mut landing = intake.receive(digest.algorithm()).ok()?;
+        landing.write(b"not this").and_then(|()| landing.restart()).ok()?;
+        bytes.chunks(700).try_for_each(|piece| landing.write(piece)).ok()?;
+        assert_eq!((landing.digest(), landing.length()), (*digest, bytes.len() as u64));
+        landed.push(landing.finish(Method::Download).ok()?);
+    }
+    intake.keep(landed.iter()).ok()?;
+    Some(landed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_leaves_nothing_behind() {
+    let (machine, _) = machine(1);
+    let store = open(&machine).expect("a store");
+    let intake = Intake::new(&store, &Method::ALL).expect("an intake");
+    let mut landing = intake.receive(Algorithm::Sha256).expect("begun");
+    landing.write(b"half of it").expect("written");
+    assert_eq!(store.disk.list(&store.layout.uploads()).expect("listed").len(), 1);
+    drop(landing);
+    assert_eq!(store.disk.list(&store.layout.uploads()).expect("listed").len(), 0);
 }
 
 fn expect_sound(store: &Store, offered: &[Offered], was_acknowledged: bool, story: &str) {
@@ -85,7 +114,7 @@ fn expect_sound(store: &Store, offered: &[Offered], was_acknowledged: bool, stor
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_in_and_acknowledged_survives_a_cut_at_any_call() {
     let mut acknowledged = 0;
-    for (seed, method) in (0..120).zip([Method::Link, Method::Copy].into_iter().cycle()) {
+    for (seed, method) in (0..120).zip([Method::Link, Method::Copy, Method::Download].into_iter().cycle()) {
         let (machine, offered) = machine(seed);
         let store = open(&machine).expect("a store");
         machine.stop_after(usize::try_from(seed / 2).expect("small"));
@@ -101,7 +130,12 @@ async fn what_was_taken_in_and_acknowledged_survives_a_cut_at_any_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_that_is_left_out_is_noticed() {
-    for (rule, method) in [(Rule::SyncPayload, Method::Copy), (Rule::NamePayload, Method::Link)] {
+    for (rule, method) in [
+        (Rule::SyncPayload, Method::Copy),
+        (Rule::NamePayload, Method::Link),
+        (Rule::SyncPayload, Method::Download),
+        (Rule::NamePayload, Method::Download),
+    ] {
         let mut losses = 0;
         for seed in 0..40 {
             let (machine, offered) = machine(seed);
