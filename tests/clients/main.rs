@@ -26,6 +26,7 @@ mod tar;
 mod zstd;
 
 mod acme;
+mod archives;
 mod buildah;
 mod containerd;
 mod crane;

@@ -50,6 +50,55 @@ fn what_was_pushed_to_distribution_is_served_after_imports_while_it_goes_on() {
     crane.fail(["digest", &here(&format!("app@{goes}"))]);
 }
 
+/// Imports all of a live registry.
+#[track_caller]
+fn import_from(old: &Distribution) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(["import", "--from", &format!("http://{}", old.address), "--root"]);
+    let output = command.arg(old.folder().join("data")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_distribution_serves_comes_over_its_api_of_either_version() {
+    let Some(crane) = Client::find("crane") else { return };
+    for program in ["registry", "docker-registry"] {
+        let Some(old) = Distribution::start(program) else { continue };
+        let there = |name: &str| format!("{}/{name}", old.address);
+        if program == "registry" {
+            let index = Layout::of_index(crane.path("in"), "both", 2);
+            crane.run(["push", index.folder(), &there("team/index:both")]);
+        }
+        let append = |seed: u64, name: &str| {
+            let tarball = crane.write("layer.tar", layer(300_000, seed));
+            crane.run(["append", "--new_layer", &tarball, "--new_tag", &there(name)]);
+        };
+        for (seed, tag) in [(1, "moves"), (2, "goes"), (3, "stays")] {
+            append(seed, &format!("app:{tag}"));
+        }
+        // More repositories than a page of the catalog has.
+        for number in 0..110 {
+            crane.run(["copy", &there("app:moves"), &there(&format!("many/app{number}:v1"))]);
+        }
+        import_from(&old);
+        append(4, "app:moves");
+        let goes = crane.run(["digest", &there("app:goes")]);
+        crane.run(["delete", &there(&format!("app@{goes}"))]);
+        import_from(&old);
+
+        let holdfast = Builder::default().start_in(old.folder());
+        assert_eq!(holdfast.tags("app"), ["moves", "stays"]);
+        let repositories = crane.run(["catalog", &old.address.to_string()]);
+        assert_eq!(crane.run(["catalog", &holdfast.address.to_string()]), repositories);
+        let names = ["team/index:both", "app:moves", "app:stays", "many/app109:v1"];
+        for name in names.into_iter().filter(|name| repositories.contains(name.split(':').next().unwrap())) {
+            let here = format!("{}/{name}", holdfast.address);
+            assert_eq!(crane.run(["manifest", &here]), crane.run(["manifest", &there(name)]), "{name}");
+            crane.run(["validate", "--remote", &here]);
+        }
+    }
+}
+
 #[test]
 fn what_was_pushed_to_holdfast_distribution_serves_after_an_export() {
     let Some(crane) = Client::find("crane") else { return };
