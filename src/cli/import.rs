@@ -342,3 +342,29 @@ fn summarise(report: &ImportReport, root: &Path) {
     }
     println!("start it with: holdfast serve --root {}", root.display());
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_asked_over_https_unless_it_is_near_or_the_url_says_otherwise() {
+        for (text, url) in [
+            ("registry.example.com", "https://registry.example.com/"),
+            ("registry.example.com:5000", "https://registry.example.com:5000/"),
+            ("http://registry.example.com", "http://registry.example.com/"),
+            ("localhost:5000", "http://localhost:5000/"),
+            ("[::1]:5000/", "http://[::1]:5000/"),
+            ("https://localhost:5000", "https://localhost:5000/"),
+            ("https://a.example/behind/", "https://a.example/behind/"),
+            ("https://a.example/v2/", "https://a.example/"),
+        ] {
+            assert_eq!(registry_url(text).unwrap().as_str(), url, "{text}");
+        }
+        for text in ["", "ftp://a.example", "https://a.example/?x=1", "https://alice:secret@a.example", "//"]
+        {
+            assert!(registry_url(text).is_err_and(|message| !message.contains("secret")), "{text}");
+        }
+    }
+}

@@ -378,6 +378,11 @@ fn docker_save(layers: &[Vec<u8>], config: &str, lacks_layer: bool) -> Vec<u8> {
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
     archive.append_link(&mut link, "again/layer.tar", "../id0/layer.tar").unwrap();
+    if lacks_layer {
+        // Links that lead in a circle, and out of it.
+        archive.append_link(&mut link, "id0/layer.tar", "../again/layer.tar").unwrap();
+        archive.append_link(&mut link, "outside", "../../../etc/passwd").unwrap();
+    }
     archive.into_inner().unwrap()
 }
 

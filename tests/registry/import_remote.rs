@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use crate::import_tree::{expect_sound, said, write};
 use crate::support::{
-    Builder, Holdfast, OCI_INDEX, Registry, Request, artifact, bytes_of, descriptor, image, index, sha256,
-    sha512, to_bytes,
+    Authority, Builder, Holdfast, OCI_INDEX, Registry, Request, artifact, bytes_of, descriptor, image, index,
+    sha256, sha512, to_bytes,
 };
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -262,9 +262,15 @@ fn what_fails_now_and_then_is_asked_for_again_and_goes_on_where_it_broke_off() {
     old.push_manifest("app", "v1", &image(&config, &[descriptor(LAYER, &layer)]));
     let blob = format!("blobs/{digest}");
     let source = Source::before(&old, move |line, times| match times {
-        0 if line.contains("_catalog") => Some(Deed::Answer("503 Service Unavailable", "Retry-After: 1")),
-        0 if line.contains("tags/list") => Some(Deed::Answer("429 Too Many Requests", "Retry-After: 1")),
-        0 | 1 if line.contains("manifests/sha256") => Some(Deed::Answer("500 Internal Server Error", "X: y")),
+        0 if line.contains("_catalog") => {
+            Some(Deed::Answer("503 Service Unavailable", "Retry-After: 1".to_owned()))
+        }
+        0 if line.contains("tags/list") => {
+            Some(Deed::Answer("429 Too Many Requests", "Retry-After: 1".to_owned()))
+        }
+        0 | 1 if line.contains("manifests/sha256") => {
+            Some(Deed::Answer("500 Internal Server Error", "X: y".to_owned()))
+        }
         0 if line.contains("manifests/v1") => Some(Deed::Close),
         0..3 if line.contains(&blob) => Some(Deed::CutOff(700_000)),
         _ => None,
@@ -299,8 +305,8 @@ fn what_cannot_be_had_or_is_not_what_it_should_be_is_told_and_the_rest_comes() {
         line if line.contains(&wrong) => Some(Deed::Corrupt),
         line if line.contains(&cut) => Some(Deed::CutOff(0)),
         line if line.contains(&stalls) => Some(Deed::Stall),
-        line if line.contains(&broken) => Some(Deed::Answer("500 Internal Server Error", "X: y")),
-        line if line.contains(&missing) => Some(Deed::Answer("404 Not Found", "X: y")),
+        line if line.contains(&broken) => Some(Deed::Answer("500 Internal Server Error", "X: y".to_owned())),
+        line if line.contains(&missing) => Some(Deed::Answer("404 Not Found", "X: y".to_owned())),
         line if line.contains(&lies) => Some(Deed::Corrupt),
         _ => None,
     });
@@ -359,11 +365,7 @@ fn whoever_logs_in_is_told_by_the_environment_or_by_dockers_file_and_nowhere_els
         "",
         "  policies:\n    - {who: anonymous, may: [pull, list], where: public/**}\n    - {who: 'user:alice', may: admin, where: '**'}\n",
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let users = folder.path().join("htpasswd");
-        fs::write(&users, format!("alice:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
-        let configuration = format!("auth:\n  htpasswd: {{path: '{}'}}\n{policies}", users.display());
-        let old = Builder::default().configuration(&configuration).start();
+        let (old, _users) = with_alice(policies);
         let alice = old.by_password("alice", "secret");
         let image = alice.push_image("team/app", "v1", 1);
         let from = url(old.address);
@@ -393,6 +395,76 @@ fn whoever_logs_in_is_told_by_the_environment_or_by_dockers_file_and_nowhere_els
     }
 }
 
+/// Lets alice do everything, and log in with a password.
+fn with_alice(more: &str) -> (Holdfast, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("htpasswd");
+    fs::write(&users, format!("alice:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    let configuration = format!("auth:\n  htpasswd: {{path: '{}'}}\n{more}", users.display());
+    (Builder::default().configuration(&configuration).start(), folder)
+}
+
+#[test]
+fn what_lies_elsewhere_is_fetched_from_there_without_the_login() {
+    let (old, _users) = with_alice("");
+    let alice = old.by_password("alice", "secret");
+    let image = alice.push_image("app", "v1", 1);
+    let elsewhere = Source::before(&alice, |_, _| None);
+    let there = url(elsewhere.address);
+    let source = Source::before(&old, move |line, _| {
+        let (_, target) = line.split_once(' ').unwrap();
+        let location = format!("Location: {there}{target}");
+        line.contains("/blobs/").then_some(Deed::Answer("307 Temporary Redirect", location))
+    });
+    let place = Place::new();
+    let mut command = place.command(&url(source.address), &[]);
+    command.env("HOLDFAST_FROM_USER", "alice").env("HOLDFAST_FROM_PASSWORD", "secret");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(manifest(&place.serve(), "app", "v1").0, image.bytes);
+    let (asked, elsewhere) = (source.requests(), elsewhere.requests());
+    assert!(asked.iter().any(|line| line.contains("/blobs/") && line.ends_with("with a login")), "{asked:?}");
+    assert!(elsewhere.len() == 2 && elsewhere.iter().all(|line| !line.contains("login")), "{elsewhere:?}");
+}
+
+#[test]
+fn a_registry_over_tls_is_believed_by_the_roots_that_are_named() {
+    let authority = Authority::new();
+    let pair = authority.issue("registry");
+    let old = Holdfast::configured(&crate::tls::configuration(&pair, ""));
+    let image = old.over_tls(&authority.client()).push_image("app", "v1", 1);
+    let from = format!("https://127.0.0.1:{}", old.address.port());
+    let place = Place::new();
+    let output = place.import(&from, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("certificate"), "{}", said(&output));
+    let output = place.command(&from, &[]).env("SSL_CERT_FILE", authority.file()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(manifest(&place.serve(), "app", "v1").0, image.bytes);
+}
+
+#[test]
+fn a_repository_that_is_shut_is_told_and_the_others_come() {
+    let old = Holdfast::start();
+    for name in ["a", "shut", "z"] {
+        old.push_image(name, "v1", 1);
+    }
+    let place = Place::new();
+    place.import_as_json(&url(old.address), &[], 0);
+    old.push_image("z", "v2", 2);
+    let source = Source::before(&old, |line, _| {
+        line.contains("/v2/shut/").then(|| Deed::Answer("403 Forbidden", "X: y".to_owned()))
+    });
+    // The store knows the registry by its URL.
+    fs::write(place.root().join("IMPORTED"), format!("{}/\n", url(source.address))).unwrap();
+    let report = place.import_as_json(&url(source.address), &[], 2);
+    let skipped = &report["skipped_first"][0];
+    assert_eq!((&skipped["repository"], &report["skipped"]), (&json!("shut"), &json!(1)));
+    assert!(skipped["reason"].as_str().unwrap().contains("403 Forbidden"), "{report}");
+    assert_eq!((&report["tags"]["new"], &report["deleted_tags"]), (&json!(1), &json!(0)));
+    assert_eq!(place.serve().tags("shut"), ["v1"]);
+}
+
 /// A registry behind which another one stands, and which does to its answers what it is told to.
 struct Source {
     address: SocketAddr,
@@ -402,7 +474,7 @@ struct Source {
 /// What becomes of a request.
 enum Deed {
     /// Another status, with a header.
-    Answer(&'static str, &'static str),
+    Answer(&'static str, String),
     /// Another request is made.
     Instead(String),
     /// The body ends after so many bytes.
@@ -434,7 +506,7 @@ impl Source {
         source
     }
 
-    /// What it was asked for: method, target and range.
+    /// What it was asked for: method, target, range, and whether anybody logged in.
     fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -458,12 +530,14 @@ fn answer(
         let line = headers.iter().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
         line.map(|line| line.split_once(':').unwrap().1.trim().to_owned())
     };
-    let range = get("range");
+    let (range, authorization) = (get("range"), get("authorization"));
     let times = {
         let mut requests = requests.lock().unwrap();
-        let is_same = |other: &&String| other.split(" bytes=").next() == Some(&line);
+        let is_same = |other: &&String| other.split(' ').take(2).eq(line.split(' '));
         let times = requests.iter().filter(is_same).count();
-        requests.push(range.iter().fold(line.clone(), |line, range| format!("{line} {range}")));
+        let login = authorization.is_some().then(|| "with a login".to_owned());
+        let more = range.iter().chain(&login).fold(line.clone(), |line, more| format!("{line} {more}"));
+        requests.push(more);
         times
     };
     let deed = deed(&line, times);
@@ -482,7 +556,7 @@ fn answer(
     };
     let (method, target) = asked.split_once(' ').unwrap();
     let mut request = Request::new(method, target);
-    for (name, value) in [("Range", range), ("Accept", get("accept"))] {
+    for (name, value) in [("Range", range), ("Accept", get("accept")), ("Authorization", authorization)] {
         request = value.into_iter().fold(request, |request, value| request.header(name, value));
     }
     let mut response = registry.send(request);

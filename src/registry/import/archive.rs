@@ -399,3 +399,23 @@ impl Content for Unpacked<'_> {
         wanted.iter().map(|(digest, _)| take(digest).ok_or_else(|| "it is missing".to_owned())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_an_archive() {
+        for (path, plainly) in [
+            ("a/b", Some("a/b")),
+            ("./a//b/.", Some("a/b")),
+            ("/a", Some("a")),
+            ("id/../other/layer.tar", Some("other/layer.tar")),
+            ("../a", None),
+            ("a/../../b", None),
+            (".", None),
+        ] {
+            assert_eq!(plain(Path::new(path)).as_deref(), plainly, "{path}");
+        }
+    }
+}

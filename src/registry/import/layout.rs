@@ -220,7 +220,7 @@ impl Origin for Layouts<'_> {
         Ok(self.repositories.contains_key(name))
     }
 
-    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError> {
+    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, Unread> {
         let tags = self.repositories.get(name).into_iter().flat_map(|images| {
             images.tags.iter().map(|(name, target)| FoundTag {
                 name: name.clone(),

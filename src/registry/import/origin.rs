@@ -109,7 +109,7 @@ pub(super) trait Origin {
     fn has_repository(&self, name: &RepositoryName) -> Result<bool, SourceError>;
 
     /// The tags of a repository.
-    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError>;
+    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, Unread>;
 
     /// The digests for which a repository may have a manifest, beside those that these lead to. Its tags point at `tagged`.
     fn revisions(&self, name: &RepositoryName, tagged: &[Digest]) -> Result<Digests, SourceError>;

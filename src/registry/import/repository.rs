@@ -66,7 +66,11 @@ impl<'i, 'a> Source<'i, 'a> {
             batch: Batch::default(),
         };
         // In this order: what is pushed meanwhile has its manifest before its tag.
-        source.read_tags()?;
+        if let Err(reason) = source.read_tags()? {
+            let (repository, tags) = (name.to_string(), Vec::new());
+            source.import.skip(Skipped { repository, thing: None, reason, tags });
+            return Ok(());
+        }
         source.take_manifests()?;
         source.take_layers()?;
         source.flush()?;
@@ -75,8 +79,15 @@ impl<'i, 'a> Source<'i, 'a> {
         source.drop_deleted()
     }
 
-    fn read_tags(&mut self) -> Result<(), ImportError> {
-        for found in self.import.origin.tags(&self.name)? {
+    /// Reads where the tags point, or why nothing of the repository can be read.
+    fn read_tags(&mut self) -> Result<Result<(), String>, ImportError> {
+        let tags = match self.import.origin.tags(&self.name) {
+            Ok(tags) => tags,
+            Err(Unread::Absent) => Vec::new(),
+            Err(Unread::Damaged(reason)) => return Ok(Err(reason)),
+            Err(Unread::Lost(error)) => return Err(error.into()),
+        };
+        for found in tags {
             match found.target {
                 Ok((tag, digest, set)) => {
                     self.tags.insert(tag, (digest, set));
@@ -87,7 +98,7 @@ impl<'i, 'a> Source<'i, 'a> {
                 }
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn take_manifests(&mut self) -> Result<(), ImportError> {

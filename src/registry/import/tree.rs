@@ -84,9 +84,9 @@ impl Origin for Tree {
         path.try_exists().map_err(at(&path))
     }
 
-    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError> {
+    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, Unread> {
         let folder = self.tags_folder(name);
-        let names = list(&folder)?.into_iter();
+        let names = list(&folder).map_err(Unread::Lost)?.into_iter();
         Ok(names.map(|tag| FoundTag { target: read_tag(&folder, &tag), name: tag }).collect())
     }
 

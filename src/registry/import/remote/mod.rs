@@ -134,13 +134,9 @@ impl Origin for Remote<'_> {
         }
     }
 
-    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, SourceError> {
+    fn tags(&self, name: &RepositoryName) -> Result<Vec<FoundTag>, Unread> {
         self.ahead().clear();
-        let tags = match self.client.tags(name) {
-            Ok(tags) => tags,
-            Err(Trouble::Absent) => return Ok(Vec::new()),
-            Err(trouble) => return Err(self.client.lost(trouble)),
-        };
+        let tags = self.client.tags(name).map_err(|trouble| self.unread(trouble))?;
         let resolved = parallel(&tags, self.parallel, |text| {
             let tag = text.parse().map_err(|_| Trouble::Failed("it is no name of a tag".to_owned()))?;
             Ok((tag, self.client.resolve(name, text)?))
@@ -152,7 +148,7 @@ impl Origin for Remote<'_> {
                 // It went meanwhile.
                 Err(Trouble::Absent) => continue,
                 Err(Trouble::Failed(reason)) => Err(reason),
-                Err(trouble) => return Err(self.client.lost(trouble)),
+                Err(trouble) => return Err(self.unread(trouble)),
             };
             found.push(FoundTag { name: text, target });
         }
