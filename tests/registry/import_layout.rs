@@ -3,14 +3,14 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::import_tree::{expect_sound, import, said, write};
+use crate::import_tree::{expect_sound, import, most_memory, said, write};
 use crate::support::{
     Builder, Holdfast, Request, bytes_of, descriptor, image, index, manifest_descriptor, sha256, to_bytes,
 };
@@ -434,15 +434,7 @@ fn an_archive_larger_than_memory_may_be_is_taken_in_pieces() {
     fs::write(place.path("a.tar"), place.archive(false)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command.arg("import").arg(place.path("a.tar")).arg("--root").arg(place.root());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let (mut most, status) = (0, format!("/proc/{}/status", child.id()));
-    while child.try_wait().unwrap().is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or("0 kB");
-        most = most.max(line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024);
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    assert!(child.wait().unwrap().success());
+    let most = most_memory(&mut command);
     assert!(most > 0 && most < LARGE / 2, "{most} bytes");
     // What is here already is not written again.
     assert_eq!(place.import_as_json(&place.path("a.tar"), &[], 0)["blobs"], json!(0));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::import_tree::{expect_sound, said, write};
+use crate::import_tree::{expect_sound, most_memory, said, write};
 use crate::support::{
     Authority, Builder, Holdfast, OCI_INDEX, Registry, Request, artifact, bytes_of, descriptor, image, index,
     sha256, sha512, to_bytes,
@@ -393,6 +393,26 @@ fn whoever_logs_in_is_told_by_the_environment_or_by_dockers_file_and_nowhere_els
         assert_eq!(output.status.code(), Some(2));
         assert!(said(&output).contains("everybody sees a command line"), "{}", said(&output));
     }
+}
+
+#[test]
+fn blobs_that_come_at_once_take_no_memory_of_their_size() {
+    const LARGE: usize = 48 << 20;
+    let old = Holdfast::start();
+    let layers: Vec<_> = (1..4)
+        .map(|seed| {
+            let layer = bytes_of(LARGE, seed);
+            old.push_blob("app", &layer);
+            descriptor(LAYER, layer)
+        })
+        .collect();
+    old.push_blob("app", "{}");
+    let config = descriptor("application/vnd.oci.empty.v1+json", "{}");
+    old.push_manifest("app", "v1", &image(&config, &layers));
+    let place = Place::new();
+    let most = most_memory(&mut place.command(&url(old.address), &[]));
+    assert!(most > 0 && most < LARGE, "{most} bytes");
+    expect_same(&old, &place.serve(), "app", "v1");
 }
 
 /// Lets alice do everything, and log in with a password.

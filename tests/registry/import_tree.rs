@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -156,6 +157,21 @@ impl Tree {
 pub(crate) fn import(source: &Path, root: &Path, options: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command.arg("import").arg(source).arg("--root").arg(root).args(options).output().unwrap()
+}
+
+/// The most memory of its own that an import had, which has to go well, in bytes: what it allocated, without files.
+#[track_caller]
+pub(crate) fn most_memory(command: &mut Command) -> usize {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut most, status) = (0, format!("/proc/{}/status", child.id()));
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or("0 kB");
+        most = most.max(line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    most
 }
 
 /// All that it said.
