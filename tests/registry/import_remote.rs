@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -357,6 +358,35 @@ fn a_registry_that_goes_away_ends_the_import_which_goes_on_later() {
     let place = Place::new();
     assert_eq!(place.import(&from, &[]).status.code(), Some(1));
     assert!(!place.root().exists(), "nothing is made for a registry that is not there");
+}
+
+#[test]
+fn what_came_before_a_registry_was_lost_is_not_fetched_again() {
+    let old = Holdfast::start();
+    let layers = [bytes_of(300_000, 1), bytes_of(300_000, 2)];
+    let digests = layers.each_ref().map(|layer| old.push_blob("app", layer));
+    old.push_blob("app", "{}");
+    let config = descriptor("application/vnd.oci.empty.v1+json", "{}");
+    old.push_manifest("app", "v1", &image(&config, &layers.map(|layer| descriptor(LAYER, layer))));
+    let is_lost = Arc::new(AtomicBool::new(true));
+    let (lost, second) = (Arc::clone(&is_lost), digests[1].clone());
+    let source = Source::before(&old, move |line, _| {
+        let is_refused = lost.load(Ordering::Relaxed) && line.contains(&second);
+        is_refused.then(|| Deed::Answer("429 Too Many Requests", "Retry-After: 0".to_owned()))
+    });
+    let place = Place::new();
+    let output = place.import(&url(source.address), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("429 Too Many Requests"), "{}", said(&output));
+    expect_sound(&place.root());
+    is_lost.store(false, Ordering::Relaxed);
+    source.forget();
+    assert_eq!(
+        place.import_as_json(&url(source.address), &[], 0)["payloads"]["download"]["payloads"],
+        json!(1)
+    );
+    assert!(!source.requests().iter().any(|line| line.contains(&digests[0])));
+    expect_same(&old, &place.serve(), "app", "v1");
 }
 
 #[test]

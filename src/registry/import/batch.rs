@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::oci::{Digest, RepositoryName};
 use crate::store::{Landed, Offered};
 
-use super::origin::HandOverError;
 use super::steps::{BlobTaken, Brought, ManifestTaken, TakeBlob, TakeManifest};
 use super::{Import, ImportError};
 
@@ -101,6 +100,7 @@ impl Import<'_> {
     pub(super) fn take(&mut self, name: &RepositoryName, batch: Batch) -> Result<Failures, ImportError> {
         let mut failures = Failures::default();
         self.take_blobs(name, batch.blobs, &mut failures)?;
+        self.origin.check()?;
         for manifests in batch.manifests.into_values() {
             self.take_manifests(manifests, &mut failures)?;
         }
@@ -186,10 +186,7 @@ impl Import<'_> {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        self.origin.hand_over(self.intake, name, asked).map_err(|error| match error {
-            HandOverError::Source(error) => error.into(),
-            HandOverError::Intake(error) => error.into(),
-        })
+        Ok(self.origin.hand_over(self.intake, name, asked)?)
     }
 
     fn note_added(&mut self, come: &Come) {

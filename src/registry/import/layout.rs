@@ -16,12 +16,11 @@ use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
 use crate::oci::{ChildKind, Digest, Glob, RepositoryName, Tag};
-use crate::store::{Intake, Landed, Timestamp};
+use crate::store::{Intake, IntakeError, Landed, Timestamp};
 
 use super::listing::{self, Listed};
 use super::origin::{
-    Digests, FoundBlob, FoundTag, HandOverError, Names, Origin, SourceError, Unread, Unusable, at,
-    found_blob, read_manifest,
+    Digests, FoundBlob, FoundTag, Names, Origin, SourceError, Unread, Unusable, at, found_blob, read_manifest,
 };
 
 /// The largest index.json that is read, in bytes.
@@ -262,7 +261,7 @@ impl Origin for Layouts<'_> {
         _intake: &Intake<'_>,
         name: &RepositoryName,
         wanted: &[(Digest, u64)],
-    ) -> Result<Vec<Result<Landed, String>>, HandOverError> {
+    ) -> Result<Vec<Result<Landed, String>>, IntakeError> {
         match self.images(name) {
             Ok(images) => Ok(images.content.hand_over(wanted)),
             Err(_) => Ok(wanted.iter().map(|_| Err("it is missing".to_owned())).collect()),

@@ -149,26 +149,20 @@ pub(super) trait Origin {
     /// The bytes of a payload. Where a manifest says that it has so many bytes, they need not be looked for.
     fn blob(&self, name: &RepositoryName, digest: &Digest, size: Option<u64>) -> Result<FoundBlob, Unread>;
 
-    /// Brings payloads that lie in no file, verified and durable: each of them, or why not.
+    /// Brings payloads that lie in no file, verified and durable: each of them, or why not. Those that have come count, even if the source
+    /// is lost meanwhile, which [`Origin::check`] tells.
     fn hand_over(
         &self,
         _intake: &Intake<'_>,
         _name: &RepositoryName,
         wanted: &[(Digest, u64)],
-    ) -> Result<Vec<Result<Landed, String>>, HandOverError> {
+    ) -> Result<Vec<Result<Landed, String>>, IntakeError> {
         Ok(wanted.iter().map(|_| Err("it is missing".to_owned())).collect())
     }
-}
 
-/// Why no payload can be brought any more.
-pub(super) enum HandOverError {
-    Source(SourceError),
-    Intake(IntakeError),
-}
-
-impl From<IntakeError> for HandOverError {
-    fn from(error: IntakeError) -> Self {
-        Self::Intake(error)
+    /// Whether the source was lost while payloads were brought.
+    fn check(&self) -> Result<(), SourceError> {
+        Ok(())
     }
 }
 

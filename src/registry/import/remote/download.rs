@@ -5,7 +5,6 @@ use std::thread;
 use super::api::Trouble;
 use super::client::{Client, pause};
 use crate::oci::{Digest, RepositoryName};
-use crate::registry::import::origin::HandOverError;
 use crate::store::{Intake, IntakeError, Landed, Landing, Method};
 
 /// How often a blob may break off at the same byte before it is given up.
@@ -28,20 +27,16 @@ pub(super) fn download(
     name: &RepositoryName,
     digest: &Digest,
     size: u64,
-) -> Result<Result<Landed, String>, HandOverError> {
+) -> Result<Result<Landed, Trouble>, IntakeError> {
     let mut landing = intake.receive(digest.algorithm())?;
     let (mut failures, mut was_wrong) = (0, false);
     loop {
         let before = landing.length();
         let reason = match receive(client, &mut landing, name, digest, size) {
             Ok(()) => return Ok(Ok(landing.finish(Method::Download)?)),
-            Err(Break::Intake(error)) => return Err(error.into()),
-            Err(Break::Trouble(Trouble::Absent)) => return Ok(Err("it is missing".to_owned())),
-            Err(Break::Trouble(Trouble::Failed(reason))) => return Ok(Err(reason)),
-            Err(Break::Trouble(lost @ Trouble::Lost(_))) => {
-                return Err(HandOverError::Source(client.lost(lost)));
-            }
-            Err(Break::Wrong(reason)) if was_wrong => return Ok(Err(reason)),
+            Err(Break::Intake(error)) => return Err(error),
+            Err(Break::Trouble(trouble)) => return Ok(Err(trouble)),
+            Err(Break::Wrong(reason)) if was_wrong => return Ok(Err(Trouble::Failed(reason))),
             Err(Break::Wrong(reason)) => {
                 landing.restart()?;
                 was_wrong = true;
@@ -51,7 +46,7 @@ pub(super) fn download(
         };
         failures = if landing.length() > before { 1 } else { failures + 1 };
         if failures >= TRIES {
-            return Ok(Err(reason));
+            return Ok(Err(Trouble::Failed(reason)));
         }
         thread::sleep(pause(failures));
     }

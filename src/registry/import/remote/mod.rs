@@ -17,14 +17,13 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::oci::{ChildKind, Digest, Glob, RepositoryName};
-use crate::store::{Intake, Landed, Timestamp};
+use crate::store::{Intake, IntakeError, Landed, Timestamp};
 
-use super::origin::{
-    Digests, FoundBlob, FoundTag, HandOverError, Names, Origin, Referrers, SourceError, Unread, Unusable,
-};
+use super::origin::{Digests, FoundBlob, FoundTag, Names, Origin, Referrers, SourceError, Unread, Unusable};
 use api::Trouble;
 use catalog::Catalog;
 use client::Client;
+use download::download;
 use parallel::parallel;
 
 /// How many bytes of manifests are read ahead.
@@ -64,6 +63,8 @@ pub(super) struct Remote<'a> {
     /// Manifests that were read ahead.
     ahead: Mutex<HashMap<Digest, Result<Vec<u8>, Trouble>>>,
     lists_referrers: AtomicBool,
+    /// Why nothing more can be had, until it is told.
+    lost: Mutex<Option<Trouble>>,
 }
 
 impl<'a> Remote<'a> {
@@ -72,7 +73,8 @@ impl<'a> Remote<'a> {
         let client = Client::new(source);
         client.ping().map_err(|trouble| client.lost(trouble))?;
         let (ahead, lists_referrers) = (Mutex::default(), AtomicBool::new(true));
-        Ok(Self { client, wanted, parallel: source.parallel.max(1), ahead, lists_referrers })
+        let (parallel, lost) = (source.parallel.max(1), Mutex::default());
+        Ok(Self { client, wanted, parallel, ahead, lists_referrers, lost })
     }
 
     /// The repositories that are named, if none is left to be found.
@@ -96,6 +98,19 @@ impl<'a> Remote<'a> {
             Trouble::Absent => Unread::Absent,
             Trouble::Failed(reason) => Unread::Damaged(reason),
             trouble @ Trouble::Lost(_) => Unread::Lost(self.client.lost(trouble)),
+        }
+    }
+
+    /// Why a payload has not come.
+    fn note_missed(&self, trouble: Trouble) -> String {
+        match trouble {
+            Trouble::Absent => "it is missing".to_owned(),
+            Trouble::Failed(reason) => reason,
+            Trouble::Lost(ref reason) => {
+                let reason = reason.clone();
+                *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+                reason
+            }
         }
     }
 
@@ -233,30 +248,32 @@ impl Origin for Remote<'_> {
         intake: &Intake<'_>,
         name: &RepositoryName,
         wanted: &[(Digest, u64)],
-    ) -> Result<Vec<Result<Landed, String>>, HandOverError> {
+    ) -> Result<Vec<Result<Landed, String>>, IntakeError> {
         let is_over = AtomicBool::new(false);
         let brought = parallel(wanted, self.parallel, |(digest, size)| {
             if is_over.load(Ordering::Relaxed) {
-                return Ok(Err("the import ended".to_owned()));
+                return Ok(Err(Trouble::Failed("the import ended before it".to_owned())));
             }
-            let brought = download::download(&self.client, intake, name, digest, *size);
-            is_over.fetch_or(brought.is_err(), Ordering::Relaxed);
+            let brought = download(&self.client, intake, name, digest, *size);
+            is_over.fetch_or(matches!(brought, Err(_) | Ok(Err(Trouble::Lost(_)))), Ordering::Relaxed);
             brought
         });
         let (mut landed, mut failure) = (Vec::new(), None);
         for one in brought {
             match one {
-                Ok(one) => landed.push(one),
+                Ok(one) => landed.push(one.map_err(|trouble| self.note_missed(trouble))),
                 Err(error) => failure = Some(error),
             }
         }
-        let kept = match failure {
-            Some(error) => Err(error),
-            None => intake.keep(landed.iter().flatten()).map_err(HandOverError::Intake),
-        };
+        let kept = failure.map_or_else(|| intake.keep(landed.iter().flatten()), Err);
         if kept.is_err() {
             landed.iter().flatten().for_each(|one| intake.discard(one));
         }
         kept.map(|()| landed)
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lost.map_or(Ok(()), |trouble| Err(self.client.lost(trouble)))
     }
 }
