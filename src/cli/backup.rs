@@ -1,10 +1,12 @@
 //! `holdfast backup`: makes a backup of a running registry, or of the store of a stopped one.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output;
 use super::progress;
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
@@ -22,12 +24,11 @@ pub(super) struct Backup {
 
 /// Makes a backup. Exit code 1 if that could not be done, or if payloads are missing in it.
 pub(super) fn run(arguments: &Backup) -> ExitCode {
-    match back_up(arguments) {
-        Ok(summary) => {
-            end(&summary, "the store has lost these payloads, and so has the backup: push them again")
-        }
-        Err(error) => error.exit(),
-    }
+    let told = back_up(arguments).and_then(|summary| {
+        tell(&summary).map_err(ToolError::Output)?;
+        Ok(conclude(&summary, "the store has lost these payloads, and so has the backup: push them again"))
+    });
+    told.unwrap_or_else(ToolError::exit)
 }
 
 fn back_up(arguments: &Backup) -> Result<Summary, ToolError> {
@@ -43,32 +44,38 @@ fn back_up(arguments: &Backup) -> Result<Summary, ToolError> {
 }
 
 /// Writes what is missing to standard output, how far it is to a terminal.
-pub(super) fn show(news: &BackupNews) {
+pub(super) fn show(news: &BackupNews) -> io::Result<()> {
     match news {
         BackupNews::Carried(summary) => {
             let Tally { payloads, bytes } = summary.total();
             progress::show(&format!("{payloads} payloads, {bytes} bytes"));
+            Ok(())
         }
         BackupNews::Lacking { digest, reason } => {
             progress::show("");
-            println!("missing: {digest}: {reason}");
+            output::tell(&format!("missing: {digest}: {reason}\n"))
         }
     }
 }
 
-/// Says how payloads were brought over. Whether all were is the exit code; if not, standard error says what to do.
-pub(super) fn end(summary: &Summary, what_to_do: &str) -> ExitCode {
+/// Says how payloads were brought over.
+pub(super) fn tell(summary: &Summary) -> io::Result<()> {
     progress::show("");
-    let Summary { linked, cloned, copied, present, removed, lacking } = summary;
-    for (way, Tally { payloads, bytes }) in
-        [("linked", linked), ("cloned", cloned), ("copied", copied), ("there already", present)]
-    {
-        println!("{way}: {payloads} payloads, {bytes} bytes");
-    }
+    let Summary { linked, cloned, copied, present, removed, .. } = summary;
+    let ways = [("linked", linked), ("cloned", cloned), ("copied", copied), ("there already", present)];
+    let line = |(way, Tally { payloads, bytes }): (&str, &Tally)| {
+        format!("{way}: {payloads} payloads, {bytes} bytes\n")
+    };
+    let mut text: String = ways.into_iter().map(line).collect();
     if *removed > 0 {
-        println!("removed: {removed} files of the backup before");
+        text.push_str(&format!("removed: {removed} files of the backup before\n"));
     }
-    match lacking {
+    output::tell(&text)
+}
+
+/// Whether all payloads were brought over; if not, standard error says what to do.
+pub(super) fn conclude(summary: &Summary, what_to_do: &str) -> ExitCode {
+    match summary.lacking {
         0 => ExitCode::SUCCESS,
         lacking => {
             eprintln!("holdfast: {lacking} payloads are missing or damaged; {what_to_do}");

@@ -44,7 +44,7 @@ impl Inspect {
         let wanted = control::BlobOf { digest };
         let tool = Tool { path: "/blob", wanted, begin: control::blob, is_at_rest: true };
         let Looking { store, json } = &self.looking;
-        let report = tool.run(store, |()| {})?.ok_or(ToolError::NoSuchBlob(digest))?;
+        let report = tool.run(store, |()| Ok(()))?.ok_or(ToolError::NoSuchBlob(digest))?;
         let printed = if *json { output::print_json(&report) } else { show(&report) };
         printed.map_err(ToolError::Output)
     }

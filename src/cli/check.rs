@@ -1,14 +1,16 @@
 //! `holdfast check`: proves that a store holds together, that of a running server or of a stopped one, and repairs what can be
 //! repaired.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::output;
 use super::progress;
 use super::stopped::Stopped;
-use super::tool::Tool;
+use super::tool::{Tool, ToolError};
 use crate::config::parse_size;
 use crate::control::{self, Events};
 use crate::registry::{CheckReport, Registry};
@@ -36,10 +38,11 @@ pub(super) fn run(arguments: &Check) -> ExitCode {
     let &Check { ref store, payloads, repair, rate } = arguments;
     let wanted = control::Check { payloads, repair, rate };
     let tool = Tool { path: "/check", wanted, begin: begin_in_a_stopped_store, is_at_rest: true };
-    match tool.run(store, |news| show(&news)) {
-        Ok(report) => conclude(&report, repair),
-        Err(error) => error.exit(),
-    }
+    let checked = tool.run(store, |news| show(&news)).and_then(|report| {
+        output::tell(&summary(&report)).map_err(ToolError::Output)?;
+        Ok(report.wrong + report.damaged)
+    });
+    checked.map_or_else(ToolError::exit, |count| conclude(count, repair))
 }
 
 /// There is nobody to be held up.
@@ -51,12 +54,15 @@ fn begin_in_a_stopped_store(
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &SurveyNews) {
+fn show(news: &SurveyNews) -> io::Result<()> {
     match news {
-        SurveyNews::Looked(tally) => progress::show(&format!("looked at {}", describe(tally))),
+        SurveyNews::Looked(tally) => {
+            progress::show(&format!("looked at {}", describe(tally)));
+            Ok(())
+        }
         SurveyNews::Found(fault) => {
             progress::show("");
-            print!("{}", line(fault));
+            output::tell(&line(fault))
         }
     }
 }
@@ -85,27 +91,27 @@ fn describe(tally: &SurveyTally) -> String {
     )
 }
 
-/// Says what it came to.
-fn conclude(report: &CheckReport, is_repairing: bool) -> ExitCode {
+fn summary(report: &CheckReport) -> String {
     let CheckReport { tally, damaged, wrong, repaired, .. } = report;
-    println!("{}", describe(tally));
+    let mut text = format!("{}\n", describe(tally));
     if *repaired > 0 {
-        println!("repaired: {repaired}");
+        text.push_str(&format!("repaired: {repaired}\n"));
     }
-    match wrong + damaged {
-        0 => {
-            println!("the store holds together");
-            ExitCode::SUCCESS
-        }
-        count => {
-            let what_to_do = match is_repairing {
-                true => "restore a backup, or push again what is named",
-                false => {
-                    "--repair repairs what can be; for the rest restore a backup, or push again what is named"
-                }
-            };
-            eprintln!("holdfast: {count} things are wrong with this store; {what_to_do}");
-            ExitCode::FAILURE
-        }
+    if wrong + damaged == 0 {
+        text.push_str("the store holds together\n");
     }
+    text
+}
+
+/// Says what to do where so many things are wrong.
+fn conclude(count: u64, is_repairing: bool) -> ExitCode {
+    if count == 0 {
+        return ExitCode::SUCCESS;
+    }
+    let what_to_do = match is_repairing {
+        true => "restore a backup, or push again what is named",
+        false => "--repair repairs what can be; for the rest restore a backup, or push again what is named",
+    };
+    eprintln!("holdfast: {count} things are wrong with this store; {what_to_do}");
+    ExitCode::FAILURE
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::output;
 use super::progress::{self, megabytes};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
@@ -59,14 +60,18 @@ enum Shape {
 /// Exports. Exit code 1 if that could not be done to its end, 2 if something was left out.
 pub(super) fn run(arguments: &Export) -> ExitCode {
     let mut left_out = Vec::new();
-    let report = match export(arguments, &mut left_out) {
+    let exported = export(arguments, &mut left_out).and_then(|report| {
+        let told = match arguments.json {
+            true => format!("{}\n", as_json(&report, &left_out)),
+            false => summary(&report, arguments.format),
+        };
+        output::tell(&told).map_err(ToolError::Output)?;
+        Ok(report)
+    });
+    let report = match exported {
         Ok(report) => report,
         Err(error) => return error.exit(),
     };
-    match arguments.json {
-        true => println!("{}", as_json(&report, &left_out)),
-        false => summarise(&report, arguments.format),
-    }
     match report.left_out {
         0 => ExitCode::SUCCESS,
         count => {
@@ -89,15 +94,19 @@ fn export(arguments: &Export, left_out: &mut Vec<LeftOut>) -> Result<ExportRepor
     let wanted = control::Export { folder, format, repositories, copy: arguments.copy };
     let tool = Tool { path: "/export", wanted, begin: control::export, is_at_rest: true };
     tool.run(&arguments.store, |news| match news {
-        ExportNews::Carried(summary) => show(&summary),
+        ExportNews::Carried(summary) => {
+            show(&summary);
+            Ok(())
+        }
         ExportNews::LeftOut(one) if arguments.json => {
             if left_out.len() < LISTED {
                 left_out.push(one);
             }
+            Ok(())
         }
         ExportNews::LeftOut(one) => {
             progress::show("");
-            println!("left out: {one}");
+            output::tell(&format!("left out: {one}\n"))
         }
     })
 }
@@ -113,26 +122,24 @@ fn as_json(report: &ExportReport, left_out: &[LeftOut]) -> serde_json::Value {
     value
 }
 
-fn summarise(report: &ExportReport, format: Shape) {
+fn summary(report: &ExportReport, format: Shape) -> String {
     let ExportReport { repositories, manifests, tags, payloads, removed, referrers, sparse_indexes, .. } =
         report;
-    println!("repositories: {repositories}");
-    println!("manifests: {manifests}");
-    println!("tags: {tags}");
+    let mut text = format!("repositories: {repositories}\nmanifests: {manifests}\ntags: {tags}\n");
     let Summary { linked, cloned, copied, present, .. } = payloads;
     let ways = [("linked", linked), ("cloned", cloned), ("copied", copied), ("there already", present)];
     for (way, Tally { payloads, bytes }) in ways.into_iter().filter(|(_, tally)| tally.payloads > 0) {
-        println!("{way}: {payloads} blobs and manifests, {}", megabytes(*bytes));
+        text.push_str(&format!("{way}: {payloads} blobs and manifests, {}\n", megabytes(*bytes)));
     }
+    let unlisted = if matches!(format, Shape::Distribution) { *referrers } else { 0 };
     let more = [
         (*removed, "tags, manifests and repositories removed there that are here no more"),
         (*sparse_indexes, "indexes lack images"),
+        (unlisted, "manifests refer to another one, which distribution does not list"),
     ];
     for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
-        println!("{count} {what}");
+        text.push_str(&format!("{count} {what}\n"));
     }
-    if matches!(format, Shape::Distribution) && *referrers > 0 {
-        println!("{referrers} manifests refer to another one, which distribution does not list");
-    }
-    println!("all of it is durable");
+    text.push_str("all of it is durable\n");
+    text
 }

@@ -1,13 +1,15 @@
 //! `holdfast gc`: collects what nothing refers to, in a running server or in the store of a stopped one.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::output;
 use super::progress;
 use super::stopped::Stopped;
-use super::tool::Tool;
+use super::tool::{Tool, ToolError};
 use crate::config::{parse_duration, show_duration, show_size};
 use crate::control::{self, Gc};
 use crate::registry::{Finding, News, Report, Thing, Verdict, Why};
@@ -35,29 +37,24 @@ pub(super) fn run(arguments: &Collect) -> ExitCode {
     let &Collect { ref store, grace, dry_run, delete_untagged, quiet } = arguments;
     let wanted = Gc { grace, dry_run, delete_untagged: delete_untagged.then_some(true) };
     let tool = Tool { path: "/gc", wanted, begin: control::collect, is_at_rest: false };
-    let shown = |news| {
-        if !quiet {
-            show(&news, dry_run);
-        }
-    };
-    match tool.run(store, shown) {
-        Ok(report) => {
-            if !quiet {
-                summarise(&report, dry_run);
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.exit(),
-    }
+    let shown = |news| if quiet { Ok(()) } else { show(&news, dry_run) };
+    let collected = tool.run(store, shown).and_then(|report| {
+        let told = if quiet { Ok(()) } else { output::tell(&summary(&report, dry_run)) };
+        told.map_err(ToolError::Output)
+    });
+    collected.map_or_else(ToolError::exit, |()| ExitCode::SUCCESS)
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &News, dry_run: bool) {
+fn show(news: &News, dry_run: bool) -> io::Result<()> {
     match news {
-        News::Looked(count) => progress::show(&format!("looked at {count}")),
+        News::Looked(count) => {
+            progress::show(&format!("looked at {count}"));
+            Ok(())
+        }
         News::Found(found) => {
             progress::show("");
-            println!("{}", line(found, dry_run));
+            output::tell(&format!("{}\n", line(found, dry_run)))
         }
     }
 }
@@ -91,17 +88,18 @@ fn rounded(duration: Duration) -> String {
     show_duration(Duration::from_secs(duration.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)))
 }
 
-fn summarise(report: &Report, dry_run: bool) {
+fn summary(report: &Report, dry_run: bool) -> String {
     let Report { manifests, blobs, uploads, bytes, young, next, vouched, uploading } = report;
     let removed = if dry_run { "would be removed" } else { "removed" };
-    println!(
-        "{removed}: {manifests} manifests, {blobs} blobs, {uploads} uploads; {} of payloads",
-        show_size(*bytes)
-    );
+    let bytes = show_size(*bytes);
+    let mut text =
+        format!("{removed}: {manifests} manifests, {blobs} blobs, {uploads} uploads; {bytes} of payloads\n");
     if let Some(next) = next {
-        println!("kept by their grace: {young}, the first of them for {} more", rounded(*next));
+        let next = rounded(*next);
+        text.push_str(&format!("kept by their grace: {young}, the first of them for {next} more\n"));
     }
     if vouched + uploading > 0 {
-        println!("kept by a lease: {vouched}, by an open upload: {uploading}");
+        text.push_str(&format!("kept by a lease: {vouched}, by an open upload: {uploading}\n"));
     }
+    text
 }

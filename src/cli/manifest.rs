@@ -53,7 +53,7 @@ impl Inspect {
             return tool.print(store, |piece: String| output::print(&piece));
         }
         let tool = Tool { path: "/manifest", wanted, begin: control::manifest, is_at_rest: true };
-        let report = tool.run(store, |()| {})?;
+        let report = tool.run(store, |()| Ok(()))?;
         let printed = if *json { output::print_json(&report) } else { show(&report) };
         printed.map_err(ToolError::Output)
     }

@@ -96,6 +96,14 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     output.flush()
 }
 
+/// Prints what work has found. Without anybody who reads it to its end the work goes on.
+pub(super) fn tell(text: &str) -> io::Result<()> {
+    match print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// In bold letters, for a person at a terminal who has not asked for plain ones (`NO_COLOR`).
 pub(super) fn emphasised(text: &str) -> String {
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

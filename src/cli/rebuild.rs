@@ -1,9 +1,11 @@
 //! `holdfast rebuild`: makes the database of a store anew.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output;
 use super::stopped::{Stopped, StoppedError};
 use crate::store::{self, RebuildError, Rebuilt};
 
@@ -19,18 +21,14 @@ enum Failure {
     Stopped(#[from] StoppedError),
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    #[error("standard output cannot be written: {0}; the database is made anew")]
+    Output(#[source] io::Error),
 }
 
 /// Rebuilds the store of a server that is not running.
 pub(super) fn run(arguments: &Rebuild) -> ExitCode {
     match rebuild(arguments) {
-        Ok(Rebuilt { last_record, set_aside }) => {
-            println!("metadata.redb has everything up to change {last_record}; holdfast check proves it");
-            if let Some(path) = set_aside {
-                println!("the old one is {}", path.display());
-            }
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("holdfast: {error}");
             ExitCode::FAILURE
@@ -38,7 +36,11 @@ pub(super) fn run(arguments: &Rebuild) -> ExitCode {
     }
 }
 
-fn rebuild(arguments: &Rebuild) -> Result<Rebuilt, Failure> {
+fn rebuild(arguments: &Rebuild) -> Result<(), Failure> {
     let (root, options) = arguments.store.find()?;
-    Ok(store::rebuild(&root, &options)?)
+    let Rebuilt { last_record, set_aside } = store::rebuild(&root, &options)?;
+    let old = set_aside.map(|path| format!("the old one is {}\n", path.display())).unwrap_or_default();
+    let text =
+        format!("metadata.redb has everything up to change {last_record}; holdfast check proves it\n{old}");
+    output::tell(&text).map_err(Failure::Output)
 }

@@ -151,7 +151,10 @@ impl Remove {
         let wanted = control::RemoveRepository { repository: self.repository.clone(), terms };
         let begin = control::remove_repository;
         let tool = Tool { path: "/repository/removal", wanted, begin, is_at_rest: dry_run };
-        tool.run(&self.store, |removed| progress::show(&format!("removed {}", describe(&removed))))
+        tool.run(&self.store, |removed| {
+            progress::show(&format!("removed {}", describe(&removed)));
+            Ok(())
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! `holdfast restore`: makes a store of a backup.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::backup::{end, show};
+use super::backup::{conclude, show, tell};
+use super::output;
 use super::progress;
 use super::stopped::{Stopped, StoppedError};
 use crate::store::{self, BackupError, Restoring, Summary};
@@ -31,15 +33,15 @@ enum Failure {
     Stopped(#[from] StoppedError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error("standard output cannot be written: {0}; the store is restored")]
+    Output(#[source] io::Error),
 }
 
 /// Restores. Exit code 1 if that could not be done, or if payloads are missing.
 pub(super) fn run(arguments: &Restore) -> ExitCode {
     match restore(arguments) {
-        Ok((root, summary)) => {
-            let code = end(&summary, "whatever else there was is restored: look for them in another backup");
-            println!("start it with: holdfast serve --root {}", root.display());
-            code
+        Ok(summary) => {
+            conclude(&summary, "whatever else there was is restored: look for them in another backup")
         }
         Err(error) => {
             progress::show("");
@@ -49,14 +51,20 @@ pub(super) fn run(arguments: &Restore) -> ExitCode {
     }
 }
 
-fn restore(arguments: &Restore) -> Result<(PathBuf, Summary), Failure> {
+fn restore(arguments: &Restore) -> Result<Summary, Failure> {
     let (config, options) = arguments.store.load()?;
     let how = Restoring { links: arguments.link, verifies: arguments.verify };
+    let mut shown = Ok(());
     let mut show = |news| {
-        show(&news);
+        if shown.is_ok() {
+            shown = show(&news);
+        }
         true
     };
     let root = config.storage.root;
     let summary = store::restore(&arguments.folder, &root, &options, how, &mut show)?;
-    Ok((root, summary))
+    shown.and_then(|()| tell(&summary)).map_err(Failure::Output)?;
+    let next = format!("start it with: holdfast serve --root {}\n", root.display());
+    output::tell(&next).map_err(Failure::Output)?;
+    Ok(summary)
 }

@@ -1,13 +1,15 @@
 //! `holdfast retention`: removes the tags that no rule keeps, in a running server or in the store of a stopped one.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::output;
 use super::progress;
 use super::stopped::Stopped;
-use super::tool::Tool;
+use super::tool::{Tool, ToolError};
 use crate::config::show_duration;
 use crate::control::{self, Retain};
 use crate::oci::RepositoryName;
@@ -34,31 +36,26 @@ pub(super) fn run(arguments: &Retention) -> ExitCode {
     let (dry_run, json) = (*dry_run, *json);
     let wanted = Retain { dry_run, repository: repository.clone() };
     let tool = Tool { path: "/retention", wanted, begin: control::retain, is_at_rest: false };
-    match tool.run(store, |news| show(&news, dry_run, json)) {
-        Ok(report) => {
-            summarise(&report, dry_run, json);
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.exit(),
-    }
+    let retained = tool.run(store, |news| show(&news, dry_run, json));
+    let told = retained.and_then(|report| summarise(&report, dry_run, json).map_err(ToolError::Output));
+    told.map_or_else(ToolError::exit, |()| ExitCode::SUCCESS)
 }
 
-fn show(news: &RetentionNews, dry_run: bool, json: bool) {
+fn show(news: &RetentionNews, dry_run: bool, json: bool) -> io::Result<()> {
     progress::show("");
     if json {
-        println!("{}", serde_json::to_string(news).expect("text and numbers can always be written"));
-        return;
+        return output::tell(&format!("{}\n", serde_json::to_string(news)?));
     }
     let RetentionNews { repository, tag, verdict } = news;
     match verdict {
         RetentionVerdict::Kept(keeping) if dry_run => {
-            println!("kept: {repository}:{tag}: {}", reason(keeping));
+            output::tell(&format!("kept: {repository}:{tag}: {}\n", reason(keeping)))
         }
-        RetentionVerdict::Kept(_) => {}
+        RetentionVerdict::Kept(_) => Ok(()),
         RetentionVerdict::Removed { with_image } => {
             let removed = if dry_run { "would be removed" } else { "removed" };
             let image = if *with_image { " with its image" } else { "" };
-            println!("{removed}: {repository}:{tag}{image}: no rule keeps it");
+            output::tell(&format!("{removed}: {repository}:{tag}{image}: no rule keeps it\n"))
         }
     }
 }
@@ -84,15 +81,16 @@ fn rounded(duration: Duration) -> String {
     show_duration(Duration::from_secs(duration.as_secs()))
 }
 
-fn summarise(report: &RetentionReport, dry_run: bool, json: bool) {
+fn summarise(report: &RetentionReport, dry_run: bool, json: bool) -> io::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(report).expect("numbers can always be written"));
-        return;
+        return output::tell(&format!("{}\n", serde_json::to_string(report)?));
     }
     let RetentionReport { repositories, tags, removed, images } = report;
     let verb = if dry_run { "would be removed" } else { "removed" };
-    println!("{verb}: {removed} of {tags} tags in {repositories} repositories, and {images} images");
+    let mut text =
+        format!("{verb}: {removed} of {tags} tags in {repositories} repositories, and {images} images\n");
     if *repositories == 0 {
-        println!("no rule of retention.rules is about any repository here");
+        text.push_str("no rule of retention.rules is about any repository here\n");
     }
+    output::tell(&text)
 }

@@ -1,13 +1,15 @@
 //! `holdfast scrub`: reads every blob and compares it with its digest, in a running server or in the store of a stopped one.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::output;
 use super::progress::{self, megabytes};
 use super::stopped::Stopped;
-use super::tool::Tool;
+use super::tool::{Tool, ToolError};
 use crate::config::{parse_size, show_size};
 use crate::control::{self, Events};
 use crate::registry::{Damage, Dependent, Registry, ScrubNews, ScrubReport};
@@ -26,11 +28,13 @@ pub(super) struct Scrub {
 pub(super) fn run(arguments: &Scrub) -> ExitCode {
     let wanted = control::Scrub { rate: arguments.rate };
     let tool = Tool { path: "/scrub", wanted, begin: begin_in_a_stopped_store, is_at_rest: false };
-    match tool.run(&arguments.store, |news| show(&news)) {
-        Ok(report) => {
-            summarise(&report);
-            if report.damaged + report.unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+    let scrubbed = tool.run(&arguments.store, |news| show(&news)).and_then(|report| {
+        output::tell(&summary(&report)).map_err(ToolError::Output)?;
+        Ok(report.damaged + report.unread)
+    });
+    match scrubbed {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => error.exit(),
     }
 }
@@ -44,16 +48,17 @@ fn begin_in_a_stopped_store(
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &ScrubNews) {
-    if let ScrubNews::Read { payloads, bytes } = news {
-        return progress::show(&format!("read {payloads} blobs, {}", megabytes(*bytes)));
-    }
+fn show(news: &ScrubNews) -> io::Result<()> {
+    let found = match news {
+        ScrubNews::Read { payloads, bytes } => {
+            progress::show(&format!("read {payloads} blobs, {}", megabytes(*bytes)));
+            return Ok(());
+        }
+        ScrubNews::Damaged(damage) => describe(damage),
+        ScrubNews::Unread { digest, problem } => format!("could not be read: {digest}: {problem}\n"),
+    };
     progress::show("");
-    match news {
-        ScrubNews::Read { .. } => {}
-        ScrubNews::Damaged(damage) => print!("{}", describe(damage)),
-        ScrubNews::Unread { digest, problem } => println!("could not be read: {digest}: {problem}"),
-    }
+    output::tell(&found)
 }
 
 /// A damaged payload, and what it breaks, in lines.
@@ -72,21 +77,19 @@ fn describe(damage: &Damage) -> String {
     text
 }
 
-fn summarise(report: &ScrubReport) {
+fn summary(report: &ScrubReport) -> String {
     let ScrubReport { payloads, bytes, damaged, restored, verified, unread } = report;
-    println!("read: {payloads} blobs, {}; {damaged} are damaged", megabytes(*bytes));
-    if *restored > 0 {
-        println!("{restored} that were damaged are right again, and served");
-    }
-    if *verified > 0 {
-        println!("{verified} that an import had taken by their size are verified now");
-    }
-    if *unread > 0 {
-        println!("{unread} could not be read, for a reason that tells nothing of them: run this again");
+    let mut text = format!("read: {payloads} blobs, {}; {damaged} are damaged\n", megabytes(*bytes));
+    let more = [
+        (*restored, "that were damaged are right again, and served"),
+        (*verified, "that an import had taken by their size are verified now"),
+        (*unread, "could not be read, for a reason that tells nothing of them: run this again"),
+    ];
+    for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("{count} {what}\n"));
     }
     if *damaged > 0 {
-        println!(
-            "what is damaged is not served; it is right again once anybody pushes it, to whichever repository"
-        );
+        text.push_str("what is damaged is not served; it is right again once anybody pushes it, to whichever repository\n");
     }
+    text
 }

@@ -22,7 +22,10 @@ pub(super) fn run(arguments: &Stats) -> ExitCode {
     let Looking { store, json } = &arguments.looking;
     let wanted = control::StatisticsOf {};
     let tool = Tool { path: "/statistics", wanted, begin: control::statistics, is_at_rest: true };
-    let counted = tool.run(store, |blobs| progress::show(&format!("looked at {blobs} blobs")));
+    let counted = tool.run(store, |blobs| {
+        progress::show(&format!("looked at {blobs} blobs"));
+        Ok(())
+    });
     let printed = counted.and_then(|statistics| {
         let printed = if *json { output::print_json(&statistics) } else { show(&statistics) };
         printed.map_err(ToolError::Output)

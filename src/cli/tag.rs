@@ -143,7 +143,7 @@ fn copy(
     let source = ImageName { repository: from.clone(), reference: Some(reference.clone()) };
     let wanted = ImageCopy { from, reference, to, tag, is_move, may_overwrite: changing.overwrite_immutable };
     let tool = Tool { path: "/copy", wanted, begin: control::copy, is_at_rest: false };
-    let Copied { digest, manifests, blobs } = tool.run(&changing.store, |()| {})?;
+    let Copied { digest, manifests, blobs } = tool.run(&changing.store, |()| Ok(()))?;
     let verb = if is_move { "moved" } else { "copied" };
     let line = format!(
         "{verb}: {source} to {target}, {digest}; {manifests} manifests and {blobs} blobs are new there\n"

@@ -76,12 +76,22 @@ where
     News: DeserializeOwned,
     Outcome: DeserializeOwned,
 {
-    /// Has the work done, and shows its news. Gives what it came to.
-    pub(super) fn run(self, store: &Stopped, mut show: impl FnMut(News)) -> Result<Outcome, ToolError> {
-        self.print(store, |news| {
-            show(news);
+    /// Has the work done, and shows its news. Gives what it came to. News that cannot be shown do not end it, and are an error
+    /// when it is done.
+    pub(super) fn run(
+        self,
+        store: &Stopped,
+        mut show: impl FnMut(News) -> io::Result<()>,
+    ) -> Result<Outcome, ToolError> {
+        let mut shown = Ok(());
+        let outcome = self.print(store, |news| {
+            if shown.is_ok() {
+                shown = show(news);
+            }
             Ok(())
-        })
+        })?;
+        shown.map_err(ToolError::Output)?;
+        Ok(outcome)
     }
 
     /// The same where the news are what was asked for: without anybody who reads them the work ends.

@@ -230,10 +230,11 @@ impl Drop for Exchange {
     }
 }
 
-/// The fields that are empty here are the id of a trace, and those of the audit.
+/// The fields that are empty here are the id of a trace, and those of the audit. Whatever is logged at all carries what they say, for
+/// no level is above this one.
 fn span(id: &RequestId, trace: Option<TraceId>) -> Span {
     use tracing::field::{Empty, display};
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
         "request", request = %id, trace_id = Empty, audit = Empty, who = Empty, action = Empty, from = Empty
     );
     if let Some(trace) = trace {
@@ -256,14 +257,16 @@ fn version(version: Version) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
-    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::layer::{Layer, SubscriberExt};
     use tracing_subscriber::registry::Registry;
 
     use super::super::event::{Events, Form};
+    use super::super::targets;
     use super::*;
 
     /// What is logged when a request ends with this status.
@@ -284,6 +287,24 @@ mod tests {
             status.into_iter().for_each(|status| exchange.answered(status, None));
         });
         lines.lock().map(|lines| lines.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_event_carries_its_request_however_little_is_logged() {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let copy = Arc::clone(&lines);
+        let form = Form { json: false, colour: false, fields: BTreeMap::new() };
+        let events = Events::new(form, move |line: String| copy.lock().unwrap().push_str(&line));
+        let quiet = events.with_filter(targets(tracing::Level::WARN));
+        tracing::subscriber::with_default(Registry::default().with(quiet), || {
+            let exchange = Exchange::begin(&Request::new(()), Peer::Local, false);
+            exchange.span().in_scope(|| {
+                tracing::info!("of no interest");
+                tracing::warn!("refused");
+            });
+        });
+        let logged = lines.lock().unwrap().clone();
+        assert!(logged.contains(" WARN refused request=") && logged.lines().count() == 1, "{logged}");
     }
 
     #[test]

@@ -312,3 +312,32 @@ fn a_folder_without_a_store_is_said_to_be_none() {
         expect_complaint(&run_at(folder.path(), arguments), complaint);
     }
 }
+
+#[test]
+fn work_is_done_although_nobody_reads_what_it_says() {
+    let registry = Holdfast::configured(
+        "storage: {gc: {lease: 0s}}\nretention: {interval: 0s, rules: [{where: '**', last: 1}]}\n",
+    );
+    registry.push_image("team/app", "v1", 1);
+    let dangling = registry.push_blob("team/app", "nobody needs this");
+    let root = registry.root();
+    let (backup, export) = (root.with_file_name("backup"), root.with_file_name("export"));
+    let commands: [&[&str]; 6] = [
+        &["gc", "--grace", "0s"],
+        &["scrub"],
+        &["check"],
+        &["retention", "--dry-run", "--json"],
+        &["backup", backup.to_str().unwrap()],
+        &["export", export.to_str().unwrap()],
+    ];
+    for arguments in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = holdfast();
+        let output = command.args(arguments).arg("--root").arg(&root).stdout(writer).output().unwrap();
+        let complained = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), complained.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+    registry.get(&format!("/v2/team/app/blobs/{dangling}")).expect(404);
+    assert!(backup.join("metadata.snapshot").exists() && export.join("team/app/index.json").exists());
+}
