@@ -11,6 +11,7 @@ mod check;
 mod completions;
 pub mod config;
 mod digest;
+mod events;
 mod export;
 mod garbage_collect;
 mod gc;
@@ -39,6 +40,7 @@ mod stats;
 mod stopped;
 mod tag;
 mod tool;
+mod top;
 mod user;
 
 use std::ffi::OsString;
@@ -86,6 +88,10 @@ enum Command {
     Blob(blob::Blob),
     /// Count what a running server or a stopped store has
     Stats(stats::Stats),
+    /// Show what a running server is doing, once a second
+    Top(top::Top),
+    /// Look on at what happens in a running server
+    Events(events::Events),
     /// Make a backup of a running registry or of a stopped store, or renew one
     Backup(backup::Backup),
     /// Make a store of a backup
@@ -131,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Manifest(arguments) => manifest::run(&arguments),
         Command::Blob(arguments) => blob::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Rebuild(arguments) => rebuild::run(&arguments),

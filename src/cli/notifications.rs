@@ -11,24 +11,25 @@ use crate::outgoing::Outgoing;
 use crate::registry::{Error, Registry};
 use crate::server::{self, Location};
 
-/// Those whom the configuration names, told by the registry that listens at `at`.
+/// Those whom the configuration names, told by this registry.
 pub(super) async fn notifier(
     config: &Config,
     registry: &Arc<Registry>,
-    at: &server::Endpoint,
+    source: Source,
 ) -> Result<Notifier, Error> {
     let notifications = &config.notifications;
     let settings = Settings {
         endpoints: notifications.endpoints.iter().map(endpoint).collect(),
         include_references: notifications.includereferences,
-        source: source(&at.location),
+        source,
     };
     Notifier::new(Arc::clone(registry), settings, &Outgoing::default()).await
 }
 
-fn source(location: &Location) -> Source {
+/// What events say of where they come from.
+pub(super) fn source(at: &server::Endpoint) -> Source {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let addr = match location {
+    let addr = match &at.location {
         Location::Tcp(address) => format!("{host}:{}", address.port()),
         Location::Unix(_) => host,
     };

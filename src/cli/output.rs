@@ -104,10 +104,14 @@ pub(super) fn tell(text: &str) -> io::Result<()> {
     }
 }
 
-/// In bold letters, for a person at a terminal who has not asked for plain ones (`NO_COLOR`).
+/// Whether somebody has asked for plain letters (<https://no-color.org>).
+pub(super) fn is_plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// In bold letters, for a person at a terminal who has not asked for plain ones.
 pub(super) fn emphasised(text: &str) -> String {
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match io::stdout().is_terminal() && !is_plain {
+    match io::stdout().is_terminal() && !is_plain() {
         true => format!("\x1b[1m{text}\x1b[0m"),
         false => text.to_owned(),
     }

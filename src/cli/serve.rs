@@ -21,7 +21,8 @@ use crate::config::{
     self, AccessFormatter, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level,
     Loaded, Log, MinimumTls, Net, Note, Sources, process_environment,
 };
-use crate::control;
+use crate::control::{self, Desk};
+use crate::notifications::Source;
 use crate::observe::metrics::{Exposition, Readings};
 use crate::observe::{self, AccessForm};
 use crate::outgoing::Outgoing;
@@ -153,7 +154,8 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
             return Err(error);
         }
     };
-    let notifier = notifications::notifier(config, &pieces.registry, servers.main.endpoint()).await?;
+    let source = notifications::source(servers.main.endpoint());
+    let notifier = notifications::notifier(config, &pieces.registry, source.clone()).await?;
     announce(servers.main.endpoint(), &loaded, &pieces.authority);
     supervisor::ready();
 
@@ -163,7 +165,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let last_call = || pieces.registry.interrupt_uploads();
     let mut upkeep = upkeep(&pieces, tls.clone());
     let to_the_end = async {
-        Box::pin(servers.run(&pieces, stopped, last_call)).await;
+        Box::pin(servers.run(&pieces, source, stopped, last_call)).await;
         upkeep.abort_all();
         drop(stop_telling);
         // An error is a panic, which was logged.
@@ -253,7 +255,13 @@ impl Servers {
     }
 
     /// Runs all. Probes are answered until the last client has been served.
-    async fn run(self, pieces: &Pieces, stop: oneshot::Receiver<()>, last_call: impl FnOnce()) {
+    async fn run(
+        self,
+        pieces: &Pieces,
+        source: Source,
+        stop: oneshot::Receiver<()>,
+        last_call: impl FnOnce(),
+    ) {
         let readiness = self.main.readiness();
         let (main_runs, _) = broadcast::channel::<()>(1);
         let (for_debug, for_control) = (main_runs.subscribe(), main_runs.subscribe());
@@ -261,22 +269,24 @@ impl Servers {
             self.main.run(pieces.router.clone(), ended(stop), last_call).await;
             drop(main_runs);
         };
-        let metrics = self.metrics.map(|path| metrics_page(path, pieces));
+        let exposition = exposition(pieces);
+        let metrics = self.metrics.map(|path| MetricsPage { path, exposition: Arc::clone(&exposition) });
         let probes = readiness.debug_router(Arc::clone(&pieces.health), metrics);
         let debug = run_beside(self.debug, probes, for_debug);
-        let control = run_beside(self.control, control::router(Arc::clone(&pieces.registry)), for_control);
+        let desk = Desk { registry: Arc::clone(&pieces.registry), source, exposition };
+        let control = run_beside(self.control, control::router(desk), for_control);
         tokio::join!(main, debug, control);
     }
 }
 
 /// Metrics that ask the registry how it stands. They keep nothing of it open.
-fn metrics_page(path: String, pieces: &Pieces) -> MetricsPage {
+fn exposition(pieces: &Pieces) -> Arc<Exposition> {
     let (registry, health) = (Arc::downgrade(&pieces.registry), Arc::clone(&pieces.health));
     let read = move || Readings {
         health_failing: Some(health.failing() as u64),
         ..registry.upgrade().map(|registry| registry.readings()).unwrap_or_default()
     };
-    MetricsPage { path, exposition: Arc::new(Exposition::new(read)) }
+    Arc::new(Exposition::new(read))
 }
 
 /// Runs a server until the main one has ended.

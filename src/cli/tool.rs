@@ -2,7 +2,7 @@
 //! the store.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(super) enum ToolError {
     NotConfirmed(RepositoryName),
     #[error("standard output cannot be written: {0}")]
     Output(#[source] io::Error),
+    #[error("no server is running over {}: start it, or name its folder with --root", .0.display())]
+    NoServer(PathBuf),
     #[error("{0}")]
     Failed(String),
     #[error("the server was stopped in the middle; run this again")]
@@ -131,6 +133,39 @@ where
         registry.close().await;
         outcome
     }
+}
+
+/// Asks a running server for what only a running one has, and shows its news until they end, nobody reads them, or somebody
+/// interrupts it. The latter is an end like any other.
+pub(super) fn ask_server<News: DeserializeOwned>(
+    store: &Stopped,
+    path: &str,
+    wanted: &impl Serialize,
+    mut show: impl FnMut(News) -> io::Result<()>,
+) -> Result<(), ToolError> {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    threads.map_err(ToolError::Threads)?.block_on(async {
+        let (config, _) = store.find_with_config()?;
+        tokio::select! {
+            outcome = ask(&config.storage.root, path, wanted, &mut show) => outcome,
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(ToolError::Threads),
+        }
+    })
+}
+
+/// Asks the running server of a data folder, and shows what it tells. Gives what it came to.
+pub(super) async fn ask<News: DeserializeOwned, Outcome: DeserializeOwned>(
+    root: &Path,
+    path: &str,
+    wanted: &impl Serialize,
+    show: &mut impl FnMut(News) -> io::Result<()>,
+) -> Result<Outcome, ToolError> {
+    let (socket, (teller, told)) = (control::socket(root), mpsc::channel(256));
+    let asked = async {
+        let is_asked = control::ask(&socket, path, wanted, teller).await?;
+        is_asked.then_some(()).ok_or_else(|| ToolError::NoServer(root.to_owned()))
+    };
+    tokio::try_join!(biased; asked, listen(told, show)).map(|((), outcome)| outcome)
 }
 
 /// Shows what is told, up to its end.

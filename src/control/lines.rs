@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::AskError;
+
 /// The longest line that is understood, in bytes.
 const LONGEST: usize = 1 << 20;
 
@@ -29,10 +31,10 @@ fn received<E>(events: mpsc::Receiver<E>) -> impl Stream<Item = E> {
 pub(super) async fn read<E: DeserializeOwned>(
     mut body: Incoming,
     events: mpsc::Sender<E>,
-) -> std::io::Result<()> {
+) -> Result<(), AskError> {
     let mut waiting = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(std::io::Error::other)?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else { continue };
         waiting.extend_from_slice(&data);
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
@@ -42,7 +44,7 @@ pub(super) async fn read<E: DeserializeOwned>(
             }
         }
         if waiting.len() > LONGEST {
-            return Err(std::io::Error::other("a line without an end"));
+            return Err(std::io::Error::other("a line without an end").into());
         }
     }
     Ok(())

@@ -6,6 +6,8 @@
 
 mod changes;
 mod client;
+mod events;
+mod figures;
 mod inspection;
 mod lines;
 mod routes;
@@ -16,11 +18,13 @@ use std::path::{Path, PathBuf};
 
 pub use changes::{RemoveRepository, RemoveTags, copy, remove_repository, remove_tags};
 pub use client::{AskError, ask};
+pub use events::{Beginning, Tail, TailNews};
+pub use figures::FiguresOf;
 pub use inspection::{
     BlobOf, ManifestAt, Repositories, StatisticsOf, Tags, UsageOf, blob, manifest, manifest_text,
     repositories, statistics, tags, usage,
 };
-pub use routes::router;
+pub use routes::{Desk, router};
 pub use telling::{Event, Events};
 pub use work::{Backup, Check, Export, Gc, Retain, Scrub, back_up, check, collect, export, retain, scrub};
 

@@ -101,6 +101,12 @@ impl<'a> Event<'a> {
     }
 }
 
+/// An event by itself, as JSON, without descriptors.
+pub fn event_as_json(row: &EventRow, source: &Source) -> Box<RawValue> {
+    let event = Event::new(row, Vec::new(), source);
+    serde_json::value::to_raw_value(&event).expect("documents of text and numbers can always be written")
+}
+
 /// The descriptors in a manifest, as they stand there: its config and layers, or the manifests of an index.
 pub(super) fn references(manifest: &[u8]) -> Vec<Box<RawValue>> {
     #[derive(serde::Deserialize)]

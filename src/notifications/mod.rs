@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::outgoing::Outgoing;
 use crate::registry::{Endpoints, Error, Registry};
 use delivery::Delivery;
-pub use envelope::Source;
+pub use envelope::{Source, event_as_json};
 
 /// How often it is kept up to where endpoints were told, and pulls are put down.
 const KEEP_EVERY: Duration = Duration::from_secs(1);

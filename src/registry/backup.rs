@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::observe::metrics::{Work, metrics};
 use crate::store::{BackupError, BackupNews, Summary, Tally};
 
 use super::{Registry, blocking};
@@ -18,6 +19,7 @@ impl Registry {
         folder: PathBuf,
         listener: mpsc::Sender<BackupNews>,
     ) -> Result<Summary, BackupError> {
+        let _going = metrics().work.begin(Work::Backup);
         let (registry, path) = (Arc::clone(self), folder.clone());
         let mut tell = move |news| match news {
             BackupNews::Carried(_) => !matches!(listener.try_send(news), Err(TrySendError::Closed(_))),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::observe::metrics::{Work, metrics};
 use crate::store::{Fault, Repair, Severity, SurveyError, SurveyNews, SurveyOptions, SurveyTally};
 
 use super::scrub::Pace;
@@ -69,6 +70,7 @@ impl Registry {
         wanted: Check,
         listener: mpsc::Sender<SurveyNews>,
     ) -> Result<CheckReport, CheckError> {
+        let _going = metrics().work.begin(Work::Check);
         let Check { is_thorough, is_repairing, rate } = wanted;
         let mut report = CheckReport::default();
         for fault in self.check_uploads(is_repairing).await? {

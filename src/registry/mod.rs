@@ -41,7 +41,7 @@ pub use collection::{
 pub use copying::{Copied, ImageCopy};
 pub use dependents::Dependent;
 pub use error::Error;
-pub use events::{Endpoints, EventSettings, Lag, Occasion};
+pub use events::{Endpoints, EventSettings, Lag, Occasion, Onlooker};
 pub use export::{ExportError, ExportFormat, ExportNews, ExportOptions, ExportReport, LeftOut};
 pub use immutable::ImmutableTags;
 pub use import::{
@@ -65,7 +65,7 @@ pub use verified_pull::VerifiedPull;
 
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
-use events::Pulls;
+use events::{Pulls, Recent};
 use requested::Rules;
 use retention::Uses;
 use uploads::Uploads;
@@ -80,6 +80,7 @@ pub struct Registry {
     rules: Rules,
     /// Woken when events are recorded.
     recorded: Notify,
+    recent: Recent,
 }
 
 impl Registry {
@@ -87,8 +88,9 @@ impl Registry {
     pub fn new(mut store: Store, settings: Settings) -> Arc<Self> {
         let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
         let rules = Rules::new(settings.read_only, settings.quotas.clone());
-        let (pulls, uses, recorded) = (Pulls::default(), Uses::default(), Notify::new());
-        Arc::new(Self { store, settings, uploads, pulls, uses, rules, recorded })
+        let (pulls, uses) = (Pulls::default(), Uses::default());
+        let (recorded, recent) = (Notify::new(), Recent::default());
+        Arc::new(Self { store, settings, uploads, pulls, uses, rules, recorded, recent })
     }
 
     /// When it collects by itself, and what.

@@ -59,8 +59,10 @@ impl Registry {
         let Some(occasion) = occasion else {
             return self.submit(operation).await;
         };
-        let backlog = self.settings.events.backlog;
-        let outcome = self.submit(Telling { operation, occasion, mounted_from, backlog }).await?;
+        let events = &self.settings.events;
+        let backlog = events.enabled.then_some(events.backlog);
+        let (outcome, events) = self.submit(Telling { operation, occasion, mounted_from, backlog }).await?;
+        self.recent.remember(events);
         self.recorded.notify_waiters();
         Ok(outcome)
     }

@@ -10,3 +10,4 @@ mod distribution;
 mod looking;
 mod run;
 mod small;
+mod watching;

@@ -28,6 +28,11 @@ impl Terminal {
         (&self.screen).write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// Presses a key, and nothing else.
+    pub fn type_key(&self, key: char) {
+        write!(&self.screen, "{key}").unwrap();
+    }
+
     /// All that was written to it, once nobody can write any more.
     pub fn into_text(self) -> String {
         let Self { mut screen, line } = self;

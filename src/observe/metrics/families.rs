@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::histogram::{Sizes, Times};
-use super::labels::{Collected, Each, Handshake, Hit, Login};
+use super::labels::{Collected, Each, Handshake, Hit, Login, Work};
 use super::requests::{RequestTimes, Requests};
 
 macro_rules! counted {
@@ -56,6 +56,7 @@ counted! {
     checkpoint: Times, "store_checkpoint_seconds", "Time that a checkpoint of the metadata took";
     settled: Counter, "store_settled_payloads", "Blobs moved out of the write-ahead log into files";
     settled_bytes: Counter, "store_settled_bytes", "Bytes of blobs moved out of the write-ahead log into files";
+    work: Each<Work, Gauge>, "work_under_way", "Work that goes on beside serving, by kind, whoever has asked for it";
     collections: Counter, "gc_runs", "Collections that ran to their end, dry runs left out";
     collection_failures: Counter, "gc_failures", "Collections that an error has ended";
     collection_time: Counter<f64, std::sync::atomic::AtomicU64>, "gc_run_seconds", "Time that collections took";

@@ -8,6 +8,7 @@ use axum::http;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 
 /// A label of which all values are known.
 pub trait Label: Copy + 'static {
@@ -125,31 +126,62 @@ label! {
     }
 }
 
-/// A counter for each value of a label. All of them are there from the start.
-pub struct Each<L>(Arc<[Counter]>, PhantomData<L>);
-
-impl<L: Label> Default for Each<L> {
-    fn default() -> Self {
-        Self(L::ALL.iter().map(|_| Counter::default()).collect(), PhantomData)
+label! {
+    /// Work that goes on beside serving.
+    Work, "kind", {
+        Collection: "collection",
+        Retention: "retention",
+        Scrub: "scrub",
+        Check: "check",
+        Backup: "backup",
+        Export: "export",
     }
 }
 
-impl<L> Clone for Each<L> {
+/// A counter, or another metric, for each value of a label. All of them are there from the start.
+pub struct Each<L, M = Counter>(Arc<[M]>, PhantomData<L>);
+
+impl<L: Label, M: Default> Default for Each<L, M> {
+    fn default() -> Self {
+        Self(L::ALL.iter().map(|_| M::default()).collect(), PhantomData)
+    }
+}
+
+impl<L, M> Clone for Each<L, M> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0), PhantomData)
     }
 }
 
-impl<L> fmt::Debug for Each<L> {
+impl<L, M: fmt::Debug> fmt::Debug for Each<L, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.0.iter()).finish()
     }
 }
 
-impl<L: Label> Each<L> {
-    /// The counter of a value.
-    pub fn of(&self, value: L) -> &Counter {
-        self.0.get(value.number()).expect("there is a counter for each value")
+impl<L: Label, M> Each<L, M> {
+    /// The metric of a value.
+    pub fn of(&self, value: L) -> &M {
+        self.0.get(value.number()).expect("there is a metric for each value")
+    }
+}
+
+impl<L: Label> Each<L, Gauge> {
+    /// Counts one of these for as long as what is returned lives.
+    pub fn begin(&self, value: L) -> Going {
+        let gauge = self.of(value).clone();
+        gauge.inc();
+        Going(gauge)
+    }
+}
+
+/// One that is counted until this is dropped.
+#[derive(Debug)]
+pub struct Going(Gauge);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -164,6 +196,20 @@ impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L> {
 
     fn metric_type(&self) -> MetricType {
         MetricType::Counter
+    }
+}
+
+impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L, Gauge> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for value in L::ALL {
+            let labels = [(L::NAME, value.as_str())];
+            ConstGauge::new(self.of(*value).get()).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 pub use exposition::{Exposition, Form};
 pub use families::{Metrics, Readings};
 pub use histogram::{Sizes, Times};
-pub use labels::{Collected, Each, Handshake, Hit, Label, Login, Method, Route};
+pub use labels::{Collected, Each, Going, Handshake, Hit, Label, Login, Method, Route, Work};
 pub use requests::Requests;
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::observe::metrics::{Collected, metrics};
+use crate::observe::metrics::{Collected, Work, metrics};
 use crate::oci::RepositoryName;
 use crate::store::{Held, NeedKind};
 
@@ -68,6 +68,7 @@ impl Registry {
         wanted: Collection,
         listener: Option<Listener>,
     ) -> Result<Report, Error> {
+        let _going = metrics().work.begin(Work::Collection);
         let began = Instant::now();
         let collected = self.pass(wanted, listener).await;
         if !wanted.dry_run {

@@ -4,15 +4,21 @@
 //! and only if what it tells of has happened, a crash notwithstanding. A pull changes nothing: its event is put down within a
 //! second, and one that a crash comes before is lost. Events are kept until every endpoint was told, or until there are too
 //! many of them, the oldest then go. Who is told, and how, is not known here.
+//!
+//! The latest are remembered in memory as well, for those who look on ([`Onlooker`]). While there is one, but no endpoint, events are
+//! made and remembered, and not recorded.
 
 mod occasion;
 mod outbox;
 mod pulls;
+mod recent;
 mod recorded;
 
 pub use occasion::Occasion;
 pub use outbox::{Endpoints, Lag};
 pub(super) use pulls::Pulls;
+pub use recent::Onlooker;
+pub(super) use recent::Recent;
 pub(super) use recorded::Telling;
 
 /// Whether events are recorded, and how many are kept.

@@ -23,11 +23,21 @@ pub struct Lag {
 impl Registry {
     /// Whether what requests do is told to anybody.
     pub fn tells_events(&self) -> bool {
+        self.settings.events.enabled || self.recent.is_watched()
+    }
+
+    /// Whether events are kept although nobody looks on.
+    pub fn keeps_events(&self) -> bool {
         self.settings.events.enabled
     }
 
     /// Whether pulls are told to anybody.
     pub fn tells_pulls(&self) -> bool {
+        self.records_pulls() || self.recent.is_watched()
+    }
+
+    /// Whether endpoints are told of pulls.
+    pub(super) fn records_pulls(&self) -> bool {
         self.settings.events.enabled && self.settings.events.pulls
     }
 

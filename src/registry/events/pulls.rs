@@ -46,7 +46,7 @@ impl Registry {
         (media_type, size): (ManifestType, u64),
         tag: Option<&Tag>,
     ) {
-        self.pulls.note(EventRow {
+        self.note_pull(EventRow {
             digest: Some(*digest),
             media_type: Some(media_type.as_str().to_owned()),
             size: Some(size),
@@ -64,13 +64,20 @@ impl Registry {
         digest: &Digest,
         size: u64,
     ) {
-        self.pulls.note(EventRow {
+        self.note_pull(EventRow {
             digest: Some(*digest),
             media_type: Some(OCTETS.to_owned()),
             size: Some(size),
             url: Some(occasion.blob_url(repository, digest)),
             ..occasion.event(EventAction::Pull, repository, Timestamp::now())
         });
+    }
+
+    fn note_pull(&self, event: EventRow) {
+        if self.records_pulls() {
+            self.pulls.note(event.clone());
+        }
+        self.recent.remember([event]);
     }
 
     /// Puts down the pulls that were noted since the last time.

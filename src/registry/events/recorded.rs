@@ -19,21 +19,24 @@ pub(in crate::registry) struct Telling<O> {
     pub(in crate::registry) occasion: Arc<Occasion>,
     /// Where a blob is mounted from, if that is what is done.
     pub(in crate::registry) mounted_from: Option<RepositoryName>,
-    /// The most events that are kept.
-    pub(in crate::registry) backlog: u64,
+    /// The most events that are kept for endpoints; where there is none, nothing is recorded.
+    pub(in crate::registry) backlog: Option<u64>,
 }
 
 impl<O: Operation> Operation for Telling<O> {
-    type Outcome = O::Outcome;
+    /// What it came to, and what there is to tell of it.
+    type Outcome = (O::Outcome, Vec<EventRow>);
     type Refusal = O::Refusal;
 
     fn decide(self, tables: &Tables<Write<'_>>, slot: Slot) -> Decision<Self> {
         let Self { operation, occasion, mounted_from, backlog } = self;
-        let mut accepted: Accepted<O::Outcome> = operation.decide(tables, slot)?;
-        let told = Told { tables, changes: &accepted.changes, occasion, mounted_from, at: slot.now };
+        let Accepted { mut changes, payload, outcome } = operation.decide(tables, slot)?;
+        let told = Told { tables, changes: &changes, occasion, mounted_from, at: slot.now };
         let events = told.events()?;
-        accepted.changes.extend(record(tables, events, backlog)?);
-        Ok(accepted)
+        if let Some(backlog) = backlog {
+            changes.extend(record(tables, events.clone(), backlog)?);
+        }
+        Ok(Accepted { changes, payload, outcome: (outcome, events) })
     }
 
     fn needs_room(&self) -> bool {

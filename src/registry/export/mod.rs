@@ -22,6 +22,7 @@ pub use shape::ExportFormat;
 
 use super::pages::repositories_behind;
 use super::{Registry, blocking};
+use crate::observe::metrics::{Work, metrics};
 use crate::oci::{Glob, RepositoryName};
 use crate::store::{BackupNews, MetadataError, Outlet, OutletError};
 use shape::Shape;
@@ -57,6 +58,7 @@ impl Registry {
         options: ExportOptions,
         listener: mpsc::Sender<ExportNews>,
     ) -> Result<ExportReport, ExportError> {
+        let _going = metrics().work.begin(Work::Export);
         let (registry, path) = (Arc::clone(self), options.folder.clone());
         let made = blocking(move || registry.export_to(&options, &listener)).await;
         match &made {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::observe::metrics::metrics;
+use crate::observe::metrics::{Work, metrics};
 use crate::oci::{Glob, RepositoryName, Tag};
 use crate::store::TagRow;
 
@@ -143,6 +143,7 @@ impl Registry {
         if !wanted.dry_run {
             self.expect_writable()?;
         }
+        let _going = metrics().work.begin(Work::Retention);
         let mut pass = Pass { registry: self, wanted, listener, report: RetentionReport::default() };
         match pass.wanted.repository.clone() {
             Some(repository) => pass.look_at(&repository).await?,

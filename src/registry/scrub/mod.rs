@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::observe::metrics::metrics;
+use crate::observe::metrics::{Work, metrics};
 use crate::oci::Digest;
 use crate::store::{BlobRow, Judgement, PayloadError, Verification};
 
@@ -39,6 +39,7 @@ impl Registry {
         rate: u64,
         listener: Option<ScrubListener>,
     ) -> Result<ScrubReport, Error> {
+        let _going = metrics().work.begin(Work::Scrub);
         let mut pass = Pass::new(self, rate, listener);
         pass.run().await?;
         Ok(pass.report)

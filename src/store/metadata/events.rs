@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::store::clock::Timestamp;
@@ -50,8 +51,9 @@ pub struct EventRow {
 }
 
 /// What an event tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(index_only)]
+#[serde(rename_all = "lowercase")]
 pub enum EventAction {
     #[n(0)]
     Pull,
