@@ -15,6 +15,7 @@
 //! Beside them, [`config`] is the configuration as plain data, and [`observe`] has logs and metrics; of the above
 //! they know no more than words.
 //! [`health`] looks whether all is well, [`outgoing`] is the client for the calls that the registry itself makes, `files` has what small files beside the store need.
+//! [`traces`] sends what `observe` has traced to a collector.
 //! [`load`] is the other side of the conversation: a client that loads registries and checks what they answer.
 
 pub mod api;
@@ -32,3 +33,4 @@ pub mod outgoing;
 pub mod registry;
 pub mod server;
 pub mod store;
+pub mod traces;

@@ -1,11 +1,12 @@
 //! What the API is, as an OpenAPI document: made from the routes themselves, so that it has every one of them and none else.
 
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::route::{Route, Rule};
-use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
-use crate::store::{Hasher, PayloadId};
+use super::respond::{self, With as _};
+use super::route::{Route, Rule, every_route};
 
 /// What is said of one method of an endpoint.
 struct Operation {
@@ -24,15 +25,28 @@ const fn operation(summary: &'static str, status: u16) -> Operation {
 
 const OCTETS: &str = "application/octet-stream";
 
+/// The document as text, as it is printed and served.
+pub fn openapi() -> String {
+    let text = serde_json::to_string_pretty(&document()).expect("text can always be written");
+    text + "\n"
+}
+
+/// Answers the document.
+pub(super) fn serve() -> Response {
+    let text = openapi();
+    let length = text.len() as u64;
+    respond::body(StatusCode::OK, Body::from(text), length).with(header::CONTENT_TYPE, "application/json")
+}
+
 /// The document (OpenAPI Specification 3.1).
-pub fn openapi() -> Value {
+fn document() -> Value {
     let mut paths = Map::new();
     for route in every_route() {
         let operations = route.table().iter().map(|(method, rule)| {
             let name = method.as_str().to_ascii_lowercase();
             (name, describe(&route, method, *rule))
         });
-        paths.insert(template(&route).to_owned(), Value::Object(operations.collect()));
+        paths.insert(route.template().to_owned(), Value::Object(operations.collect()));
     }
     json!({
         "openapi": "3.1.0",
@@ -67,45 +81,9 @@ fn errors() -> Value {
     })
 }
 
-/// One route of each kind.
-fn every_route() -> Vec<Route> {
-    let repository: RepositoryName = "name".parse().expect("a name");
-    let digest: Digest = Hasher::digest(Algorithm::Sha256, b"");
-    let (named, id) = (|| repository.clone(), PayloadId::random());
-    vec![
-        Route::Root,
-        Route::Base,
-        Route::Catalog,
-        Route::Token,
-        Route::TokenKeys,
-        Route::Tags { repository: named() },
-        Route::Manifest { repository: named(), reference: Reference::Digest(digest) },
-        Route::Referrers { repository: named(), digest },
-        Route::Blob { repository: named(), digest },
-        Route::Uploads { repository: named() },
-        Route::Upload { repository: named(), id },
-    ]
-}
-
-fn template(route: &Route) -> &'static str {
-    match route {
-        Route::Root => "/",
-        Route::Base => "/v2/",
-        Route::Catalog => "/v2/_catalog",
-        Route::Token => "/v2/token",
-        Route::TokenKeys => "/v2/token/keys",
-        Route::Tags { .. } => "/v2/{name}/tags/list",
-        Route::Manifest { .. } => "/v2/{name}/manifests/{reference}",
-        Route::Referrers { .. } => "/v2/{name}/referrers/{digest}",
-        Route::Blob { .. } => "/v2/{name}/blobs/{digest}",
-        Route::Uploads { .. } => "/v2/{name}/blobs/uploads/",
-        Route::Upload { .. } => "/v2/{name}/blobs/uploads/{id}",
-    }
-}
-
 fn describe(route: &Route, method: &Method, rule: Rule) -> Value {
     let Operation { summary, parameters, body, status } = operation_of(route, method);
-    let in_path = template(route).split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let in_path = route.template().split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let in_path = in_path
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     let others = parameters.iter().map(|name| match name.split_once(':') {
@@ -136,6 +114,7 @@ fn operation_of(route: &Route, method: &Method) -> Operation {
     match route {
         Route::Root => operation("Whether the server is there", 200),
         Route::Base => operation("Whether this is a registry, and whether one is logged in", 200),
+        Route::Description => operation("This document", 200),
         Route::Catalog => Operation {
             parameters: &["n", "last"],
             ..operation("The repositories that have a manifest, a page of them", 200)
@@ -199,8 +178,8 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_described_with_its_methods_and_its_rules() {
-        let document = openapi();
-        let described: Vec<&str> = every_route().iter().map(template).collect();
+        let document = document();
+        let described: Vec<&str> = every_route().iter().map(Route::template).collect();
         assert_eq!(document["paths"].as_object().map(Map::len), Some(described.len()));
         // What is counted by route is every endpoint, and what has none.
         let counted = metrics::Route::ALL.iter().filter(|route| **route != metrics::Route::None);

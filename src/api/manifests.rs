@@ -4,6 +4,7 @@
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use tracing::Instrument;
 
 use super::Call;
 use super::conditions::{etag, is_not_modified, precondition};
@@ -12,6 +13,7 @@ use super::headers::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, text};
 use super::request_body::RequestBody;
 use super::respond::{self, With};
 use crate::auth::Action;
+use crate::observe::step;
 use crate::oci::{Digest, Reference, RepositoryName, Tag};
 use crate::registry::{FoundManifest, PutManifest};
 
@@ -72,7 +74,8 @@ pub(super) async fn put(
     let expected = call.query.parsed::<Digest>("digest")?;
     let Call { api, links, parts, .. } = call;
     let (headers, settings) = (&parts.headers, &api.settings);
-    let whole = body.read(headers, settings.manifest_max_size, settings.idle, &api.room).await?;
+    let receiving = body.read(headers, settings.manifest_max_size, settings.idle, &api.room);
+    let whole = receiving.instrument(step!("receive the body")).await?;
     let put = PutManifest {
         reference,
         tags,

@@ -172,7 +172,8 @@ async fn handle(api: Arc<Api>, links: Links, request: Request, told: &mut Told) 
     let body = RequestBody::new(body, &parts.headers);
     let route = Route::parse(parts.uri.path(), &api.settings.prefix);
     if let Ok(route) = &route {
-        (told.route, told.repository) = (route.label(), route.repository().cloned());
+        (told.route, told.template) = (route.label(), route.template());
+        told.repository = route.repository().cloned();
     }
     if !api.settings.health.is_well() {
         return Err(Error::Unwell);
@@ -204,6 +205,7 @@ async fn dispatch(route: Route, call: &Call, body: RequestBody) -> Result<Respon
     match route {
         Route::Root => Ok(base::root()),
         Route::Base => Ok(base::base()),
+        Route::Description => Ok(description::serve()),
         Route::Catalog => catalog::list(call),
         Route::Token => token::issue(call, body).await,
         Route::TokenKeys => token::keys(call),

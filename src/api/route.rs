@@ -9,9 +9,9 @@ use percent_encoding::percent_decode_str;
 use super::error::Error;
 use crate::auth::Action;
 use crate::observe::metrics;
-use crate::oci::{Digest, Reference, RepositoryName};
+use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
 use crate::registry;
-use crate::store::PayloadId;
+use crate::store::{Hasher, PayloadId};
 
 /// An endpoint, with what its path says (distribution specification, "Endpoints").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Route {
     Root,
     /// `/v2/` (end-1).
     Base,
+    /// `/v2/_holdfast/openapi.json`: what the API is. No repository can have such a name, for none begins with `_`.
+    Description,
     /// `/v2/_catalog`, from Docker's registry API.
     Catalog,
     /// `/v2/token`, the token server (distribution's token authentication specification).
@@ -86,6 +88,7 @@ impl Route {
     fn parse_versioned(path: &str) -> Result<Self, Error> {
         match path {
             "_catalog" => return Ok(Self::Catalog),
+            "_holdfast/openapi.json" => return Ok(Self::Description),
             "token" => return Ok(Self::Token),
             "token/keys" => return Ok(Self::TokenKeys),
             _ => {}
@@ -123,7 +126,7 @@ impl Route {
         const LIST: Rule = Rule::May(Action::List);
         match self {
             Self::Root => &[(Method::GET, Rule::Open), (Method::HEAD, Rule::Open)],
-            Self::Base => &[(Method::GET, Rule::Known), (Method::HEAD, Rule::Known)],
+            Self::Base | Self::Description => &[(Method::GET, Rule::Known), (Method::HEAD, Rule::Known)],
             Self::Catalog => &[(Method::GET, LIST), (Method::HEAD, LIST)],
             Self::Token => &[(Method::GET, Rule::Open), (Method::POST, Rule::Open)],
             Self::TokenKeys => &[(Method::GET, Rule::Open), (Method::HEAD, Rule::Open)],
@@ -167,11 +170,30 @@ impl Route {
         format!("{}, OPTIONS", methods.join(", "))
     }
 
+    /// Its path, with the names of its parts in their place.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Root => "/",
+            Self::Base => "/v2/",
+            Self::Description => "/v2/_holdfast/openapi.json",
+            Self::Catalog => "/v2/_catalog",
+            Self::Token => "/v2/token",
+            Self::TokenKeys => "/v2/token/keys",
+            Self::Tags { .. } => "/v2/{name}/tags/list",
+            Self::Manifest { .. } => "/v2/{name}/manifests/{reference}",
+            Self::Referrers { .. } => "/v2/{name}/referrers/{digest}",
+            Self::Blob { .. } => "/v2/{name}/blobs/{digest}",
+            Self::Uploads { .. } => "/v2/{name}/blobs/uploads/",
+            Self::Upload { .. } => "/v2/{name}/blobs/uploads/{id}",
+        }
+    }
+
     /// What it is called where requests are counted.
     pub(super) fn label(&self) -> metrics::Route {
         match self {
             Self::Root => metrics::Route::Root,
             Self::Base => metrics::Route::Base,
+            Self::Description => metrics::Route::Description,
             Self::Catalog => metrics::Route::Catalog,
             Self::Token => metrics::Route::Token,
             Self::TokenKeys => metrics::Route::TokenKeys,
@@ -187,7 +209,9 @@ impl Route {
     /// The repository that it touches.
     pub(super) fn repository(&self) -> Option<&RepositoryName> {
         match self {
-            Self::Root | Self::Base | Self::Catalog | Self::Token | Self::TokenKeys => None,
+            Self::Root | Self::Base | Self::Description | Self::Catalog | Self::Token | Self::TokenKeys => {
+                None
+            }
             Self::Blob { repository, .. }
             | Self::Uploads { repository }
             | Self::Upload { repository, .. }
@@ -196,6 +220,36 @@ impl Route {
             | Self::Referrers { repository, .. } => Some(repository),
         }
     }
+}
+
+/// A route of every kind, made by an exhaustive match: a new kind does not compile before it stands here.
+pub(super) fn every_route() -> Vec<Route> {
+    let named = || "name".parse::<RepositoryName>().expect("a name");
+    let (digest, id) = (Hasher::digest(Algorithm::Sha256, b""), PayloadId::random());
+    let next = |route: Option<&Route>| {
+        Some(match route {
+            None => Route::Root,
+            Some(Route::Root) => Route::Base,
+            Some(Route::Base) => Route::Description,
+            Some(Route::Description) => Route::Catalog,
+            Some(Route::Catalog) => Route::Token,
+            Some(Route::Token) => Route::TokenKeys,
+            Some(Route::TokenKeys) => Route::Blob { repository: named(), digest },
+            Some(Route::Blob { .. }) => Route::Uploads { repository: named() },
+            Some(Route::Uploads { .. }) => Route::Upload { repository: named(), id },
+            Some(Route::Upload { .. }) => {
+                Route::Manifest { repository: named(), reference: Reference::Digest(digest) }
+            }
+            Some(Route::Manifest { .. }) => Route::Tags { repository: named() },
+            Some(Route::Tags { .. }) => Route::Referrers { repository: named(), digest },
+            Some(Route::Referrers { .. }) => return None,
+        })
+    };
+    let mut routes = Vec::new();
+    while let Some(route) = next(routes.last()) {
+        routes.push(route);
+    }
+    routes
 }
 
 fn repository(components: &[&str]) -> Result<RepositoryName, Error> {
@@ -226,35 +280,6 @@ mod tests {
         assert!(matches!(parse(&format!("/v2/uploads/blobs/uploads/{id}")), Route::Upload { .. }));
     }
 
-    /// A route of every kind, made by an exhaustive match: a new kind does not compile before it stands here.
-    fn every_route() -> Vec<Route> {
-        let repository: RepositoryName = "a/b".parse().expect("a name");
-        let (digest, id) = (DIGEST.parse::<Digest>().expect("a digest"), PayloadId::random());
-        let reference = Reference::Digest(digest);
-        let next = |route: Option<&Route>| {
-            let repository = repository.clone();
-            Some(match route {
-                None => Route::Root,
-                Some(Route::Root) => Route::Base,
-                Some(Route::Base) => Route::Catalog,
-                Some(Route::Catalog) => Route::Token,
-                Some(Route::Token) => Route::TokenKeys,
-                Some(Route::TokenKeys) => Route::Blob { repository, digest },
-                Some(Route::Blob { .. }) => Route::Uploads { repository },
-                Some(Route::Uploads { .. }) => Route::Upload { repository, id },
-                Some(Route::Upload { .. }) => Route::Manifest { repository, reference: reference.clone() },
-                Some(Route::Manifest { .. }) => Route::Tags { repository },
-                Some(Route::Tags { .. }) => Route::Referrers { repository, digest },
-                Some(Route::Referrers { .. }) => return None,
-            })
-        };
-        let mut routes = Vec::new();
-        while let Some(route) = next(routes.last()) {
-            routes.push(route);
-        }
-        routes
-    }
-
     #[test]
     fn what_touches_a_repository_is_open_to_nobody_without_the_right() {
         for route in every_route() {
@@ -268,7 +293,9 @@ mod tests {
                     }
                     (Some(_), _) => panic!("{method} {route:?} is open"),
                     (None, Rule::May(action)) => assert_eq!(*action, Action::List, "{method} {route:?}"),
-                    (None, Rule::Known) => assert_eq!(route, Route::Base),
+                    (None, Rule::Known) => {
+                        assert!(matches!(route, Route::Base | Route::Description), "{route:?}");
+                    }
                     (None, Rule::Open) => {
                         assert!(matches!(route, Route::Root | Route::Token | Route::TokenKeys), "{route:?}");
                     }

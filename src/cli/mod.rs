@@ -41,6 +41,7 @@ mod stopped;
 mod tag;
 mod tool;
 mod top;
+mod traces;
 mod user;
 
 use std::ffi::OsString;

@@ -8,7 +8,6 @@ use crate::api;
 
 /// Prints it, as JSON.
 pub(super) fn run() -> ExitCode {
-    let document = serde_json::to_string_pretty(&api::openapi()).expect("text can always be written");
-    let printed = output::print(&format!("{document}\n")).map_err(ToolError::Output);
+    let printed = output::print(&api::openapi()).map_err(ToolError::Output);
     printed.map_or_else(ToolError::exit, |()| ExitCode::SUCCESS)
 }

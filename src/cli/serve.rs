@@ -16,10 +16,11 @@ use super::import::{self, Failure as ImportFailure};
 use super::notifications;
 use super::pieces::{HeaderError, Pieces};
 use super::reload;
+use super::traces;
 use crate::auth::{self, Authority};
 use crate::config::{
     self, AccessFormatter, Certificate, ClientAuth, Config, Flags, Formatter, Http, LetsEncrypt, Level,
-    Loaded, Log, MinimumTls, Net, Note, Sources, process_environment,
+    Loaded, MinimumTls, Net, Note, Sources, process_environment,
 };
 use crate::control::{self, Desk};
 use crate::notifications::Source;
@@ -138,7 +139,7 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     let loaded = arguments.load()?;
     let config = &loaded.config;
-    observe::start(&log_settings(&config.log)).map_err(ServeError::Threads)?;
+    let spans = observe::start(&log_settings(config)).map_err(ServeError::Threads)?;
     loaded.notes.iter().for_each(log);
     open_files::raise_limit();
     let address = address(&config.http)?;
@@ -162,6 +163,9 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
     let (stop, stopped) = oneshot::channel();
     let (stop_telling, telling_stopped) = oneshot::channel();
     let telling = tokio::spawn(notifier.run(ended(telling_stopped)));
+    let (stop_tracing, tracing_stopped) = oneshot::channel();
+    let tracing = traces::sender(config.tracing.as_ref(), spans);
+    let tracing = tracing.map(|sender| tokio::spawn(sender.run(ended(tracing_stopped))));
     let last_call = || pieces.registry.interrupt_uploads();
     let mut upkeep = upkeep(&pieces, tls.clone());
     let to_the_end = async {
@@ -170,6 +174,10 @@ async fn serve(arguments: &Serve) -> Result<End, ServeError> {
         drop(stop_telling);
         // An error is a panic, which was logged.
         let _ = telling.await;
+        drop(stop_tracing);
+        if let Some(tracing) = tracing {
+            let _ = tracing.await;
+        }
         pieces.registry.close().await;
         tracing::info!("stopped");
         End::Drained
@@ -428,8 +436,10 @@ fn debug_settings(http: &Http) -> Settings {
     Settings { drain_timeout: Duration::ZERO, max_connections: 64, logged: false, ..settings(http) }
 }
 
-fn log_settings(log: &Log) -> observe::Settings {
+fn log_settings(config: &Config) -> observe::Settings {
+    let log = &config.log;
     observe::Settings {
+        spans: config.tracing.as_ref().map(traces::span_settings),
         level: level(log.level),
         json: log.formatter == Formatter::Json,
         fields: log.fields.clone(),

@@ -265,6 +265,19 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// A URL to which something may be sent, or nothing.
+pub(super) fn http_url_if_any(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { http_url(text) }
+}
+
+/// A share of a whole.
+pub(super) fn share(text: &str) -> Result<String, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is no share: write a number from 0 to 1, such as 0.1")),
+    }
+}
+
 /// A URL that is asked whether something else is well.
 pub(super) fn probed_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();

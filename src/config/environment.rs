@@ -3,6 +3,7 @@
 //! `REGISTRY_HTTP_DRAINTIMEOUT=1m` sets `http.draintimeout`. The value is YAML. Beneath a setting that is a mapping
 //! or a list the rest of the name is a key, taken as it is written, or an index.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::foreign::Foreign;
@@ -10,6 +11,7 @@ use super::kind::Kind;
 use super::problem::{Findings, Origin, did_you_mean};
 use super::schema::{self, Known};
 use super::settings::Level;
+use super::telemetry;
 use super::tree::{Content, Node, Step};
 use super::yaml::{self, Source};
 
@@ -24,22 +26,32 @@ pub(super) struct Variable {
     value: String,
 }
 
-/// The variables that concern the configuration, what is general before what is special, and the path of the file.
-pub(super) fn gather(
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> (Vec<Variable>, Option<String>) {
-    let mut file = None;
-    let mut variables = Vec::new();
+/// What the environment has for the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// The variables of settings, what is general before what is special.
+    pub(super) variables: Vec<Variable>,
+    /// The path of the file.
+    pub(super) file: Option<String>,
+    /// Those of OpenTelemetry.
+    pub(super) telemetry: BTreeMap<String, String>,
+}
+
+/// The variables that concern the configuration.
+pub(super) fn gather(environment: impl IntoIterator<Item = (String, String)>) -> Gathered {
+    let (mut file, mut variables, mut telemetry) = (None, Vec::new(), BTreeMap::new());
     for (name, value) in environment {
         if name == FILE {
             file = Some(value).filter(|path| !path.is_empty());
         } else if name.starts_with(PREFIX) && !is_kubernetes(&name, &value) {
             variables.push(Variable { name: name.into(), value });
+        } else if name.starts_with(telemetry::PREFIX) {
+            telemetry.insert(name, value);
         }
     }
     // Shorter first: a section before what is in it, and index 9 before index 10.
     variables.sort_by_key(|variable| (variable.name.len(), variable.name.clone()));
-    (variables, file)
+    Gathered { variables, file, telemetry }
 }
 
 /// Whether Kubernetes set the variable for a service whose name is, or begins with, `registry`.

@@ -13,7 +13,7 @@ use super::settings::{
     AccessFormatter, AccessLog, Catalog, Certificate, ClientAuth, Config, Debug, Delete, Floor, Formatter,
     Gc, H2c, Health, Http, Http2, Indexes, LetsEncrypt, Level, Log, Manifests, Metadata, MinimumTls, Net,
     Notifications, Platforms, Pulls, Quota, Referenced, Retention, Scrub, Storage, StorageDriver, Tags, Tls,
-    UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
+    Tracing, UploadPurging, Uploads, Urls, Validation, WriteAheadLog, Writer,
 };
 use super::table::{SETTINGS, Setting};
 use super::value::Value;
@@ -167,6 +167,7 @@ impl InForce {
     pub(super) fn to_config(&self) -> Config {
         Config {
             log: self.log(),
+            tracing: self.tracing(),
             storage: self.storage(),
             http: self.http(),
             health: self.health(),
@@ -207,6 +208,23 @@ impl InForce {
                 },
             },
         }
+    }
+
+    fn tracing(&self) -> Option<Tracing> {
+        Some(Tracing {
+            endpoint: self.text_if_set("tracing.endpoint")?,
+            headers: match self.value("tracing.headers") {
+                Value::Headers(headers) => headers.clone(),
+                other => mistyped("tracing.headers", other),
+            },
+            timeout: self.duration("tracing.timeout"),
+            samplingratio: self.text("tracing.samplingratio").to_owned(),
+            servicename: self.text("tracing.servicename").to_owned(),
+            attributes: match self.value("tracing.attributes") {
+                Value::Fields(fields) => fields.clone(),
+                other => mistyped("tracing.attributes", other),
+            },
+        })
     }
 
     fn storage(&self) -> Storage {

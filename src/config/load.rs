@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::environment::{self, Variable};
+use super::environment::{self, Gathered};
 use super::force::InForce;
 use super::problem::{Dialect, Errors, Fault, Findings, Note, Origin};
 use super::settings::Config;
+use super::telemetry;
 use super::tree::{Content, Node, Step};
 use super::walk;
 use super::yaml::{self, Source};
@@ -79,11 +80,11 @@ impl Config {
     where
         Environment: IntoIterator<Item = (String, String)>,
     {
-        let (variables, named) = environment::gather(sources.environment);
-        let file = sources.file.or(named.map(PathBuf::from));
+        let mut gathered = environment::gather(sources.environment);
+        let file = sources.file.or(gathered.file.take().map(PathBuf::from));
         let mut findings = Findings::default();
         let tree = file.as_deref().and_then(|path| read_file(path, &mut findings));
-        resolve(tree, file, &variables, &sources.flags, findings)
+        resolve(tree, file, &gathered, &sources.flags, findings)
     }
 }
 
@@ -98,13 +99,14 @@ impl Default for Config {
 fn resolve(
     tree: Option<Node>,
     file: Option<PathBuf>,
-    variables: &[Variable],
+    gathered: &Gathered,
     flags: &Flags,
     mut findings: Findings,
 ) -> Result<Loaded, Errors> {
     let mut tree = tree.unwrap_or_else(|| Node::empty_map(Origin::Default(Dialect::Holdfast)));
     let dialect = take_version(&mut tree, &mut findings);
-    environment::overlay(&mut tree, variables, &mut findings);
+    telemetry::overlay(&mut tree, &gathered.telemetry, &mut findings);
+    environment::overlay(&mut tree, &gathered.variables, &mut findings);
     overlay_flags(&mut tree, flags, &mut findings);
     overlay_older_names(&mut tree, &mut findings);
     let given = walk::settings_of(&tree, &mut findings);

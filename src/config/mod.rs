@@ -31,6 +31,7 @@ mod schema;
 mod settings;
 mod show;
 mod table;
+mod telemetry;
 mod tree;
 mod units;
 mod value;

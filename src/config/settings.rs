@@ -19,6 +19,8 @@ use crate::registry::{ImmutableTags, RepositoryQuota, RetentionRule};
 pub struct Config {
     /// What is logged, and how.
     pub log: Log,
+    /// Where traces go; nowhere without.
+    pub tracing: Option<Tracing>,
     /// Where things are kept, and how the store works.
     pub storage: Storage,
     /// Who is let in, and what they may do.
@@ -50,6 +52,22 @@ pub struct Log {
     pub fields: BTreeMap<String, String>,
     /// `log.accesslog`.
     pub accesslog: AccessLog,
+}
+
+/// `tracing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// Where traces are sent.
+    pub endpoint: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// How long that may take.
+    pub timeout: Duration,
+    /// Which share of the requests is traced: a number from 0 to 1, as it was written.
+    pub samplingratio: String,
+    pub servicename: String,
+    /// Said of the registry in all of them.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Severity, most severe first.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::{Month, OffsetDateTime};
 
-use super::identifiers::{RequestId, TraceId};
+use super::identifiers::{RequestId, TraceParent};
 use super::lines::Lines;
 use super::metrics::{Label, Route};
 use crate::oci::RepositoryName;
@@ -31,7 +31,7 @@ pub(super) struct Access {
 /// What a line says of one request.
 pub(super) struct Line<'request> {
     pub(super) request: &'request RequestId,
-    pub(super) trace: Option<&'request TraceId>,
+    pub(super) trace: Option<&'request TraceParent>,
     pub(super) route: Route,
     pub(super) repository: Option<&'request RepositoryName>,
     pub(super) user: Option<&'request str>,
@@ -95,7 +95,7 @@ impl Line<'_> {
         let object = Object {
             time: Instant(self.began).to_string(),
             request: self.request.to_string(),
-            trace_id: self.trace.map(ToString::to_string),
+            trace_id: self.trace.map(TraceParent::trace_id),
             client: self.client.to_string(),
             method: self.method,
             target: self.target,

@@ -77,8 +77,11 @@ struct Fields {
 }
 
 impl Fields {
+    /// What is meant for traces alone is left out.
     fn push(&mut self, field: &Field, value: Value) {
-        self.values.push((field.name(), value));
+        if !field.name().starts_with("otel.") {
+            self.values.push((field.name(), value));
+        }
     }
 }
 

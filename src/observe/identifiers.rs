@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use axum::http::HeaderMap;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
 const REQUEST_ID: &str = "x-request-id";
 const TRACE_PARENT: &str = "traceparent";
@@ -54,12 +55,17 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The id of a trace (W3C Trace Context, section 3.2.2.3).
+/// What a request is a part of (W3C Trace Context, section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TraceId(u128);
+pub(super) struct TraceParent {
+    trace: u128,
+    /// The span that has made the request.
+    parent: u64,
+    flags: u8,
+}
 
-impl TraceId {
-    /// That of the `traceparent`, if there is one and it is well formed. Later versions may say more behind what this one says.
+impl TraceParent {
+    /// What the `traceparent` says, if there is one and it is well formed. Later versions may say more behind what this one says.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(TRACE_PARENT).iter();
         let (Some(line), None) = (lines.next(), lines.next()) else { return None };
@@ -70,17 +76,26 @@ impl TraceId {
         };
         let is_whole = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
         let is_of_its_version = *version != "ff" && (*version != "00" || rest.is_empty());
-        let is_named = |text: &str| text.bytes().any(|byte| byte != b'0');
-        match is_whole && is_of_its_version && is_named(trace) && is_named(parent) {
-            true => u128::from_str_radix(trace, 16).ok().map(Self),
-            false => None,
-        }
+        let read = Self {
+            trace: u128::from_str_radix(trace, 16).ok()?,
+            parent: u64::from_str_radix(parent, 16).ok()?,
+            flags: u8::from_str_radix(flags, 16).ok()?,
+        };
+        let is_named = read.trace != 0 && read.parent != 0;
+        (is_whole && is_of_its_version && is_named).then_some(read)
+    }
+
+    /// The id of the trace, as it is written.
+    pub(super) fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace)
     }
 }
 
-impl fmt::Display for TraceId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:032x}", self.0)
+impl From<&TraceParent> for SpanContext {
+    fn from(parent: &TraceParent) -> Self {
+        let flags = TraceFlags::new(parent.flags & TraceFlags::SAMPLED.to_u8());
+        let (trace, span) = (opentelemetry::TraceId::from(parent.trace), SpanId::from(parent.parent));
+        SpanContext::new(trace, span, flags, true, TraceState::default())
     }
 }
 
@@ -97,7 +112,7 @@ mod tests {
     }
 
     fn trace(values: &[&str]) -> Option<String> {
-        TraceId::of(&headers(TRACE_PARENT, values)).map(|id| id.to_string())
+        TraceParent::of(&headers(TRACE_PARENT, values)).map(|parent| parent.trace_id())
     }
 
     #[test]

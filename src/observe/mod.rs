@@ -14,6 +14,7 @@ mod identifiers;
 mod lines;
 pub mod metrics;
 mod request;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -31,6 +32,8 @@ pub use audit::{Decision, audit};
 pub use identifiers::RequestId;
 use lines::Lines;
 pub use request::{Exchange, Peer, Received, Told, Transport};
+pub(crate) use spans::step;
+pub use spans::{STEP, SpanSettings, Spans};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Clone)]
@@ -43,20 +46,23 @@ pub struct Settings {
     pub fields: BTreeMap<String, String>,
     /// The form of the line that each request gets on standard output; `None` for no lines.
     pub access_lines: Option<AccessForm>,
+    /// What is traced; nothing without.
+    pub spans: Option<SpanSettings>,
 }
 
 static EVENTS: OnceLock<Lines> = OnceLock::new();
 static ACCESS: OnceLock<Access> = OnceLock::new();
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// Starts logging. Only the first call of a process has an effect.
+/// Starts logging, and tracing where that is wanted: what is traced is returned, for who sends it on. Only the first call of a process
+/// has an effect.
 ///
 /// # Errors
 ///
 /// When the threads that write cannot be started.
-pub fn start(settings: &Settings) -> io::Result<()> {
+pub fn start(settings: &Settings) -> io::Result<Option<Spans>> {
     if EVENTS.set(Lines::to(io::stderr())?).is_err() {
-        return Ok(());
+        return Ok(None);
     }
     if let Some(form) = settings.access_lines {
         // Cannot be set already: only the first call comes this far.
@@ -74,11 +80,15 @@ pub fn start(settings: &Settings) -> io::Result<()> {
         }
     });
     let subscriber = Registry::default().with(events.with_filter(filter));
+    let (layer, spans) = settings.spans.as_ref().map(spans::layer).unzip();
     // Either can be set already only by a test; the first one stays.
     let _ = FILTER.set(handle);
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = match layer {
+        Some(layer) => tracing::subscriber::set_global_default(subscriber.with(layer)),
+        None => tracing::subscriber::set_global_default(subscriber),
+    };
     log_panics();
-    Ok(())
+    Ok(spans)
 }
 
 /// Whether events go anywhere yet.

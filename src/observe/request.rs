@@ -12,9 +12,9 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use tracing::Span;
 
-use super::identifiers::{RequestId, TraceId};
+use super::identifiers::{RequestId, TraceParent};
 use super::metrics::{Method as MethodLabel, Route, metrics};
-use super::{access, report_lost};
+use super::{access, report_lost, spans};
 use crate::oci::RepositoryName;
 
 /// Who is at the other end of a connection. Every request carries it as an extension.
@@ -68,6 +68,8 @@ impl fmt::Display for Peer {
 #[derive(Debug, Clone)]
 pub struct Told {
     pub route: Route,
+    /// Its path, with the names of its parts in their place.
+    pub template: &'static str,
     /// The repository that it names.
     pub repository: Option<RepositoryName>,
     /// Who has sent it, if anybody has proved that.
@@ -76,7 +78,7 @@ pub struct Told {
 
 impl Told {
     /// Nothing is known.
-    pub const NOTHING: Self = Self { route: Route::None, repository: None, user: None };
+    pub const NOTHING: Self = Self { route: Route::None, template: "", repository: None, user: None };
 }
 
 /// Counts the bytes of a request's body. Clones count together.
@@ -100,7 +102,7 @@ impl Received {
 #[derive(Debug)]
 pub struct Exchange {
     id: RequestId,
-    trace: Option<TraceId>,
+    trace: Option<TraceParent>,
     peer: Peer,
     method: Method,
     target: Uri,
@@ -127,7 +129,7 @@ impl Exchange {
     /// The headers of a request have arrived. Who is trusted may have named it.
     pub fn begin<B>(request: &Request<B>, peer: Peer, is_trusted: bool) -> Self {
         let given = is_trusted.then(|| RequestId::given(request.headers())).flatten();
-        let (id, trace) = (given.unwrap_or_else(RequestId::next), TraceId::of(request.headers()));
+        let (id, trace) = (given.unwrap_or_else(RequestId::next), TraceParent::of(request.headers()));
         let span = span(&id, trace);
         metrics().requests_under_way.inc();
         Exchange {
@@ -198,6 +200,25 @@ impl Exchange {
             _ => tracing::info!(method, path, status, sent, milliseconds, "request served"),
         }
     }
+
+    /// Says in the span what the request has come to, if anybody traces it.
+    fn trace(&self, status: u16) {
+        if !spans::are_made() {
+            return;
+        }
+        let ended = spans::Ended {
+            method: self.method.as_str(),
+            template: self.told.template,
+            path: self.target.path(),
+            status,
+            repository: self.told.repository.as_ref().map(RepositoryName::as_str),
+            received: self.received.as_ref().map_or(0, Received::get),
+            sent: self.sent,
+            client: self.peer.to_string(),
+            user_agent: &self.headers.user_agent,
+        };
+        ended.record(&self.span);
+    }
 }
 
 /// What proxies write for a client that was gone before there was an answer.
@@ -226,19 +247,29 @@ impl Drop for Exchange {
             referer: &self.headers.referer,
             user_agent: &self.headers.user_agent,
         });
+        self.trace(status);
         report_lost();
     }
 }
 
 /// The fields that are empty here are the id of a trace, and those of the audit. Whatever is logged at all carries what they say, for
 /// no level is above this one.
-fn span(id: &RequestId, trace: Option<TraceId>) -> Span {
-    use tracing::field::{Empty, display};
+fn span(id: &RequestId, trace: Option<TraceParent>) -> Span {
+    use tracing::field::Empty;
     let span = tracing::error_span!(
-        "request", request = %id, trace_id = Empty, audit = Empty, who = Empty, action = Empty, from = Empty
+        target: spans::REQUEST,
+        "request",
+        otel.kind = "server",
+        request = %id,
+        trace_id = Empty,
+        audit = Empty,
+        who = Empty,
+        action = Empty,
+        from = Empty
     );
     if let Some(trace) = trace {
-        span.record("trace_id", display(trace));
+        spans::continue_trace(&span, &trace);
+        span.record("trace_id", trace.trace_id());
     }
     span
 }

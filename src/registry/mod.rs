@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 pub use blobs::MountSource;
 pub use check::{Check, CheckError, CheckReport};
@@ -63,6 +64,7 @@ pub use settings::{Referenced, RequiredChildren, Settings, UrlPolicy};
 pub use uploads::{Append, BodyStream, BrokenBody, Ending, Extent, Owner, Started};
 pub use verified_pull::VerifiedPull;
 
+use crate::observe::step;
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
 use events::{Pulls, Recent};
@@ -123,7 +125,8 @@ impl Registry {
     }
 
     async fn submit<O: Operation<Refusal = Error>>(&self, operation: O) -> Result<O::Outcome, Error> {
-        Ok(self.store.submit(operation, self.settings.wait).await?)
+        let submitted = self.store.submit(operation, self.settings.wait);
+        Ok(submitted.instrument(step!("wait for the log")).await?)
     }
 
     fn expect_repository(&self, repository: &RepositoryName) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! The base of the API: what says "here is a registry".
 
+use std::process::Command;
+
 use crate::support::{Holdfast, Request};
 
 #[test]
@@ -18,6 +20,20 @@ fn the_base_answers_200_with_an_empty_json_object() {
             .expect_header("Content-Length", "2")
             .expect_header("Content-Type", "application/json");
     }
+}
+
+#[test]
+fn the_description_that_is_served_is_the_one_that_is_printed() {
+    let registry = Holdfast::start();
+    let printed = Command::new(env!("CARGO_BIN_EXE_holdfast")).arg("openapi").output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let path = "/v2/_holdfast/openapi.json";
+    let served = registry.get(path).expect(200).expect_header("Content-Type", "application/json");
+    served.expect_body(&printed);
+    let length = printed.len().to_string();
+    registry.head(path).expect(200).expect_header("Content-Length", &length);
+    registry.send(Request::new("OPTIONS", path)).expect(204).expect_header("Allow", "GET, HEAD, OPTIONS");
+    registry.get("/v2/_holdfast/other").expect(404);
 }
 
 #[test]

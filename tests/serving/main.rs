@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod client;
+mod collector;
 mod connections;
 mod dashboard;
 mod health;
@@ -13,3 +14,4 @@ mod manners;
 mod metrics;
 mod process;
 mod stopping;
+mod traces;

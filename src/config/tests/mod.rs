@@ -11,6 +11,7 @@ mod precedence;
 mod quotas;
 mod retention;
 mod settings;
+mod telemetry;
 mod variables;
 
 use super::{Config, Errors, Flags, Loaded, Sources};

@@ -46,6 +46,8 @@ counted! {
     connections_refused: Counter, "http_connections_refused", "Connections answered 503 for want of a seat (http.maxconnections)";
     handshakes: Each<Handshake>, "tls_handshakes", "TLS handshakes, by outcome";
     log_lines_lost: Counter, "log_lines_lost", "Lines of the log and access lines that nobody read in time";
+    spans_sent: Counter, "traces_spans_sent", "Spans that the collector of traces has taken";
+    spans_lost: Counter, "traces_spans_lost", "Spans that were given up: the collector did not take them, or not fast enough";
     logins: Each<Login>, "auth_logins", "Credentials that came with requests, by outcome: verified, remembered from a moment ago, refused, or not looked at because others were (busy)";
     tokens_issued: Counter, "auth_tokens_issued", "Tokens issued by the registry's own token server";
     payload_files: Each<Hit>, "store_payload_files", "Look-ups of a blob's file for a pull, by result: hit if it was open already";

@@ -54,6 +54,7 @@ label! {
     Route, "route", {
         Root: "root",
         Base: "base",
+        Description: "description",
         Catalog: "catalog",
         Token: "token",
         TokenKeys: "token_keys",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tracing::Instrument;
 
 use crate::oci::{Algorithm, Digest, RepositoryName};
 use crate::registry::{Error, Occasion, Registry, blocking, joined};
@@ -41,7 +42,8 @@ impl Registry {
     ) -> Result<(), Error> {
         let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
-        joined(tokio::spawn(async move { registry.receive_and_commit(held, append, ending).await })).await
+        let receiving = async move { registry.receive_and_commit(held, append, ending).await };
+        joined(tokio::spawn(receiving.in_current_span())).await
     }
 
     /// Receives a blob in one request, in a session that nobody else knows of and that ends with it.
@@ -54,15 +56,15 @@ impl Registry {
         let id = self.start_upload(repository, ending.digest.algorithm(), None).id;
         let (registry, name) = (Arc::clone(self), repository.clone());
         // A task of its own, so that the session ends although the client may leave in the middle.
-        let whole = tokio::spawn(async move {
+        let whole = async move {
             let result = registry.finish_upload(&name, id, append, ending).await;
             if result.is_err() {
                 // It may have ended by itself.
                 let _ = registry.cancel_upload(&name, id).await;
             }
             result
-        });
-        joined(whole).await
+        };
+        joined(tokio::spawn(whole.in_current_span())).await
     }
 
     async fn receive_and_commit(

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
+use crate::observe::step;
 use crate::oci::{Algorithm, RepositoryName};
 use crate::registry::{Error, Registry, blocking, joined};
 use crate::store::{Incoming, Mark, PayloadId, Savepoint};
@@ -46,7 +48,8 @@ impl Registry {
     ) -> Result<Started, Error> {
         let held = self.uploads.hold(repository, id, &self.settings).await?;
         let registry = Arc::clone(self);
-        joined(tokio::spawn(async move { registry.receive_chunk(held, append).await })).await
+        let receiving = async move { registry.receive_chunk(held, append).await };
+        joined(tokio::spawn(receiving.in_current_span())).await
     }
 
     async fn receive_chunk(self: &Arc<Self>, held: Held, append: Append) -> Result<Started, Error> {
@@ -93,7 +96,8 @@ impl Registry {
             OnBreak::RollBack => u64::MAX,
         };
         let pipeline = Pipeline::new(incoming, interval, held.session().marked());
-        let (mut incoming, result) = self.receive_body(held.session(), pipeline, body, &extent).await;
+        let receiving = self.receive_body(held.session(), pipeline, body, &extent);
+        let (mut incoming, result) = receiving.instrument(step!("receive the body")).await;
         let result = result.and_then(|()| check_length(&extent, incoming.length() - start));
         match result {
             Ok(()) => {
