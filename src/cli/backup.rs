@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output;
-use super::progress;
+use super::progress::{self, Progress, Unit, megabytes};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::control;
@@ -40,15 +40,20 @@ fn back_up(arguments: &Backup) -> Result<Summary, ToolError> {
         begin: control::back_up,
         is_at_rest: false,
     };
-    tool.run(&arguments.store, |news| show(&news))
+    let mut progress = Progress::begin(Unit::Bytes);
+    tool.run(&arguments.store, |news| show(&mut progress, &news))
 }
 
 /// Writes what is missing to standard output, how far it is to a terminal.
-pub(super) fn show(news: &BackupNews) -> io::Result<()> {
+pub(super) fn show(progress: &mut Progress, news: &BackupNews) -> io::Result<()> {
     match news {
+        BackupNews::Ahead(ahead) => {
+            progress.expect(ahead.bytes);
+            Ok(())
+        }
         BackupNews::Carried(summary) => {
             let Tally { payloads, bytes } = summary.total();
-            progress::show(&format!("{payloads} payloads, {bytes} bytes"));
+            progress.show(&format!("{payloads} payloads, {}", megabytes(bytes)), bytes);
             Ok(())
         }
         BackupNews::Lacking { digest, reason } => {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::output;
-use super::progress;
+use super::progress::{self, Progress, Unit};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::config::parse_size;
 use crate::control::{self, Events};
 use crate::registry::{CheckReport, Registry};
-use crate::store::{Fault, Repair, Severity, SurveyNews, SurveyTally};
+use crate::store::{Fault, Repair, Severity, SurveyNews, SurveyTally, Tally};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -37,8 +37,9 @@ pub(super) struct Check {
 pub(super) fn run(arguments: &Check) -> ExitCode {
     let &Check { ref store, payloads, repair, rate } = arguments;
     let wanted = control::Check { payloads, repair, rate };
+    let mut progress = Progress::begin(if payloads { Unit::Bytes } else { Unit::Things });
     let tool = Tool { path: "/check", wanted, begin: begin_in_a_stopped_store, is_at_rest: true };
-    let checked = tool.run(store, |news| show(&news)).and_then(|report| {
+    let checked = tool.run(store, |news| show(&mut progress, &news)).and_then(|report| {
         output::tell(&summary(&report)).map_err(ToolError::Output)?;
         Ok(report.wrong + report.damaged)
     });
@@ -54,10 +55,16 @@ fn begin_in_a_stopped_store(
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &SurveyNews) -> io::Result<()> {
+fn show(progress: &mut Progress, news: &SurveyNews) -> io::Result<()> {
     match news {
+        SurveyNews::Ahead(Tally { payloads, bytes }) => {
+            progress.expect(if progress.unit() == Unit::Bytes { *bytes } else { *payloads });
+            Ok(())
+        }
         SurveyNews::Looked(tally) => {
-            progress::show(&format!("looked at {}", describe(tally)));
+            let SurveyTally { manifests, blobs, read_bytes, .. } = tally;
+            let what = format!("looked at {manifests} manifests, {blobs} blobs");
+            progress.show(&what, if progress.unit() == Unit::Bytes { *read_bytes } else { *blobs });
             Ok(())
         }
         SurveyNews::Found(fault) => {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::output;
-use super::progress::{self, megabytes};
+use super::progress::{self, Progress, Unit, megabytes};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::control;
@@ -93,9 +93,15 @@ fn export(arguments: &Export, left_out: &mut Vec<LeftOut>) -> Result<ExportRepor
     let repositories = arguments.repositories.clone();
     let wanted = control::Export { folder, format, repositories, copy: arguments.copy };
     let tool = Tool { path: "/export", wanted, begin: control::export, is_at_rest: true };
+    let mut progress = Progress::begin(Unit::Bytes);
     tool.run(&arguments.store, |news| match news {
+        ExportNews::Ahead(ahead) => {
+            progress.expect(ahead.bytes);
+            Ok(())
+        }
         ExportNews::Carried(summary) => {
-            show(&summary);
+            let Tally { payloads, bytes } = summary.total();
+            progress.show(&format!("{payloads} blobs and manifests, {}", megabytes(bytes)), bytes);
             Ok(())
         }
         ExportNews::LeftOut(one) if arguments.json => {
@@ -109,11 +115,6 @@ fn export(arguments: &Export, left_out: &mut Vec<LeftOut>) -> Result<ExportRepor
             output::tell(&format!("left out: {one}\n"))
         }
     })
-}
-
-fn show(summary: &Summary) {
-    let Tally { payloads, bytes } = summary.total();
-    progress::show(&format!("{payloads} blobs and manifests, {}", megabytes(bytes)));
 }
 
 fn as_json(report: &ExportReport, left_out: &[LeftOut]) -> serde_json::Value {

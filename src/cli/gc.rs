@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output;
-use super::progress;
+use super::progress::{self, Progress, Unit};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::config::{parse_duration, show_duration, show_size};
@@ -37,7 +37,8 @@ pub(super) fn run(arguments: &Collect) -> ExitCode {
     let &Collect { ref store, grace, dry_run, delete_untagged, quiet } = arguments;
     let wanted = Gc { grace, dry_run, delete_untagged: delete_untagged.then_some(true) };
     let tool = Tool { path: "/gc", wanted, begin: control::collect, is_at_rest: false };
-    let shown = |news| if quiet { Ok(()) } else { show(&news, dry_run) };
+    let mut progress = Progress::begin(Unit::Things);
+    let shown = |news| if quiet { Ok(()) } else { show(&mut progress, &news, dry_run) };
     let collected = tool.run(store, shown).and_then(|report| {
         let told = if quiet { Ok(()) } else { output::tell(&summary(&report, dry_run)) };
         told.map_err(ToolError::Output)
@@ -46,10 +47,10 @@ pub(super) fn run(arguments: &Collect) -> ExitCode {
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &News, dry_run: bool) -> io::Result<()> {
+fn show(progress: &mut Progress, news: &News, dry_run: bool) -> io::Result<()> {
     match news {
         News::Looked(count) => {
-            progress::show(&format!("looked at {count}"));
+            progress.show(&format!("looked at {count} manifests, blobs and uploads"), *count);
             Ok(())
         }
         News::Found(found) => {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::backup::{conclude, show, tell};
 use super::output;
-use super::progress;
+use super::progress::{self, Progress, Unit};
 use super::stopped::{Stopped, StoppedError};
 use crate::store::{self, BackupError, Restoring, Summary};
 
@@ -54,10 +54,10 @@ pub(super) fn run(arguments: &Restore) -> ExitCode {
 fn restore(arguments: &Restore) -> Result<Summary, Failure> {
     let (config, options) = arguments.store.load()?;
     let how = Restoring { links: arguments.link, verifies: arguments.verify };
-    let mut shown = Ok(());
+    let (mut shown, mut progress) = (Ok(()), Progress::begin(Unit::Bytes));
     let mut show = |news| {
         if shown.is_ok() {
-            shown = show(&news);
+            shown = show(&mut progress, &news);
         }
         true
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::output;
-use super::progress::{self, megabytes};
+use super::progress::{self, Progress, Unit, megabytes};
 use super::stopped::Stopped;
 use super::tool::{Tool, ToolError};
 use crate::config::{parse_size, show_size};
@@ -27,8 +27,9 @@ pub(super) struct Scrub {
 /// Scrubs. Exit code 1 if anything is damaged, or that could not be found out.
 pub(super) fn run(arguments: &Scrub) -> ExitCode {
     let wanted = control::Scrub { rate: arguments.rate };
+    let mut progress = Progress::begin(Unit::Bytes);
     let tool = Tool { path: "/scrub", wanted, begin: begin_in_a_stopped_store, is_at_rest: false };
-    let scrubbed = tool.run(&arguments.store, |news| show(&news)).and_then(|report| {
+    let scrubbed = tool.run(&arguments.store, |news| show(&mut progress, &news)).and_then(|report| {
         output::tell(&summary(&report)).map_err(ToolError::Output)?;
         Ok(report.damaged + report.unread)
     });
@@ -48,10 +49,14 @@ fn begin_in_a_stopped_store(
 }
 
 /// Writes what was found to standard output, how far it is to a terminal.
-fn show(news: &ScrubNews) -> io::Result<()> {
+fn show(progress: &mut Progress, news: &ScrubNews) -> io::Result<()> {
     let found = match news {
+        ScrubNews::Ahead(ahead) => {
+            progress.expect(ahead.bytes);
+            return Ok(());
+        }
         ScrubNews::Read { payloads, bytes } => {
-            progress::show(&format!("read {payloads} blobs, {}", megabytes(*bytes)));
+            progress.show(&format!("read {payloads} blobs, {}", megabytes(*bytes)), *bytes);
             return Ok(());
         }
         ScrubNews::Damaged(damage) => describe(damage),

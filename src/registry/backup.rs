@@ -21,8 +21,14 @@ impl Registry {
     ) -> Result<Summary, BackupError> {
         let _going = metrics().work.begin(Work::Backup);
         let (registry, path) = (Arc::clone(self), folder.clone());
+        if let Ok(ahead) = self.all_payloads() {
+            // Whoever does not listen any more is noticed before long.
+            let _ = listener.send(BackupNews::Ahead(ahead)).await;
+        }
         let mut tell = move |news| match news {
-            BackupNews::Carried(_) => !matches!(listener.try_send(news), Err(TrySendError::Closed(_))),
+            BackupNews::Ahead(_) | BackupNews::Carried(_) => {
+                !matches!(listener.try_send(news), Err(TrySendError::Closed(_)))
+            }
             BackupNews::Lacking { .. } => listener.blocking_send(news).is_ok(),
         };
         let made = blocking(move || registry.store.back_up(&folder, &mut tell)).await;

@@ -73,6 +73,8 @@ impl Registry {
         let _going = metrics().work.begin(Work::Check);
         let Check { is_thorough, is_repairing, rate } = wanted;
         let mut report = CheckReport::default();
+        // Whoever does not listen any more is noticed before long.
+        let _ = listener.send(SurveyNews::Ahead(self.all_payloads().map_err(SurveyError::from)?)).await;
         for fault in self.check_uploads(is_repairing).await? {
             report.note(&fault);
             // Whoever does not listen any more is noticed before long.
@@ -111,6 +113,7 @@ impl Teller {
     /// Whether to go on. Blocks.
     fn take(&mut self, news: SurveyNews) -> bool {
         match news {
+            SurveyNews::Ahead(_) => true,
             SurveyNews::Looked(tally) => {
                 self.keep_pace(&tally);
                 self.tell_progress(tally)

@@ -252,3 +252,22 @@ fn top_draws_within_the_terminal_and_leaves_it_as_it_was() {
         }
     }
 }
+
+#[test]
+fn how_far_work_is_stands_in_one_line_of_a_terminal() {
+    let registry = Holdfast::start();
+    registry.push_blob("team/app", "x".repeat(2 << 20));
+    let terminal = Terminal::open();
+    tcsetwinsize(&terminal.line, Winsize { ws_row: 24, ws_col: 90, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let mut command = holdfast();
+    command.args(["scrub", "--rate", "1MiB", "--root"]).arg(registry.root());
+    let output = command.stderr(terminal.line.try_clone().unwrap()).output().unwrap();
+    drop(command);
+    assert!(output.status.success(), "{output:?}");
+    let text = terminal.into_text();
+    let lines: Vec<_> = text.split("\r\u{1b}[K").filter(|line| !line.is_empty()).collect();
+    assert!(lines.iter().all(|line| line.starts_with('[') && line.chars().count() < 90), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("#") && line.contains("% read ")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains(" to go")), "{lines:?}");
+    assert!(text.ends_with("\r\u{1b}[K"), "what is over is wiped out: {text:?}");
+}

@@ -60,6 +60,12 @@ impl Registry {
     ) -> Result<ExportReport, ExportError> {
         let _going = metrics().work.begin(Work::Export);
         let (registry, path) = (Arc::clone(self), options.folder.clone());
+        if let Ok(ahead) = self.all_payloads()
+            && options.repositories.is_empty()
+        {
+            // Whoever does not listen any more is noticed before long.
+            let _ = listener.send(ExportNews::Ahead(ahead)).await;
+        }
         let made = blocking(move || registry.export_to(&options, &listener)).await;
         match &made {
             Ok(ExportReport { repositories, manifests, tags, left_out, .. }) => {
@@ -82,7 +88,7 @@ impl Registry {
             BackupNews::Carried(summary) => {
                 !matches!(listener.try_send(ExportNews::Carried(summary)), Err(TrySendError::Closed(_)))
             }
-            BackupNews::Lacking { .. } => true,
+            BackupNews::Ahead(_) | BackupNews::Lacking { .. } => true,
         };
         let outlet = Outlet::open(&self.store, folder, format.as_str(), *may_link, &mut tell)?;
         let report = ExportReport::default();

@@ -5,11 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, RepositoryName, Tag};
-use crate::store::Summary;
+use crate::store::{Summary, Tally};
 
 /// What is told of an export while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExportNews {
+    /// So much there is to bring out, if all repositories are wanted.
+    Ahead(Tally),
     /// So far these payloads and manifests were brought out. Now and then.
     Carried(Summary),
     LeftOut(LeftOut),

@@ -41,6 +41,7 @@ impl Registry {
     ) -> Result<ScrubReport, Error> {
         let _going = metrics().work.begin(Work::Scrub);
         let mut pass = Pass::new(self, rate, listener);
+        pass.send(ScrubNews::Ahead(self.all_payloads()?)).await;
         pass.run().await?;
         Ok(pass.report)
     }

@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, RepositoryName};
 use crate::registry::Dependent;
+use crate::store::Tally;
 
 /// What is told of a pass while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScrubNews {
+    /// So much there is to read, about.
+    Ahead(Tally),
     /// So much has been read so far.
     Read {
         payloads: u64,

@@ -8,8 +8,8 @@ use crate::store::disk::Disk;
 use crate::store::ids::PayloadId;
 use crate::store::metadata::Change;
 
-use super::BackupError;
 use super::folder::Folder;
+use super::{BackupError, Tally};
 
 /// A payload that a snapshot names, and the file that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,15 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Reads a snapshot to its end, which proves that it is as it was written.
-pub(super) fn prove(disk: &dyn Disk, path: &Path) -> Result<(), BackupError> {
+/// Reads a snapshot to its end, which proves that it is as it was written. Gives how many payloads it names, and their size.
+pub(super) fn prove(disk: &dyn Disk, path: &Path) -> Result<Tally, BackupError> {
     let mut told = Telling::open(disk, path).map_err(BackupError::Snapshot)?;
-    while told.next().map_err(BackupError::Snapshot)?.is_some() {}
-    Ok(())
+    let mut named = Tally::default();
+    while let Some(change) = told.next().map_err(BackupError::Snapshot)? {
+        if let Change::BlobAdded { size, .. } | Change::BlobTaken { size, .. } = change {
+            named.payloads += 1;
+            named.bytes += size;
+        }
+    }
+    Ok(named)
 }

@@ -135,6 +135,8 @@ impl Summary {
 /// What is told while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BackupNews {
+    /// So much there is to bring over, about.
+    Ahead(Tally),
     /// So far. Now and then.
     Carried(Summary),
     /// A payload could not be brought over.

@@ -18,7 +18,7 @@ use crate::store::rebuild::rebuild_on;
 use super::carry::{Carrier, CarryError, Way};
 use super::folder::{Folder, other_names};
 use super::listing::{Listed, Listing, prove};
-use super::{BackupError, BackupListener, Summary, Watch, at};
+use super::{BackupError, BackupListener, BackupNews, Summary, Watch, at};
 
 /// What a folder may have and be empty all the same.
 const NOTHING: [&str; 3] = ["lost+found", "LOCK", "RESTORE.new"];
@@ -67,7 +67,7 @@ pub fn restore_on(
     let (folder, layout) = (Folder::new(folder), Layout::new(root));
     let mut watch = Watch::new(listener);
     folder.check_backup(&**disk)?;
-    prove(&**disk, &folder.snapshot())?;
+    watch.tell(BackupNews::Ahead(prove(&**disk, &folder.snapshot())?))?;
     check_empty(&**disk, &layout)?;
     begin(&**disk, &layout).map_err(at(root))?;
     let restore = Restore { disk: &**disk, folder: &folder, layout: &layout, how };

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::Tally;
+
 /// What is told while a survey goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SurveyNews {
+    /// So much there is to look at, about.
+    Ahead(Tally),
     /// So far.
     Looked(SurveyTally),
     Found(Fault),
