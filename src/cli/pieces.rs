@@ -147,6 +147,7 @@ pub(super) fn registry_settings(config: &Config) -> Settings {
         quotas: quotas(&storage.quota),
         read_only: storage.readonly,
         max_blob: bound(storage.uploads.maxsize).unwrap_or(u64::MAX),
+        watched_repositories: http.debug.repositories,
         purging: PurgingSettings {
             enabled: storage.uploadpurging.enabled,
             age: storage.uploadpurging.age,

@@ -309,6 +309,7 @@ impl InForce {
                 metrics: self
                     .switch("http.debug.prometheus.enabled")
                     .then(|| self.text("http.debug.prometheus.path").to_owned()),
+                repositories: self.count("http.debug.prometheus.repositories"),
             },
             tls: self.tls(),
             http2: Http2 { disabled: self.switch("http.http2.disabled") },

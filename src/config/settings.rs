@@ -377,6 +377,8 @@ pub struct Debug {
     pub addr: Option<String>,
     /// `http.debug.prometheus`: the path of metrics there; nothing where they are switched off.
     pub metrics: Option<String>,
+    /// `http.debug.prometheus.repositories`
+    pub repositories: usize,
 }
 
 /// `http.tls`.

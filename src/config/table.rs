@@ -705,6 +705,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         meaning: "Where.",
     },
     Setting {
+        key: "http.debug.prometheus.repositories",
+        kind: count(0, 1_000),
+        default: "20",
+        distribution: Theirs::NoSuchKey,
+        meaning: "How many repositories have metrics of their own, which are the largest ones. They are looked for once a minute at \
+                  the most.",
+    },
+    Setting {
         key: "http.tls.certificate",
         kind: text("the path of a file, or nothing", check::file_if_any),
         default: "\"\"",

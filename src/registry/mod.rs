@@ -15,6 +15,7 @@ mod export;
 mod immutable;
 mod import;
 mod inspection;
+mod largest;
 mod listings;
 mod manifests;
 mod pages;
@@ -68,6 +69,7 @@ use crate::observe::step;
 use crate::oci::RepositoryName;
 use crate::store::{Operation, Store};
 use events::{Pulls, Recent};
+use largest::Largest;
 use requested::Rules;
 use retention::Uses;
 use uploads::Uploads;
@@ -83,6 +85,7 @@ pub struct Registry {
     /// Woken when events are recorded.
     recorded: Notify,
     recent: Recent,
+    largest: Largest,
 }
 
 impl Registry {
@@ -91,8 +94,8 @@ impl Registry {
         let uploads = Uploads::new(store.take_resumed(), store.clock(), &settings);
         let rules = Rules::new(settings.read_only, settings.quotas.clone());
         let (pulls, uses) = (Pulls::default(), Uses::default());
-        let (recorded, recent) = (Notify::new(), Recent::default());
-        Arc::new(Self { store, settings, uploads, pulls, uses, rules, recorded, recent })
+        let (recorded, recent, largest) = (Notify::new(), Recent::default(), Largest::default());
+        Arc::new(Self { store, settings, uploads, pulls, uses, rules, recorded, recent, largest })
     }
 
     /// When it collects by itself, and what.

@@ -25,6 +25,7 @@ impl Registry {
             uploads_receiving: Some(self.uploads.receiving() as u64),
             events_lag_seconds: self.events_lag().map(|lag| lag.as_secs()),
             read_only: Some(u64::from(self.expect_writable().is_err())),
+            largest: self.largest(),
             ..self.store.readings()
         }
     }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub read_only: bool,
     /// The largest blob that is taken in, in bytes.
     pub max_blob: u64,
+    /// How many repositories are told of by name to those who watch.
+    pub watched_repositories: usize,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Default for Settings {
             quotas: Quotas::default(),
             read_only: false,
             max_blob: u64::MAX,
+            watched_repositories: 0,
         }
     }
 }

@@ -84,6 +84,8 @@ fn every_panel_of_the_dashboard_shows_something_and_no_alert_goes_off() {
     let registry = serve().configured(CONFIGURATION).start();
     let probes = registry.address_after("answering probes on http://");
     let folder = tempfile::tempdir().unwrap();
+    // The largest repositories are looked for once a minute.
+    push_hello(registry.address());
     let Some(prometheus) = Prometheus::start(folder.path(), probes) else { return };
     let work = || {
         push_hello(registry.address());

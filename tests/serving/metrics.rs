@@ -65,7 +65,8 @@ fn requests_are_counted_by_the_name_of_their_route_and_what_they_move_in_bytes()
     wait_for(probes, "holdfast_http_connections_total", 3.0);
     let metrics = metrics(probes);
     assert!(value(&metrics, "holdfast_http_response_body_bytes_total").unwrap() > 5.0);
-    assert!(!metrics.contains("a/b"), "a repository is no label");
+    let requests = metrics.lines().filter(|line| line.starts_with("holdfast_http"));
+    assert!(!requests.collect::<String>().contains("a/b"), "a repository is no label of what is asked");
 }
 
 #[test]
@@ -101,6 +102,29 @@ fn the_store_tells_how_it_stands() {
     at_least("process_resident_memory_bytes", 1.0);
     at_least("process_open_fds", 3.0);
     at_least("process_start_time_seconds", 1.7e9);
+}
+
+#[test]
+fn the_largest_repositories_say_how_much_they_hold_and_no_others() {
+    let (registry, probes) =
+        start(&CONFIGURATION.replace("debug:\n", "debug:\n    prometheus: {repositories: 2}\n"));
+    let mut client = Client::connect(registry.address());
+    for (name, contents) in
+        [("small", vec!["1"]), ("larger", vec!["1", "22"]), ("largest", vec!["1", "22", "333"])]
+    {
+        for content in contents {
+            let digest =
+                holdfast::store::Hasher::digest(holdfast::oci::Algorithm::Sha256, content.as_bytes());
+            let length = content.len();
+            let head = format!(
+                "POST /v2/{name}/blobs/uploads/?digest={digest} HTTP/1.1\r\nHost: r\r\nContent-Length: {length}"
+            );
+            assert_eq!(client.ask(format!("{head}\r\n\r\n{content}")).status(), 201);
+        }
+    }
+    let text = metrics(probes);
+    let series = |name: &str| value(&text, &format!("holdfast_repository_bytes{{repository=\"{name}\"}}"));
+    assert_eq!([series("largest"), series("larger"), series("small")], [Some(6.0), Some(3.0), None]);
 }
 
 #[test]
@@ -169,6 +193,7 @@ struct Family {
 /// Every metric that the server exposes after a request, under its full name.
 fn families() -> BTreeMap<String, Family> {
     let (registry, probes) = start(CONFIGURATION);
+    push_hello(registry.address());
     assert_eq!(get(registry.address(), "/v2/").status(), 200);
     let counted = "holdfast_http_requests_total{route=\"base\",method=\"GET\",code=\"200\"}";
     wait_for(probes, counted, 1.0);

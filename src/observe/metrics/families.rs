@@ -3,6 +3,7 @@
 //! Names lack their prefix `holdfast_`, and those of counters their suffix `_total`: both are added when they are written.
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::histogram::{Sizes, Times};
+use super::holdings::{self, Holding};
 use super::labels::{Collected, Each, Handshake, Hit, Login, Work};
 use super::requests::{RequestTimes, Requests};
 
@@ -82,9 +84,11 @@ counted! {
 macro_rules! read {
     ($( $field:ident, $name:literal, $help:literal; )*) => {
         /// How things stand; what is not known is left out.
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Readings {
             $( #[doc = $help] pub $field: Option<u64>, )*
+            /// The largest repositories.
+            pub largest: Arc<[Holding]>,
         }
 
         impl Readings {
@@ -92,7 +96,7 @@ macro_rules! read {
                 $( if let Some(value) = self.$field {
                     gauge(encoder, $name, concat!($help, "."), value)?;
                 } )*
-                Ok(())
+                holdings::encode(&self.largest, encoder)
             }
         }
     };

@@ -7,6 +7,7 @@
 mod exposition;
 mod families;
 mod histogram;
+mod holdings;
 mod labels;
 mod process;
 mod requests;
@@ -16,6 +17,7 @@ use std::sync::LazyLock;
 pub use exposition::{Exposition, Form};
 pub use families::{Metrics, Readings};
 pub use histogram::{Sizes, Times};
+pub use holdings::Holding;
 pub use labels::{Collected, Each, Going, Handshake, Hit, Label, Login, Method, Route, Work};
 pub use requests::Requests;
 

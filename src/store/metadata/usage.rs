@@ -2,7 +2,8 @@
 //!
 //! What two repositories hold counts for both; on the disk it lies once.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use minicbor::{Decode, Encode};
 use redb::ReadableTable;
@@ -64,6 +65,27 @@ impl<A: Access> Tables<A> {
     pub fn usage(&self, repository: &RepositoryName) -> Result<UsageRow, MetadataError> {
         let row = self.usage.get(repository.as_str())?;
         Ok(row.map(|row| decode("usage", row.value())).transpose()?.unwrap_or_default())
+    }
+
+    /// The repositories that hold the most bytes, as many as are wanted, the largest first. Looks at all of them.
+    pub fn largest_repositories(&self, wanted: usize) -> Result<Vec<(String, UsageRow)>, MetadataError> {
+        let mut largest = BinaryHeap::new();
+        for entry in self.usage.iter()? {
+            let (name, row) = entry?;
+            let bytes = decode::<UsageRow>("usage", row.value())?.bytes();
+            if largest.len() < wanted || largest.peek().is_some_and(|Reverse((least, _))| *least < bytes) {
+                largest.push(Reverse((bytes, name.value().to_owned())));
+            }
+            if largest.len() > wanted {
+                largest.pop();
+            }
+        }
+        let row = |Reverse((_, name)): Reverse<(u64, String)>| {
+            let row = self.usage.get(&*name)?;
+            let usage = row.map(|row| decode("usage", row.value())).transpose()?.unwrap_or_default();
+            Ok((name, usage))
+        };
+        largest.into_sorted_vec().into_iter().map(row).collect()
     }
 
     /// The size of all payloads, in bytes.
