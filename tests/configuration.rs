@@ -76,7 +76,7 @@ fn the_example_that_is_printed_is_a_configuration() {
 fn the_unit_is_one_that_systemd_accepts() {
     let folder = tempfile::tempdir().unwrap();
     let unit = include_str!("../config/holdfast.service");
-    let unit = unit.replace("/usr/local/bin/holdfast", env!("CARGO_BIN_EXE_holdfast"));
+    let unit = unit.replace("=holdfast ", concat!("=", env!("CARGO_BIN_EXE_holdfast"), " "));
     let file = folder.path().join("holdfast.service");
     std::fs::write(&file, unit).unwrap();
     let Ok(output) = Command::new("systemd-analyze").arg("verify").arg(&file).output() else {

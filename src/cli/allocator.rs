@@ -1,4 +1,4 @@
-//! How the C library's allocator deals with the buffers that requests are received into.
+//! Which allocator there is, and how it deals with the buffers that requests are received into.
 
 /// Has the allocator keep buffers that were given back, and hand them out again. As it comes it returns them to the system,
 /// which then has to clear a page for every 4 KiB that are received: a tenth of what a large push costs.
@@ -15,6 +15,11 @@ pub(super) fn keep_buffers() {
     }
 }
 
-/// Other C libraries have no such setting.
+/// Other C libraries have no such setting, and are not asked: the static binary has an allocator of its own.
 #[cfg(not(target_env = "gnu"))]
 pub(super) fn keep_buffers() {}
+
+/// What the static binary allocates with. musl's own allocator takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -156,12 +156,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line `holdfast FILE` as `holdfast serve FILE`: so the images of distribution are told of their configuration.
+/// The command line `holdfast FILE` as `holdfast serve FILE`: so the images of distribution are told of their configuration. They
+/// also take the program's name before a command, `registry serve FILE`; here it is left out.
 fn serving(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|first| is_own_name(Path::new(first))) {
+        arguments.remove(1);
+    }
     if arguments.get(1).is_some_and(|first| is_configuration_file(Path::new(first))) {
         arguments.insert(1, "serve".into());
     }
     arguments
+}
+
+/// Whether this is the program itself, under one of its names.
+fn is_own_name(text: &Path) -> bool {
+    ["registry", "holdfast"]
+        .iter()
+        .any(|name| text == Path::new(name) || text == Path::new("/bin").join(name))
 }
 
 /// Whether this stands for a configuration file, where a command could stand.
@@ -199,6 +210,20 @@ mod tests {
         told.sort();
         real.sort();
         assert_eq!(told, real);
+    }
+
+    #[test]
+    fn the_name_of_the_program_may_stand_before_a_command_or_a_file() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (given, meant) in [
+            ("holdfast registry serve config.yml", "holdfast serve config.yml"),
+            ("holdfast registry config.yml", "holdfast serve config.yml"),
+            ("registry /bin/registry garbage-collect config.yml", "registry garbage-collect config.yml"),
+            ("registry holdfast healthcheck", "registry healthcheck"),
+            ("holdfast serve registry", "holdfast serve registry"),
+        ] {
+            assert_eq!(serving(words(given)), words(meant));
+        }
     }
 
     #[test]
