@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::termios::tcgetwinsize;
 
 use crate::config::show_duration;
-use crate::load::numbers::grouped;
+use crate::load::numbers::count;
 
 /// How often a line is written where there is no terminal.
 const NOW_AND_THEN: Duration = Duration::from_secs(10);
@@ -96,20 +96,15 @@ impl Progress {
     }
 
     fn text(&self, what: &str, done: u64, took: Duration) -> String {
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees the difference")]
-        let rate = done as f64 / took.as_secs_f64().max(0.001);
+        let (done, milliseconds) = (u128::from(done), took.as_millis().max(1));
+        let rate = u64::try_from(done * 1_000 / milliseconds).unwrap_or(u64::MAX);
         let speed = match self.unit {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "to a tenth of a MiB"
-            )]
-            Unit::Bytes => megabytes(rate as u64),
-            Unit::Things => grouped(rate),
+            Unit::Bytes => megabytes(rate),
+            Unit::Things => count(rate),
         };
-        let left = self.ahead.and_then(|ahead| ahead.checked_sub(done)).filter(|left| *left > 0 && done > 0);
-        #[expect(clippy::cast_precision_loss, reason = "it is a guess")]
-        let left = left.map(|left| Duration::from_secs((left as f64 / rate).min(1e9).round() as u64));
+        let left = self.ahead.and_then(|ahead| u128::from(ahead).checked_sub(done)).filter(|left| *left > 0);
+        let left = left.and_then(|left| (left * milliseconds).div_ceil(1_000).checked_div(done));
+        let left = left.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
         let left = left.map(|left| format!(", about {} to go", show_duration(left)));
         format!("{what}, {speed}/s{}", left.unwrap_or_default())
     }
@@ -158,7 +153,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(progress(Unit::Things, None).line("looked", 1_500, second, Some(80)), "looked, 1,500/s");
         let over = progress(Unit::Things, Some(10)).line("looked", 12, second, None);
-        assert_eq!(over, "100% looked, 12.0/s");
+        assert_eq!(over, "100% looked, 12/s");
         assert_eq!(progress(Unit::Bytes, Some(0)).line("read", 0, second, Some(80)), "read, 0.0 MiB/s");
     }
 }

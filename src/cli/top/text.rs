@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::view::{Kind, View};
+use super::view::{Kind, View, whole};
 use crate::cli::output::size;
 use crate::config::show_duration;
 use crate::load::numbers::{count, grouped, time};
@@ -60,8 +60,8 @@ pub(super) fn lines(view: &View) -> Vec<Line> {
         Line::new(
             "bytes",
             &[
-                Some(format!("in {}/s", size(nearest(view.received_bytes)))),
-                Some(format!("out {}/s", size(nearest(view.sent_bytes)))),
+                Some(format!("in {}/s", size(whole(view.received_bytes)))),
+                Some(format!("out {}/s", size(whole(view.sent_bytes)))),
             ],
         ),
         Line::new(
@@ -137,10 +137,4 @@ fn row(kind: &Kind) -> String {
 /// A time in seconds.
 fn moment(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".to_owned(), |seconds| time(Duration::from_secs_f64(seconds.max(0.0))))
-}
-
-fn nearest(bytes: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the nearest that there is")]
-    let nearest = bytes.round() as u64;
-    nearest
 }

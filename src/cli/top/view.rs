@@ -199,8 +199,8 @@ impl Kind {
     }
 }
 
-/// A figure that is a whole number, and none below 0.
-fn whole(value: f64) -> u64 {
+/// A figure as a whole number, and none below 0.
+pub(super) fn whole(value: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the nearest that there is")]
     let whole = value as u64;
     whole
