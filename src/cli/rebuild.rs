@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output;
+use super::progress::{self, Progress, Unit, megabytes};
 use super::stopped::{Stopped, StoppedError};
-use crate::store::{self, RebuildError, Rebuilt};
+use crate::store::{self, ArchiveRead, RebuildError, Rebuilt};
 
 #[derive(Debug, Args)]
 pub(super) struct Rebuild {
@@ -38,7 +39,13 @@ pub(super) fn run(arguments: &Rebuild) -> ExitCode {
 
 fn rebuild(arguments: &Rebuild) -> Result<(), Failure> {
     let (root, options) = arguments.store.find()?;
-    let Rebuilt { last_record, set_aside } = store::rebuild(&root, &options)?;
+    let mut progress = Progress::begin(Unit::Bytes);
+    let rebuilt = store::rebuild(&root, &options, &mut |ArchiveRead { read, all }| {
+        progress.expect(all);
+        progress.show(&format!("read {} of the archive", megabytes(read)), read);
+    });
+    progress::show("");
+    let Rebuilt { last_record, set_aside } = rebuilt?;
     let old = set_aside.map(|path| format!("the old one is {}\n", path.display())).unwrap_or_default();
     let text =
         format!("metadata.redb has everything up to change {last_record}; holdfast check proves it\n{old}");

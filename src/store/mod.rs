@@ -46,10 +46,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use archive::ArchiveError;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use archive::probe as archive_probe;
+pub use archive::{ArchiveError, ArchiveRead};
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub use backup::restore_on;

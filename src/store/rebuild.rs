@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Options;
-use super::archive::{self, ArchiveError};
+use super::archive::{self, ArchiveError, ArchiveRead};
 use super::ballast::Ballast;
 use super::disk::{Disk, Real};
 use super::format::{self, FormatError};
@@ -48,14 +48,19 @@ pub struct Rebuilt {
 }
 
 /// Makes the database of the store in `root` anew. Nobody may have it open; it is waited for as long as `options` say.
-pub fn rebuild(root: &Path, options: &Options) -> Result<Rebuilt, RebuildError> {
+/// `listener` is told how much of the archive was read.
+pub fn rebuild(
+    root: &Path,
+    options: &Options,
+    listener: &mut dyn FnMut(ArchiveRead),
+) -> Result<Rebuilt, RebuildError> {
     let root =
         std::path::absolute(root).map_err(|error| RebuildError::Io { root: root.to_owned(), error })?;
     let layout = Layout::new(&root);
     format::refuse_backups(&Real, &layout)?;
     let _lock = Lock::take(&layout, options.lock_wait)?;
     let disk: Arc<dyn Disk> = Arc::new(Real);
-    rebuild_on(&disk, &root, options, u64::MAX)
+    rebuild_on(&disk, &root, options, u64::MAX, listener)
 }
 
 /// The same on a disk that nobody else uses, up to change `last`.
@@ -64,6 +69,7 @@ pub(super) fn rebuild_on(
     root: &Path,
     options: &Options,
     last: u64,
+    listener: &mut dyn FnMut(ArchiveRead),
 ) -> Result<Rebuilt, RebuildError> {
     let layout = Layout::new(root);
     let at_root = |error| RebuildError::Io { root: root.to_owned(), error };
@@ -74,7 +80,7 @@ pub(super) fn rebuild_on(
     let ballast = Arc::new(Ballast::take(Arc::clone(disk), layout.ballast(), options.ballast));
     let path = layout.metadata();
     let empty = Metadata::create(&**disk, &path, options.cache_size, &ballast)?;
-    let (metadata, reach) = archive::rebuild(&**disk, &layout, empty, last)?;
+    let (metadata, reach) = archive::rebuild(&**disk, &layout, empty, last, listener)?;
     let recovery = Recovery {
         disk: Arc::clone(disk),
         layout: layout.clone(),

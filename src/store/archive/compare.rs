@@ -38,7 +38,7 @@ pub(in crate::store) fn compare_once(
 ) -> Result<Option<String>, ArchiveError> {
     let tables = metadata.read();
     let last = tables.position()?.map_or(0, |position| position.sequence);
-    match rebuild(disk, layout, scratch(disk, &layout.archive())?, last)? {
+    match rebuild(disk, layout, scratch(disk, &layout.archive())?, last, &mut |_| ())? {
         (rebuilt, reach) if reach.sequence == last => Ok(difference(&tables, &rebuilt.read())?),
         (_, reach) => Err(ArchiveError::Elsewhere { found: reach.sequence, wanted: last }),
     }

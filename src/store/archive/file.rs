@@ -180,6 +180,11 @@ impl Reader {
         Ok(Some(LoggedRecord { sequence, place: RecordPlace { segment, offset }, changes }))
     }
 
+    /// How many bytes of records were read.
+    pub(super) fn position(&self) -> u64 {
+        self.records.get_ref().offset
+    }
+
     /// Behind the last record.
     fn end(&self) -> io::Result<Option<LoggedRecord>> {
         let Records { header, offset, hasher, .. } = self.records.get_ref();

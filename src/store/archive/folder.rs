@@ -117,6 +117,11 @@ impl Folder {
         last.map_or_else(Reach::default, |entry| entry.reach)
     }
 
+    /// The size of all files, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.snapshot.iter().chain(&self.changes).map(|entry| entry.length).sum()
+    }
+
     /// All files, in the order in which they are read.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         self.snapshot.iter().chain(&self.changes).map(|entry| entry.path.clone()).collect()

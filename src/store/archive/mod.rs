@@ -34,6 +34,7 @@ use super::spare::Spare;
 pub(super) use compare::{compare, compare_once};
 use folder::Folder;
 pub(super) use folder::{forget, snapshot_path};
+pub use rebuild::ArchiveRead;
 pub(super) use rebuild::rebuild;
 pub(super) use renewal::Renewal;
 use renewal::Wish;

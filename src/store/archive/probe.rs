@@ -25,7 +25,7 @@ pub fn lose_and_rebuild(
 ) -> Result<(), RebuildError> {
     let at_root = |error| RebuildError::Io { root: root.to_owned(), error };
     disk.unlink(&root.join("metadata.redb")).map_err(at_root)?;
-    rebuild::rebuild_on(disk, root, options, last).map(drop)
+    rebuild::rebuild_on(disk, root, options, last, &mut |_| ()).map(drop)
 }
 
 /// What the tables of a store tell.

@@ -16,22 +16,41 @@ use super::{ArchiveError, Reach, at};
 /// The cache of a database that is made anew, in bytes.
 const CACHE: u64 = 8 << 20;
 
+/// After how many bytes it is told how much was read.
+const TOLD: u64 = 1 << 20;
+
+/// How much of the archive was read, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveRead {
+    pub read: u64,
+    /// How much there is.
+    pub all: u64,
+}
+
 /// A database that has no name and goes with whoever has it.
 pub(super) fn scratch(disk: &dyn Disk, folder: &Path) -> Result<Metadata, MetadataError> {
     Metadata::scratch(disk, folder, CACHE)
 }
 
 /// Makes the metadata, as they were after record `last` or the last one that there is, out of the archive and the log of
-/// a store, in an empty database. Gives how far they go.
+/// a store, in an empty database, and tells how much of the archive it has read. Gives how far they go.
 pub(in crate::store) fn rebuild(
     disk: &dyn Disk,
     layout: &Layout,
     empty: Metadata,
     last: u64,
+    listener: &mut dyn FnMut(ArchiveRead),
 ) -> Result<(Metadata, Reach), ArchiveError> {
     let (folder, _) = Folder::find(disk, &layout.archive())?;
+    let (all, mut told) = (folder.length(), 0);
     let mut rebuilt = Rebuilt::new(empty);
-    rebuilt.apply_folder(disk, &folder, || Ok(()))?;
+    rebuilt.apply_folder(disk, &folder, |read| {
+        if read - told >= TOLD {
+            told = read;
+            listener(ArchiveRead { read, all });
+        }
+        Ok(())
+    })?;
     let segment = folder.reach().segment;
     rebuilt.apply_log(disk, &layout.log(), segment, last)?;
     let reach = Reach { segment, sequence: rebuilt.sequence };
@@ -58,20 +77,23 @@ impl Rebuilt {
         Self { metadata, sequence: 0, waiting: Vec::new(), waiting_bytes: 0 }
     }
 
-    /// Applies the records of the archive's files. Whoever gives up in `go_on` gets the error back.
+    /// Applies the records of the archive's files. `go_on` is told how many bytes were read; whoever gives up there gets the error
+    /// back.
     pub(super) fn apply_folder(
         &mut self,
         disk: &dyn Disk,
         folder: &Folder,
-        go_on: impl Fn() -> Result<(), ArchiveError>,
+        mut go_on: impl FnMut(u64) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
+        let mut before = 0;
         let mut apply = |entry: &Entry, add: fn(&mut Self, LoggedRecord) -> Result<(), ArchiveError>| {
             let at = at(&entry.path);
             let mut file = Reader::open(disk, &entry.path).map_err(&at)?;
             while let Some(record) = file.next().map_err(&at)? {
-                go_on()?;
+                go_on(before + file.position())?;
                 add(self, record)?;
             }
+            before += file.position();
             self.flush()
         };
         // What a snapshot is made of are no records of their own, and all have the number of the last one.
@@ -174,19 +196,40 @@ mod tests {
     use crate::store::disk::simulated::Simulated;
     use crate::store::log::{NO_RECORD, encode_changes};
 
-    #[test]
-    fn records_are_not_applied_behind_a_gap() {
-        let disk = Simulated::new(0).disk();
+    /// An archive of one file with these records, which change nothing.
+    fn folder(disk: &dyn Disk, sequences: &[u64]) -> Folder {
         let path = Kind::Changes.path(Path::new("/"), 1);
-        let mut file = Writer::begin(&*disk, &path).expect("a file");
-        for sequence in [1, 3] {
+        let mut file = Writer::begin(disk, &path).expect("a file");
+        for sequence in sequences.iter().copied() {
             let changes = encode_changes(&[]).into();
             file.push(&LoggedRecord { sequence, place: NO_RECORD, changes }).expect("written");
         }
-        let entry = Entry::new(path.clone(), &file.finish(1, 0, 3).expect("named"));
-        let folder = Folder { snapshot: None, changes: vec![entry] };
+        let last = *sequences.last().expect("a record");
+        let entry = Entry::new(path.clone(), &file.finish(1, 0, last).expect("named"));
+        Folder { snapshot: None, changes: vec![entry] }
+    }
+
+    #[test]
+    fn all_of_the_archive_was_read_at_its_end() {
+        let disk = Simulated::new(0).disk();
+        let folder = folder(&*disk, &[1, 2, 3]);
         let mut rebuilt = Rebuilt::new(scratch(&*disk, Path::new("/")).expect("a database"));
-        let applied = rebuilt.apply_folder(&*disk, &folder, || Ok(()));
+        let mut told = Vec::new();
+        let applied = rebuilt.apply_folder(&*disk, &folder, |read| {
+            told.push(read);
+            Ok(())
+        });
+        applied.expect("applied");
+        assert_eq!(told.len(), 3);
+        assert_eq!(told.last(), Some(&folder.length()));
+    }
+
+    #[test]
+    fn records_are_not_applied_behind_a_gap() {
+        let disk = Simulated::new(0).disk();
+        let folder = folder(&*disk, &[1, 3]);
+        let mut rebuilt = Rebuilt::new(scratch(&*disk, Path::new("/")).expect("a database"));
+        let applied = rebuilt.apply_folder(&*disk, &folder, |_| Ok(()));
         assert!(matches!(applied, Err(ArchiveError::Gap { missing: 2, found: 3 })), "{applied:?}");
     }
 }

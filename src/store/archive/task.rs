@@ -75,7 +75,7 @@ impl Work {
             }
             Source::Folder(folder) => {
                 let mut rebuilt = Rebuilt::new(scratch(&*self.disk, &self.folder)?);
-                rebuilt.apply_folder(&*self.disk, &folder, || self.go_on())?;
+                rebuilt.apply_folder(&*self.disk, &folder, |_| self.go_on())?;
                 self.write(&rebuilt.metadata.read(), folder.reach())
             }
         }

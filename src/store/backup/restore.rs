@@ -74,7 +74,7 @@ pub fn restore_on(
     restore.carry_all(&mut watch)?;
     restore.put_snapshot(&mut watch)?;
     format::write(&**disk, &layout).map_err(at(root))?;
-    rebuild_on(disk, root, options, u64::MAX)?;
+    rebuild_on(disk, root, options, u64::MAX, &mut |_| ())?;
     disk.unlink(&layout.restore_mark()).and_then(|()| disk.sync_folder(root)).map_err(at(root))?;
     Ok(watch.summary)
 }
