@@ -74,8 +74,10 @@ fn docker() -> Option<Engine> {
     }
     let socket = format!("unix://{}", docker.path("socket"));
     let docker = docker.always(["--host", &socket]);
-    let mut dockerd = Command::new(DOCKERD);
+    // What it mounts goes away with it.
+    let mut dockerd = Command::new("unshare");
     dockerd
+        .args(["--mount", DOCKERD])
         .args(["--config-file", &docker.write("daemon.json", "{}"), "--host", &socket])
         .args(["--data-root", &docker.path("data"), "--exec-root", &docker.path("exec")])
         .args(["--pidfile", &docker.path("pid"), "--storage-driver", "vfs"])
