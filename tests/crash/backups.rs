@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use holdfast::registry::{Registry, Settings};
+use holdfast::registry::Registry;
 use holdfast::store::simulated::{Call, Simulated};
 use holdfast::store::{BackupNews, Options, Restoring, Store, Summary, restore_on};
 use tokio::runtime::Runtime;
 
 use crate::goods::GOODS;
-use crate::inspection::{inspect, survey};
+use crate::inspection::{inspect, settings, survey};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::races::{PATIENCE, come_to_rest, wait_until};
@@ -112,7 +112,7 @@ fn expect_one_of(story: &Story, models: &[&Model]) -> Result<(), String> {
     let store = Store::open_on(story.machine.disk(), Path::new(RESTORED), &story.options);
     let store = store.map_err(|error| format!("what was restored cannot be opened: {error}"))?;
     survey(&store)?;
-    let registry = Registry::new(store, Settings::default());
+    let registry = Registry::new(store, settings());
     let mut wrongs = Vec::new();
     for model in models {
         match runtime.block_on(inspect(&registry, &mut (*model).clone())) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast::oci::{Digest, Reference, RepositoryName, Tag};
-use holdfast::registry::{Error, Registry};
+use holdfast::registry::{Error, EventSettings, Registry, Settings};
 use holdfast::store::{EventAction, PayloadId, Severity, Store, SurveyNews, SurveyOptions, Transfer};
 
 use crate::goods::GOODS;
@@ -38,6 +38,11 @@ pub(crate) fn survey(store: &Store) -> Result<(), String> {
 pub(crate) async fn inspect(registry: &Arc<Registry>, model: &mut Model) -> Result<(), String> {
     inspect_facts(registry, model).await?;
     inspect_sessions(registry, model).await
+}
+
+/// A registry whose events are kept, as for an endpoint that is never told.
+pub(crate) fn settings() -> Settings {
+    Settings { events: EventSettings { enabled: true, ..EventSettings::default() }, ..Settings::default() }
 }
 
 /// Events tell what has happened and nothing else: done again in their order, without any left out, they come to the tags that

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast::registry::{Collection, Error, Registry, Settings};
+use holdfast::registry::{Collection, Error, Registry};
 use holdfast::store::simulated::Simulated;
 use holdfast::store::{Options, Store};
 use tokio::runtime::Runtime;
 
 use crate::execution::execute;
 use crate::goods::GOODS;
-use crate::inspection::{inspect, inspect_events, inspect_facts, survey};
+use crate::inspection::{inspect, inspect_events, inspect_facts, settings, survey};
 use crate::model::Model;
 use crate::operation::Operation;
 use crate::second_copy;
@@ -74,7 +74,7 @@ impl Story {
             Err(error) => return Err(format!("the store could not be opened: {error}")),
         };
         let surveyed = survey(&store);
-        let registry = Registry::new(store, Settings::default());
+        let registry = Registry::new(store, settings());
         let inspected = runtime.block_on(inspect(&registry, &mut self.model));
         if self.is_disturbed() {
             self.tell("the disk has failed by now");

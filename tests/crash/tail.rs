@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::registry::{Registry, Settings};
+use holdfast::registry::Registry;
 use holdfast::store::simulated::{Call, Failure, Simulated};
 use holdfast::store::{Disk, OpenError, Options, ReplayError, Rule, Store};
 
 use crate::execution::execute;
 use crate::goods::GOODS;
-use crate::inspection::survey;
+use crate::inspection::{settings, survey};
 use crate::operation::{Operation, Reply};
 use crate::story::{Story, options, runtime};
 
@@ -148,7 +148,7 @@ pub(crate) fn fail_to_name_a_segment() -> Result<(), String> {
     let runtime = runtime();
     let _guard = runtime.enter();
     let store = Store::open_on(machine.disk(), Path::new("/"), &at_ease()).unwrap();
-    let registry = Registry::new(store, Settings::default());
+    let registry = Registry::new(store, settings());
     machine.fail(Call::SyncFolder, 0, Failure::Device);
     let pushes = (0..GOODS.repositories.len())
         .flat_map(|repository| (1..=PUSHES).map(move |blob| Operation::Push { repository, blob }));
