@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Registry;
 use crate::observe::metrics::Holding;
-use crate::store::MetadataError;
+use crate::store::{MetadataError, UsageRow};
 
 /// How old they may be: all repositories are looked at, which takes a moment where there are a million.
 const AGE: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ impl Registry {
 
     fn find_largest(&self) -> Result<Vec<Holding>, MetadataError> {
         let found = self.store.read().largest_repositories(self.settings.watched_repositories)?;
-        let holding = |(repository, usage): (String, crate::store::UsageRow)| Holding {
+        let holding = |(repository, usage): (String, UsageRow)| Holding {
             repository,
             bytes: usage.bytes(),
             manifests: usage.manifests,

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub(crate) use crate::support::skip;
+
 /// How many seconds one call of a client may take; far beyond what any needs, for slow machines.
 const PATIENCE: &str = "180";
 
@@ -187,16 +189,4 @@ pub(crate) fn installed(name: &str) -> Vec<PathBuf> {
 /// Whether one is a link to the other, as in systems where `/bin` is `/usr/bin`.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok() == other.canonicalize().ok()
-}
-
-/// Says that the tests with this client are skipped.
-///
-/// # Panics
-///
-/// If `HOLDFAST_REQUIRE_CLIENTS` names the client.
-pub(crate) fn skip(name: &str, reason: &str) {
-    let required = std::env::var("HOLDFAST_REQUIRE_CLIENTS").unwrap_or_default();
-    let is_required = required.split_whitespace().any(|required| required == name);
-    assert!(!is_required, "HOLDFAST_REQUIRE_CLIENTS names {name}, but {reason}");
-    eprintln!("skipped: {name}: {reason}");
 }

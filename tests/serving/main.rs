@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "../support/skip.rs"]
+#[allow(unreachable_pub, reason = "a module shared by several crates has no public door of its own")]
+mod skip;
+
 mod client;
 mod collector;
 mod connections;

@@ -17,6 +17,7 @@ mod registry;
 mod request;
 mod response;
 mod server;
+mod skip;
 mod terminal;
 mod upload;
 
@@ -31,5 +32,6 @@ pub use registry::Registry;
 pub use request::Request;
 pub use response::Response;
 pub use server::{Builder, Holdfast};
+pub use skip::skip;
 pub use terminal::Terminal;
 pub use upload::Upload;

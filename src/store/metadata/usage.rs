@@ -17,7 +17,7 @@ use super::rows::{BlobRow, ManifestRow};
 use super::tables::{Access, Tables, Write};
 
 /// What a repository holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Encode, Decode)]
 pub struct UsageRow {
     #[n(0)]
     pub blobs: u64,
@@ -72,20 +72,16 @@ impl<A: Access> Tables<A> {
         let mut largest = BinaryHeap::new();
         for entry in self.usage.iter()? {
             let (name, row) = entry?;
-            let bytes = decode::<UsageRow>("usage", row.value())?.bytes();
-            if largest.len() < wanted || largest.peek().is_some_and(|Reverse((least, _))| *least < bytes) {
-                largest.push(Reverse((bytes, name.value().to_owned())));
+            let usage: UsageRow = decode("usage", row.value())?;
+            let bytes = usage.bytes();
+            if largest.len() < wanted || largest.peek().is_some_and(|Reverse((least, _, _))| *least < bytes) {
+                largest.push(Reverse((bytes, name.value().to_owned(), usage)));
             }
             if largest.len() > wanted {
                 largest.pop();
             }
         }
-        let row = |Reverse((_, name)): Reverse<(u64, String)>| {
-            let row = self.usage.get(&*name)?;
-            let usage = row.map(|row| decode("usage", row.value())).transpose()?.unwrap_or_default();
-            Ok((name, usage))
-        };
-        largest.into_sorted_vec().into_iter().map(row).collect()
+        Ok(largest.into_sorted_vec().into_iter().map(|Reverse((_, name, usage))| (name, usage)).collect())
     }
 
     /// The size of all payloads, in bytes.
