@@ -78,8 +78,7 @@ impl<'a> Telemetry<'a> {
             return false;
         }
         if self.get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            self.set("OTEL_SDK_DISABLED", "tracing.endpoint", "");
-            return false;
+            return self.switch_off("OTEL_SDK_DISABLED");
         }
         if let Some(protocol) = self.specific("PROTOCOL").filter(|(_, protocol)| *protocol != "http/protobuf")
         {
@@ -87,21 +86,22 @@ impl<'a> Telemetry<'a> {
                 &protocol.0,
                 "only http/protobuf is spoken, so no traces are sent; collectors take it on port 4318",
             );
-            self.set(&protocol.0, "tracing.endpoint", "");
-            return false;
+            return self.switch_off(&protocol.0);
         }
         match self.get("OTEL_TRACES_EXPORTER") {
             None | Some("otlp") => true,
-            Some("none") => {
-                self.set("OTEL_TRACES_EXPORTER", "tracing.endpoint", "");
-                false
-            }
+            Some("none") => self.switch_off("OTEL_TRACES_EXPORTER"),
             Some(_) => {
                 self.note("OTEL_TRACES_EXPORTER", "only otlp and none are known, so no traces are sent");
-                self.set("OTEL_TRACES_EXPORTER", "tracing.endpoint", "");
-                false
+                self.switch_off("OTEL_TRACES_EXPORTER")
             }
         }
+    }
+
+    /// By what a variable says no traces are sent: nothing that follows counts.
+    fn switch_off(&mut self, variable: &str) -> bool {
+        self.set(variable, "tracing.endpoint", "");
+        false
     }
 
     fn endpoint(&mut self) {

@@ -103,13 +103,7 @@ impl Content {
     }
 
     fn add_image_with(&mut self, architecture: &str, tar: &[u8], kind: &str, layer: Vec<u8>) -> Value {
-        let config = to_bytes(&json!({
-            "architecture": architecture,
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [sha256(tar)]},
-            "history": [{"created_by": "a test"}],
-        }));
+        let config = config(architecture, tar);
         let manifest = image(&descriptor(CONFIG, &config), &[descriptor(kind, &layer)]);
         let added = manifest_descriptor(&manifest);
         self.blobs.extend([config, layer]);
@@ -156,6 +150,17 @@ pub(crate) fn digest_in(folder: &str) -> String {
     let only = entries.first().filter(|_| entries.len() == 1);
     let Some(entry) = entries.iter().find(is_tagged).or(only) else { panic!("nothing is tagged in {index}") };
     entry["digest"].as_str().unwrap().to_owned()
+}
+
+/// The configuration of an image whose layer unpacks to this.
+pub(crate) fn config(architecture: &str, tar: &[u8]) -> Vec<u8> {
+    to_bytes(&json!({
+        "architecture": architecture,
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [sha256(tar)]},
+        "history": [{"created_by": "a test"}],
+    }))
 }
 
 /// A layer: a tar archive of the file `payload`, `length` bytes long.

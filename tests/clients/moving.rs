@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::distribution::Distribution;
 use crate::gzip;
-use crate::layout::{Layout, layer};
+use crate::layout::{Layout, config, layer};
 use crate::support::{
     Builder, DOCKER_IMAGE, DOCKER_LIST, Holdfast, OCI_IMAGE, OCI_INDEX, Registry, Request, Response,
     artifact, descriptor, docker_image, docker_list, image, index, manifest_descriptor, sha256, to_bytes,
@@ -202,12 +202,7 @@ impl Goods {
     /// Adds an image and gives its descriptor.
     fn add(&mut self, architecture: &str, is_oci: bool, seed: u64) -> Value {
         let tar = layer(50_000, seed);
-        let config = to_bytes(&json!({
-            "architecture": architecture,
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [sha256(&tar)]},
-        }));
+        let config = config(architecture, &tar);
         let layer = gzip::wrap(&tar);
         let manifest = match is_oci {
             true => image(
@@ -310,11 +305,8 @@ impl Comparison<'_> {
     fn compare(&self, reference: &str) -> usize {
         let expected = manifest(self.there, self.name, reference).expect(200);
         let served = manifest(self.here, self.name, reference).expect(200);
-        for header in ["Content-Type", "Docker-Content-Digest", "Content-Length", "ETag"] {
-            assert_eq!(served.header(header), expected.header(header), "{header} of {served}");
-        }
+        expect_same(served, &expected);
         let whole = expected.json();
-        served.expect_body(&expected.body);
         let layers = whole["layers"].as_array().into_iter().flatten();
         for blob in layers.chain(whole.get("config")) {
             self.compare_blob(digest_of(blob));
@@ -325,13 +317,17 @@ impl Comparison<'_> {
 
     fn compare_blob(&self, digest: &str) {
         let target = format!("/v2/{}/blobs/{digest}", self.name);
-        let expected = self.there.get(&target).expect(200);
-        let served = self.here.get(&target).expect(200);
-        for header in ["Content-Type", "Docker-Content-Digest", "Content-Length", "ETag"] {
-            assert_eq!(served.header(header), expected.header(header), "{header} of {served}");
-        }
-        served.expect_body(&expected.body);
+        expect_same(self.here.get(&target).expect(200), &self.there.get(&target).expect(200));
     }
+}
+
+/// An answer with the same headers and bytes.
+#[track_caller]
+fn expect_same(served: Response, expected: &Response) {
+    for header in ["Content-Type", "Docker-Content-Digest", "Content-Length", "ETag"] {
+        assert_eq!(served.header(header), expected.header(header), "{header} of {served}");
+    }
+    served.expect_body(&expected.body);
 }
 
 fn digest_of(descriptor: &Value) -> &str {

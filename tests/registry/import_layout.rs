@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::import_tree::{expect_sound, import, most_memory, said, write};
+use crate::import_tree::{import, most_memory, report, said, write};
 use crate::support::{
     Builder, Holdfast, Request, bytes_of, descriptor, image, index, manifest_descriptor, sha256, to_bytes,
 };
@@ -101,10 +101,7 @@ impl Place {
     /// The same where it ends with `code`, as JSON.
     #[track_caller]
     fn import_as_json(&self, source: &Path, options: &[&str], code: i32) -> Value {
-        let output = self.import(source, &[options, &["--json"]].concat());
-        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-        expect_sound(&self.root());
-        serde_json::from_slice(&output.stdout).unwrap()
+        report(&self.import(source, &[options, &["--json"]].concat()), &self.root(), code)
     }
 
     fn serve(&self) -> Holdfast {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::import_tree::{expect_sound, most_memory, said, write};
+use crate::import_tree::{expect_sound, most_memory, report, said, write};
 use crate::support::{
     Authority, Builder, Holdfast, OCI_INDEX, Registry, Request, artifact, bytes_of, descriptor, image, index,
     sha256, sha512, to_bytes,
@@ -53,10 +53,7 @@ impl Place {
     /// The same where it ends with `code`, as JSON.
     #[track_caller]
     fn import_as_json(&self, from: &str, options: &[&str], code: i32) -> Value {
-        let output = self.import(from, &[options, &["--json"]].concat());
-        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-        expect_sound(&self.root());
-        serde_json::from_slice(&output.stdout).unwrap()
+        report(&self.import(from, &[options, &["--json"]].concat()), &self.root(), code)
     }
 
     fn serve(&self) -> Holdfast {

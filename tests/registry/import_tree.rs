@@ -147,11 +147,16 @@ impl Tree {
     /// The same as JSON, where it ends with `code`.
     #[track_caller]
     pub(crate) fn import_as_json(&self, code: i32) -> Value {
-        let output = self.import(&["--json"]);
-        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-        expect_sound(&self.root());
-        serde_json::from_slice(&output.stdout).unwrap()
+        report(&self.import(&["--json"]), &self.root(), code)
     }
+}
+
+/// What an import into a store reports in JSON, which ended with `code`.
+#[track_caller]
+pub(crate) fn report(output: &Output, root: &Path, code: i32) -> Value {
+    assert_eq!(output.status.code(), Some(code), "{}", said(output));
+    expect_sound(root);
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 pub(crate) fn import(source: &Path, root: &Path, options: &[&str]) -> Output {

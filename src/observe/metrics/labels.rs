@@ -186,13 +186,24 @@ impl Drop for Going {
     }
 }
 
-impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+impl<L: Label, M> Each<L, M> {
+    /// Writes what each metric shows.
+    fn encode_as<Shown: EncodeMetric>(
+        &self,
+        mut encoder: MetricEncoder<'_>,
+        show: impl Fn(&M) -> Shown,
+    ) -> fmt::Result {
         for value in L::ALL {
             let labels = [(L::NAME, value.as_str())];
-            ConstCounter::new(self.of(*value).get()).encode(encoder.encode_family(&labels)?)?;
+            show(self.of(*value)).encode(encoder.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L> {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.encode_as(encoder, |counter| ConstCounter::new(counter.get()))
     }
 
     fn metric_type(&self) -> MetricType {
@@ -201,12 +212,8 @@ impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L> {
 }
 
 impl<L: Label + Send + Sync + fmt::Debug> EncodeMetric for Each<L, Gauge> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        for value in L::ALL {
-            let labels = [(L::NAME, value.as_str())];
-            ConstGauge::new(self.of(*value).get()).encode(encoder.encode_family(&labels)?)?;
-        }
-        Ok(())
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.encode_as(encoder, |gauge| ConstGauge::new(gauge.get()))
     }
 
     fn metric_type(&self) -> MetricType {
