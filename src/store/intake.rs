@@ -124,8 +124,8 @@ pub struct Intake<'a> {
     store: &'a Store,
     /// What is tried, in this order.
     methods: Vec<Method>,
-    /// Those of [`Method::ALL`] that are known not to be possible here.
-    is_impossible: [AtomicBool; 3],
+    /// By its number, whether a method is known not to be possible here.
+    is_impossible: [AtomicBool; Method::Download as usize + 1],
     /// What went wrong the first time that each of them was not possible.
     setbacks: Mutex<Vec<Setback>>,
     barrier: Option<Box<dyn Barrier>>,
@@ -222,8 +222,8 @@ impl<'a> Intake<'a> {
     /// Brings a file by the first method that is possible.
     fn bring(&self, source: &dyn DiskFile, from: &Path, to: &Path, size: u64) -> Result<Method, Failure> {
         for &method in &self.methods {
-            let is_impossible = self.is_impossible.get(method as usize);
-            if is_impossible.is_none_or(|is_impossible| is_impossible.load(Ordering::Relaxed)) {
+            let is_impossible = &self.is_impossible[method as usize];
+            if is_impossible.load(Ordering::Relaxed) {
                 continue;
             }
             let room = if method == Method::Copy { size } else { 0 };
@@ -236,7 +236,7 @@ impl<'a> Intake<'a> {
                 Err(Attempt::Impossible(error)) => error,
             };
             self.note_setback(method, &error);
-            if let Some(is_impossible) = is_impossible.filter(|_| is_for_good(&error)) {
+            if is_for_good(&error) {
                 is_impossible.store(true, Ordering::Relaxed);
             }
         }

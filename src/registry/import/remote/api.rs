@@ -74,9 +74,7 @@ impl Client {
 
     /// Where a tag points.
     pub(super) fn resolve(&self, name: &RepositoryName, tag: &str) -> Result<Digest, Trouble> {
-        let mut query = self.of_repository(Method::HEAD, name, &format!("manifests/{tag}"))?;
-        let types = manifest_types();
-        query.accept = Some(&types);
+        let mut query = self.of_manifest(Method::HEAD, name, tag)?;
         let answer = self.ask(&query)?;
         let digest = answer.headers().get("Docker-Content-Digest").and_then(|value| value.to_str().ok());
         if let Some(digest) = digest {
@@ -90,17 +88,13 @@ impl Client {
     }
 
     pub(super) fn manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<Vec<u8>, Trouble> {
-        let mut query = self.of_repository(Method::GET, name, &format!("manifests/{digest}"))?;
-        let types = manifest_types();
-        query.accept = Some(&types);
+        let query = self.of_manifest(Method::GET, name, &digest.to_string())?;
         let (_, bytes) = self.ask_and_read(&query, largest_manifest())?;
         Ok(bytes)
     }
 
     pub(super) fn has_manifest(&self, name: &RepositoryName, digest: &Digest) -> Result<(), Trouble> {
-        let mut query = self.of_repository(Method::HEAD, name, &format!("manifests/{digest}"))?;
-        let types = manifest_types();
-        query.accept = Some(&types);
+        let query = self.of_manifest(Method::HEAD, name, &digest.to_string())?;
         self.ask(&query).map(drop)
     }
 
@@ -143,16 +137,17 @@ impl Client {
         Ok((answer, if is_part { from } else { 0 }))
     }
 
-    fn of_repository(
-        &self,
-        method: Method,
-        name: &RepositoryName,
-        path: &str,
-    ) -> Result<Query<'static>, Trouble> {
+    /// A question about a manifest of any type.
+    fn of_manifest(&self, method: Method, name: &RepositoryName, reference: &str) -> Result<Query, Trouble> {
+        let query = self.of_repository(method, name, &format!("manifests/{reference}"))?;
+        Ok(Query { accept: Some(manifest_types()), ..query })
+    }
+
+    fn of_repository(&self, method: Method, name: &RepositoryName, path: &str) -> Result<Query, Trouble> {
         self.query(method, &format!("{name}/{path}"), format!("repository:{name}:pull"))
     }
 
-    fn query(&self, method: Method, path: &str, scope: String) -> Result<Query<'static>, Trouble> {
+    fn query(&self, method: Method, path: &str, scope: String) -> Result<Query, Trouble> {
         let url =
             self.url().join(&format!("v2/{path}")).map_err(|error| Trouble::Failed(error.to_string()))?;
         Ok(Query { method, url, accept: None, from: 0, scope })
@@ -160,7 +155,7 @@ impl Client {
 
     fn all_pages<P: for<'d> Deserialize<'d>, T>(
         &self,
-        mut query: Query<'_>,
+        mut query: Query,
         items: impl Fn(P) -> Vec<T>,
     ) -> Result<Vec<T>, Trouble> {
         let mut all = Vec::new();
@@ -176,7 +171,7 @@ impl Client {
     }
 
     /// A page of a list, and where the next one is.
-    fn page<P: for<'d> Deserialize<'d>>(&self, query: &Query<'_>) -> Result<(P, Option<Url>), Trouble> {
+    fn page<P: for<'d> Deserialize<'d>>(&self, query: &Query) -> Result<(P, Option<Url>), Trouble> {
         let (headers, body) = self.ask_and_read(query, LARGEST_LIST)?;
         let page = serde_json::from_slice(&body);
         let page = page.map_err(|error| Trouble::Failed(format!("its list cannot be read: {error}")))?;

@@ -44,10 +44,10 @@ pub(super) struct Client {
 }
 
 /// What is asked for.
-pub(super) struct Query<'q> {
+pub(super) struct Query {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) accept: Option<&'q str>,
+    pub(super) accept: Option<String>,
     /// From which byte on.
     pub(super) from: u64,
     /// The scope of a token that is good for it.
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Asks until there is an answer, or no hope of one. Blocks; not on a thread of the runtime.
-    pub(super) fn ask(&self, query: &Query<'_>) -> Result<Answer, Trouble> {
+    pub(super) fn ask(&self, query: &Query) -> Result<Answer, Trouble> {
         let (mut tries, mut waits) = (0, 0);
         loop {
             self.wait();
@@ -131,11 +131,7 @@ impl Client {
     }
 
     /// The same, asked for anew where it breaks off.
-    pub(super) fn ask_and_read(
-        &self,
-        query: &Query<'_>,
-        limit: usize,
-    ) -> Result<(HeaderMap, Vec<u8>), Trouble> {
+    pub(super) fn ask_and_read(&self, query: &Query, limit: usize) -> Result<(HeaderMap, Vec<u8>), Trouble> {
         let mut tries = 0;
         loop {
             let answer = self.ask(query)?;
@@ -149,7 +145,7 @@ impl Client {
         }
     }
 
-    async fn ask_once(&self, query: &Query<'_>) -> Result<Answer, Failure> {
+    async fn ask_once(&self, query: &Query) -> Result<Answer, Failure> {
         let known = self.authorization(&query.scope);
         let answer = self.send(query, known.as_deref()).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
@@ -166,9 +162,9 @@ impl Client {
         self.judge(answer).await
     }
 
-    async fn send(&self, query: &Query<'_>, authorization: Option<&str>) -> Result<Answer, Failure> {
+    async fn send(&self, query: &Query, authorization: Option<&str>) -> Result<Answer, Failure> {
         let mut request = Request::builder().method(&query.method).uri(query.url.as_str());
-        if let Some(accept) = query.accept {
+        if let Some(accept) = &query.accept {
             request = request.header(ACCEPT, accept);
         }
         if let Some(authorization) = authorization {
@@ -192,17 +188,14 @@ impl Client {
         }
         let wait = answer.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
         let problem = format!("it answers {status}{}", self.told(&mut answer).await);
+        let is_held_off = status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::SERVICE_UNAVAILABLE && wait.is_some();
         Err(match status {
-            StatusCode::TOO_MANY_REQUESTS => {
-                Failure { trouble: Trouble::Lost(problem), again: Again::Wait(wait) }
-            }
-            StatusCode::SERVICE_UNAVAILABLE if wait.is_some() => {
-                Failure { trouble: Trouble::Lost(problem), again: Again::Wait(wait) }
-            }
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Failure { trouble: Trouble::Failed(problem), again: Again::Tries(TRIES) }
-            }
-            StatusCode::REQUEST_TIMEOUT => {
+            _ if is_held_off => Failure { trouble: Trouble::Lost(problem), again: Again::Wait(wait) },
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
                 Failure { trouble: Trouble::Failed(problem), again: Again::Tries(TRIES) }
             }
             status if status.is_server_error() => {
@@ -249,14 +242,13 @@ pub(super) fn never(problem: String) -> Failure {
 }
 
 pub(super) fn failed(error: &OutgoingError) -> Failure {
-    let (problem, is_for_good) = (error.to_string(), matches!(error, OutgoingError::Client(_)));
-    match error {
-        OutgoingError::Unreachable { .. } | OutgoingError::Client(_) => Failure {
-            trouble: Trouble::Lost(problem),
-            again: if is_for_good { Again::Never } else { Again::Tries(TRIES) },
-        },
-        _ => Failure { trouble: Trouble::Failed(problem), again: Again::Tries(TRIES) },
-    }
+    let problem = error.to_string();
+    let (trouble, again) = match error {
+        OutgoingError::Client(_) => (Trouble::Lost(problem), Again::Never),
+        OutgoingError::Unreachable { .. } => (Trouble::Lost(problem), Again::Tries(TRIES)),
+        _ => (Trouble::Failed(problem), Again::Tries(TRIES)),
+    };
+    Failure { trouble, again }
 }
 
 /// How long a `Retry-After` asks for: seconds, or until a date.
