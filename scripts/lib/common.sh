@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share: headed sections, an ordered clean-up, and a registry to test against.
+# What the scripts share: headed sections, an ordered clean-up, Debian's packages, and a registry to test against.
 # Sourced, never run. Whoever sources it gets `set -euo pipefail` and an EXIT trap that stops, by process id,
 # every process registered with `stop_at_exit` and removes the scratch folder.
 
@@ -33,7 +33,32 @@ fail() {
     exit 1
 }
 
+# For scripts whose standard output is an answer.
+say() { printf '%s\n' "$*" >&2; }
+
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# all_there PROGRAM…
+all_there() {
+    local name
+    for name in "$@"; do have "$name" || return 1; done
+}
+
+# Whether Debian's packages can be installed here.
+can_install() { have apt-get && ((EUID == 0)); }
+
+# install_debian PACKAGE…: Debian's. None of them starts its service: docker-registry's would take port 5000.
+install_debian() {
+    local policy=/usr/sbin/policy-rc.d made_policy='' status=0
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made_policy=$policy
+    fi
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >&2 || status=$?
+    rm -f ${made_policy:+"$made_policy"}
+    return "$status"
+}
 
 # What `go install` makes is found without asking the user to change the PATH.
 if have go; then
