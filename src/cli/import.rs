@@ -10,9 +10,10 @@ use reqwest::Url;
 
 use super::login::{self, LoginError};
 use super::pieces::{registry_settings, store_options};
-use super::progress::{self, megabytes};
+use super::progress::{self, Progress, Unit, megabytes};
 use super::stopped::{Stopped, StoppedError};
-use crate::config::{Config, show_duration};
+use crate::config::Config;
+use crate::load::numbers::count;
 use crate::oci::Glob;
 use crate::outgoing::is_loopback;
 use crate::registry::{
@@ -262,13 +263,12 @@ async fn take_over(
 /// What a person, or a log, is shown.
 struct Shown {
     is_json: bool,
-    began: Instant,
-    told: Instant,
+    progress: Progress,
 }
 
 impl Shown {
     fn new(is_json: bool) -> Self {
-        Self { is_json, began: Instant::now(), told: Instant::now() }
+        Self { is_json, progress: Progress::begin(Unit::Things) }
     }
 
     fn show(&mut self, news: &ImportNews<'_>) {
@@ -287,35 +287,14 @@ impl Shown {
         }
     }
 
+    /// Registries do not say how much they have.
     fn show_progress(&mut self, report: &ImportReport) {
-        let text = how_far(report, self.began.elapsed());
-        if progress::is_shown() {
-            progress::show(&text);
-        } else if self.told.elapsed() >= TOLD {
-            self.told = Instant::now();
-            eprintln!("{text}");
-        }
+        let ImportReport { repositories, objects, objects_done, .. } = report;
+        self.progress.expect(*objects);
+        let size = megabytes(report.total().bytes);
+        let what = format!("{repositories} repositories, {} objects, {size}", count(*objects_done));
+        self.progress.show(&what, *objects_done);
     }
-}
-
-/// How far it is, how fast, and how long it will take.
-fn how_far(report: &ImportReport, elapsed: Duration) -> String {
-    let ImportReport { repositories, objects, objects_done, .. } = report;
-    let Tally { bytes, .. } = report.total();
-    let seconds = elapsed.as_secs().max(1);
-    let left = objects.saturating_sub(*objects_done);
-    let estimate = match objects_done {
-        0 => String::new(),
-        _ if *objects == 0 => String::new(),
-        done => {
-            let left = Duration::from_secs(seconds.saturating_mul(left) / done);
-            format!(", about {} to go", show_duration(left))
-        }
-    };
-    let (size, rate) = (megabytes(bytes), megabytes(bytes / seconds));
-    // Registries do not say how much they have.
-    let of = if *objects == 0 { String::new() } else { format!(" of {objects}") };
-    format!("{repositories} repositories, {objects_done}{of} objects, {size}, {rate} a second{estimate}")
 }
 
 fn summarise(report: &ImportReport, root: &Path) {

@@ -1,10 +1,10 @@
-//! The Debian package, installed in a root of its own: what is changed there lies over this machine's files, and goes away
-//! with the test.
+//! The Debian package, installed in a root of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::artefacts::artefact;
+use crate::overlay::over_this_machine;
 
 /// The package of this machine's architecture.
 fn package() -> Option<PathBuf> {
@@ -14,7 +14,7 @@ fn package() -> Option<PathBuf> {
     artefact(&format!("holdfast_{version}-1_{}.deb", architecture.trim()), "scripts/deb")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
 }
 
@@ -22,23 +22,19 @@ fn said(output: &Output) -> String {
 #[track_caller]
 fn in_a_root_of_its_own(package: &Path, script: &str) -> String {
     const ENTER: &str = r#"
-        mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root"
-        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-        cp "$2" "$1/root/package.deb"
-        cd "$1/root" && mount --rbind /proc proc && mount --rbind /dev dev
-        exec chroot . sh -euc "$3"
+        cd "$root" && mount --rbind /proc proc && mount --rbind /dev dev
+        exec chroot . sh -euc "$1"
     "#;
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-euc", ENTER, "sh"]).arg(folder.path()).arg(package).arg(script);
-    command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C.UTF-8").env_remove("TMPDIR");
+    let mut command = over_this_machine(folder.path(), package, ENTER);
+    command.arg(script);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{script}: {}", said(&output));
     said(&output)
 }
 
 /// The package, where it can be installed.
-fn installable() -> Option<PathBuf> {
+pub(crate) fn installable() -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can install a package in a root of its own");
         return None;

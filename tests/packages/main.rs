@@ -1,5 +1,5 @@
-//! What holdfast is installed from: the container images, run by docker and podman; the Debian package, installed on this
-//! machine and removed again; the manifest for Kubernetes.
+//! What holdfast is installed from: the container images, run by docker and podman; the Debian package, installed over this
+//! machine's files, alone and under systemd; the manifest for Kubernetes.
 //!
 //! Images and package are taken from the folder that `HOLDFAST_PACKAGES` names, where `scripts/image` and `scripts/deb` leave
 //! them; without it their tests are skipped, and say so.
@@ -25,3 +25,5 @@ mod drop_in;
 mod engine;
 mod images;
 mod kubernetes;
+mod overlay;
+mod systemd;

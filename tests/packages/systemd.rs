@@ -1,0 +1,145 @@
+//! The Debian package under systemd: on a machine of its own, booted from a copy of this one's files, with a network of its own.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use crate::client::skip;
+use crate::daemon::Daemon;
+use crate::debian::{installable, said};
+use crate::overlay::over_this_machine;
+
+/// A booted machine on which the package is installed; it is shut down with the test.
+struct Machine {
+    /// The process id of its systemd.
+    init: String,
+    _daemon: Daemon,
+    _scratch: TempDir,
+}
+
+impl Machine {
+    /// `None` where none can be booted, which is said.
+    fn with_package() -> Option<Self> {
+        let package = installable()?;
+        if ["systemd-nspawn", "nsenter"].iter().any(|program| !is_installed(program)) {
+            skip(
+                "systemd",
+                "a machine is booted by systemd-nspawn (systemd-container) and entered by nsenter",
+            );
+            return None;
+        }
+        let machine = Self::boot(&package);
+        machine.run("dpkg -i /package.deb");
+        Some(machine)
+    }
+
+    fn boot(package: &Path) -> Self {
+        const BOOT: &str = r#"
+            rm -f "$root/usr/sbin/policy-rc.d"
+            exec systemd-nspawn --quiet --boot --register=no --keep-unit --private-network --link-journal=no \
+                --console=read-only --machine "$1" --directory "$root" systemd.unit=basic.target
+        "#;
+        const UP: &str = "systemctl is-system-running --wait | grep -qE 'running|degraded'";
+        static BOOTED: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("holdfast-{}-{}", std::process::id(), BOOTED.fetch_add(1, Ordering::Relaxed));
+        let scratch = tempfile::tempdir().unwrap();
+        let log = scratch.path().with_extension("log");
+        let mut nspawn = over_this_machine(scratch.path(), package, BOOT);
+        let is_up = || init_of(&name).is_some_and(|init| enter(&init, UP).is_ok());
+        let daemon = Daemon::start(nspawn.arg(&name), &log, is_up);
+        Self { init: init_of(&name).unwrap(), _daemon: daemon, _scratch: scratch }
+    }
+
+    /// Runs a shell script there; what it wrote to standard output.
+    #[track_caller]
+    fn run(&self, script: &str) -> String {
+        enter(&self.init, script).unwrap_or_else(|said| {
+            let journal = enter(&self.init, "journalctl --no-pager -u 'holdfast*'");
+            panic!("{script}: {said}\n{}", journal.unwrap_or_else(|said| said))
+        })
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// The systemd of the machine with this name, once it runs.
+fn init_of(name: &str) -> Option<String> {
+    let find = |arguments: &[&str]| {
+        let output = Command::new("pgrep").args(arguments).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        found.split_whitespace().next().map(str::to_owned)
+    };
+    let nspawn = find(&["--exact", "--full", &format!("systemd-nspawn .*--machine {name} .*")])?;
+    find(&["--exact", "systemd", "--parent", &nspawn])
+}
+
+/// What a shell script wrote to standard output on the machine with this systemd; if it failed or took a minute, all that it wrote.
+fn enter(init: &str, script: &str) -> Result<String, String> {
+    let mut command = Command::new("timeout");
+    command.args(["60", "nsenter", "--target", init, "--all", "sh", "-euc", script]);
+    let output = command.output().unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap()),
+        false => Err(said(&output)),
+    }
+}
+
+/// Pushes this text as a blob; then `$blob` is where it lies.
+const PUSH: &str = r#"
+    printf 'a blob' >/blob
+    digest=sha256:$(sha256sum /blob | cut -d ' ' -f 1)
+    blob=http://127.0.0.1:$port/v2/team/app/blobs/$digest
+    curl -sSf --data-binary @/blob -H 'Content-Type: application/octet-stream' \
+        "http://127.0.0.1:$port/v2/team/app/blobs/uploads/?digest=$digest"
+"#;
+
+#[test]
+fn the_installed_service_serves_reloads_and_comes_back_when_it_was_killed() {
+    let Some(machine) = Machine::with_package() else { return };
+    machine.run(&format!(
+        r#"
+        port=5000
+        systemctl is-enabled --quiet holdfast && systemctl is-active --quiet holdfast
+        {PUSH}
+        test "$(curl -sSf "$blob")" = 'a blob'
+        systemctl show --property User holdfast | grep -qx User=holdfast
+        systemctl reload holdfast
+        systemctl kill --signal KILL holdfast
+        until systemctl show --property NRestarts holdfast | grep -qx NRestarts=1; do sleep 0.1; done
+        until systemctl is-active --quiet holdfast; do sleep 0.1; done
+        test "$(curl -sSf "$blob")" = 'a blob'
+        dpkg --remove holdfast >/dev/null
+        ! curl -s "$blob"
+        "#
+    ));
+}
+
+#[test]
+fn with_the_socket_nobody_is_refused_while_the_service_restarts() {
+    let Some(machine) = Machine::with_package() else { return };
+    machine.run(&format!(
+        r#"
+        port=80
+        cp /usr/share/doc/holdfast/config/holdfast.socket /etc/systemd/system/
+        install -d /etc/systemd/system/holdfast.socket.d
+        printf '[Socket]\nListenStream=\nListenStream=80\n' >/etc/systemd/system/holdfast.socket.d/port.conf
+        systemctl daemon-reload
+        systemctl stop holdfast
+        systemctl enable --quiet --now holdfast.socket
+        systemctl start holdfast
+        {PUSH}
+        for restart in 1 2 3; do systemctl restart holdfast; done &
+        restarts=$!
+        answers=0
+        while kill -0 "$restarts" 2>/dev/null; do
+            test "$(curl -sSf --max-time 30 "$blob")" = 'a blob'
+            answers=$((answers + 1))
+        done
+        test "$answers" -ge 3
+        "#
+    ));
+}
