@@ -17,6 +17,7 @@ mod storage;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architectures;
 mod artefacts;
 mod compose;
 mod container;
