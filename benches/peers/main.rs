@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let contestants = contestant::installed(&arguments.others);
     let mut has_failed = false;
     table::print_head();
-    for row in rows::all().iter().filter(|row| arguments.wants(row.name)) {
+    for row in rows::all().iter().filter(|row| arguments.wants(&row.label())) {
         let results = measure::measure(row, &contestants, &arguments);
         has_failed |= results.iter().any(|(_, result)| result.is_err());
         table::print_row(row, &results);

@@ -33,6 +33,11 @@ impl Row {
     pub(crate) fn is_pull(&self) -> bool {
         self.name.starts_with("pull ")
     }
+
+    /// What it is called: by how many connections as well.
+    pub(crate) fn label(&self) -> String {
+        format!("{} ({})", self.name, self.connections)
+    }
 }
 
 const KIB: usize = 1 << 10;

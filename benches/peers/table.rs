@@ -22,8 +22,8 @@ pub(crate) fn print_row(row: &Row, results: &Results) {
         .first()
         .and_then(|(_, result)| result.as_ref().ok())
         .map(|outcome| median_of(outcome, Turn::rate));
+    let work = row.label();
     for (name, result) in results {
-        let work = format!("{} ({})", row.name, row.connections);
         match result {
             Ok(outcome) => println!("| {work} | {name} | {} |", cells(outcome, first).join(" | ")),
             Err(error) => println!("| {work} | {name} | failed: {error} |"),
