@@ -107,9 +107,20 @@ fn run(pieces: &Pieces, stop: &Stop) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
     Rest,
-    /// Half of the time.
+    /// Half of the time, one thing after the other: pushes hardly notice.
     Walk,
+    /// All of the time, several things at once.
     Run,
+}
+
+impl Pace {
+    /// How many payloads are copied at the same time.
+    fn threads(self) -> usize {
+        match self {
+            Self::Rest | Self::Walk => 1,
+            Self::Run => 4,
+        }
+    }
 }
 
 impl Pieces {
@@ -135,7 +146,7 @@ impl Pieces {
         if pace == Pace::Rest {
             return Ok(self.interval);
         }
-        Ok(match self.settle_batch(unreadable)? {
+        Ok(match self.settle_batch(pace.threads(), unreadable)? {
             Batch { moved: 0, .. } => self.interval,
             Batch { took, .. } if pace == Pace::Walk => took,
             Batch { .. } => Duration::ZERO,

@@ -28,11 +28,15 @@ pub(super) struct Batch {
 }
 
 impl Pieces {
-    /// Moves the oldest payloads of the log.
-    pub(super) fn settle_batch(&self, unreadable: &mut Unreadable) -> Result<Batch, Decline<io::Error>> {
+    /// Moves the oldest payloads of the log, on so many threads.
+    pub(super) fn settle_batch(
+        &self,
+        threads: usize,
+        unreadable: &mut Unreadable,
+    ) -> Result<Batch, Decline<io::Error>> {
         let began = Instant::now();
         let payloads = self.metadata.read().log_payloads(BATCH, |place| unreadable.is_to_be_tried(place))?;
-        let copies = self.copy_durably(&payloads, unreadable).map_err(Decline::Refused)?;
+        let copies = self.copy_durably(&payloads, threads, unreadable).map_err(Decline::Refused)?;
         let moved = copies.len();
         if moved > 0 {
             // In flight until it is decided whether they are named.

@@ -153,6 +153,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// Where there is no such thing the sync does all the work; any error means that bytes are lost.
     fn start_writeback(&self, offset: u64, length: u64) -> io::Result<()>;
 
+    /// Has a range written back, and waits until it was. That makes nothing durable, but whoever syncs anything next waits for
+    /// nothing of it; any error means that bytes are lost.
+    fn write_back(&self, offset: u64, length: u64) -> io::Result<()>;
+
     /// The file of the operating system, for those who map it; a disk of tests has none.
     fn file(&self) -> Option<&File> {
         None

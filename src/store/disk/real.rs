@@ -138,23 +138,32 @@ impl DiskFile for RealFile {
     }
 
     fn start_writeback(&self, offset: u64, length: u64) -> io::Result<()> {
-        let offset = i64::try_from(offset).map_err(io::Error::other)?;
-        let length = i64::try_from(length).map_err(io::Error::other)?;
-        // SAFETY: the call takes no pointers, and the descriptor is open for as long as `self` is borrowed.
-        let status =
-            unsafe { libc::sync_file_range(self.0.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE) };
-        if status == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE) => Ok(()),
-            _ => Err(error),
-        }
+        sync_file_range(&self.0, offset, length, libc::SYNC_FILE_RANGE_WRITE)
+    }
+
+    fn write_back(&self, offset: u64, length: u64) -> io::Result<()> {
+        const WAIT: libc::c_uint = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+        sync_file_range(&self.0, offset, length, libc::SYNC_FILE_RANGE_WRITE | WAIT)
     }
 
     fn file(&self) -> Option<&File> {
         Some(&self.0)
+    }
+}
+
+/// Linux's call of this name. Where there is none nothing is done.
+fn sync_file_range(file: &File, offset: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
+    let offset = i64::try_from(offset).map_err(io::Error::other)?;
+    let length = i64::try_from(length).map_err(io::Error::other)?;
+    // SAFETY: the call takes no pointers, and the descriptor is open for as long as `file` is borrowed.
+    let status = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, flags) };
+    if status == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE) => Ok(()),
+        _ => Err(error),
     }
 }
 

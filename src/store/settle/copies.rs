@@ -14,9 +14,6 @@ use crate::store::metadata::LogPayload;
 
 use super::Unreadable;
 
-/// How many threads write a batch's files.
-const THREADS: usize = 4;
-
 /// A payload in the log, and its copy in a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Copied {
@@ -50,10 +47,11 @@ impl Pieces {
     pub(super) fn copy_durably(
         &self,
         payloads: &[LogPayload],
+        threads: usize,
         unreadable: &mut Unreadable,
     ) -> io::Result<Vec<(Copied, Guard)>> {
         let syncing = self.syncing();
-        let copies = self.copy_all(payloads, syncing, unreadable)?;
+        let copies = self.copy_all(payloads, threads, syncing, unreadable)?;
         match syncing {
             Syncing::OneByOne => self.sync_folders(&copies)?,
             Syncing::AllAtOnce(barrier) => self.sync_all(barrier, &copies)?,
@@ -69,14 +67,15 @@ impl Pieces {
         }
     }
 
-    /// Writes a file for each payload, on a few threads.
+    /// Writes a file for each payload, on so many threads.
     fn copy_all(
         &self,
         payloads: &[LogPayload],
+        threads: usize,
         syncing: Syncing<'_>,
         unreadable: &mut Unreadable,
     ) -> io::Result<Vec<(Copied, Guard)>> {
-        let share = payloads.len().div_ceil(THREADS).max(1);
+        let share = payloads.len().div_ceil(threads).max(1);
         let copy_some =
             |some: &[LogPayload]| some.iter().map(|payload| self.copy(payload, syncing)).collect::<Vec<_>>();
         let results: Vec<Result<_, CopyError>> = thread::scope(|scope| {
@@ -110,7 +109,9 @@ impl Pieces {
         let file = self.disk.create(&path)?;
         let written = file.write_at(&bytes, 0).and_then(|()| match syncing {
             Syncing::OneByOne => self.sync(&*file),
-            Syncing::AllAtOnce(_) => Ok(()),
+            // Not all in the end: whoever commits the file system's journal waits for what the files in it have yet to write, and
+            // the log's next sync does.
+            Syncing::AllAtOnce(_) => file.write_back(0, payload.size),
         });
         if let Err(error) = written {
             // Whatever the file has now is not to be trusted; it is written anew, as another.

@@ -423,6 +423,10 @@ impl DiskFile for SimulatedFile {
     fn start_writeback(&self, _offset: u64, _length: u64) -> io::Result<()> {
         self.call(Call::StartWriteback, |_| Ok(()), Content::fail_sync)
     }
+
+    fn write_back(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.start_writeback(offset, length)
+    }
 }
 
 /// What the calls of a process answer that stands still or is gone.
