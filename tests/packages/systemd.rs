@@ -45,7 +45,7 @@ impl Machine {
         static BOOTED: AtomicUsize = AtomicUsize::new(0);
         let name = format!("holdfast-{}-{}", std::process::id(), BOOTED.fetch_add(1, Ordering::Relaxed));
         let scratch = tempfile::tempdir().unwrap();
-        let log = scratch.path().with_extension("log");
+        let log = scratch.path().join("log");
         let mut nspawn = over_this_machine(scratch.path(), package, BOOT);
         let is_up = || init_of(&name).is_some_and(|init| enter(&init, UP).is_ok());
         let daemon = Daemon::start(nspawn.arg(&name), &log, is_up);
@@ -108,7 +108,7 @@ fn the_installed_service_serves_reloads_and_comes_back_when_it_was_killed() {
         test "$(curl -sSf "$blob")" = 'a blob'
         systemctl show --property User holdfast | grep -qx User=holdfast
         systemctl reload holdfast
-        systemctl kill --signal KILL holdfast
+        kill -KILL "$(systemctl show --property MainPID --value holdfast)"
         until systemctl show --property NRestarts holdfast | grep -qx NRestarts=1; do sleep 0.1; done
         until systemctl is-active --quiet holdfast; do sleep 0.1; done
         test "$(curl -sSf "$blob")" = 'a blob'
