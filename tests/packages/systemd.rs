@@ -23,11 +23,8 @@ impl Machine {
     /// `None` where none can be booted, which is said.
     fn with_package() -> Option<Self> {
         let package = installable()?;
-        if ["systemd-nspawn", "nsenter"].iter().any(|program| !is_installed(program)) {
-            skip(
-                "systemd",
-                "a machine is booted by systemd-nspawn (systemd-container) and entered by nsenter",
-            );
+        if !is_bootable(&package) {
+            skip("systemd", "systemd-nspawn (Debian's systemd-container) cannot boot a machine here");
             return None;
         }
         let machine = Self::boot(&package);
@@ -36,19 +33,11 @@ impl Machine {
     }
 
     fn boot(package: &Path) -> Self {
-        const BOOT: &str = r#"
-            rm -f "$root/usr/sbin/policy-rc.d"
-            exec systemd-nspawn --quiet --boot --register=no --keep-unit --private-network --link-journal=no \
-                --console=read-only --machine "$1" --directory "$root" systemd.unit=basic.target
-        "#;
         const UP: &str = "systemctl is-system-running --wait | grep -qE 'running|degraded'";
-        static BOOTED: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("holdfast-{}-{}", std::process::id(), BOOTED.fetch_add(1, Ordering::Relaxed));
-        let scratch = tempfile::tempdir().unwrap();
-        let log = scratch.path().join("log");
-        let mut nspawn = over_this_machine(scratch.path(), package, BOOT);
+        let (name, scratch) = (name(), tempfile::tempdir().unwrap());
+        let mut nspawn = nspawn(scratch.path(), package, &name, "basic.target");
         let is_up = || init_of(&name).is_some_and(|init| enter(&init, UP).is_ok());
-        let daemon = Daemon::start(nspawn.arg(&name), &log, is_up);
+        let daemon = Daemon::start(&mut nspawn, &scratch.path().join("log"), is_up);
         Self { init: init_of(&name).unwrap(), _daemon: daemon, _scratch: scratch }
     }
 
@@ -62,8 +51,32 @@ impl Machine {
     }
 }
 
-fn is_installed(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+/// A name that no other machine has.
+fn name() -> String {
+    static NAMED: AtomicUsize = AtomicUsize::new(0);
+    format!("holdfast-{}-{}", std::process::id(), NAMED.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Boots a machine of this name up to a unit.
+fn nspawn(scratch: &Path, package: &Path, name: &str, unit: &str) -> Command {
+    const BOOT: &str = r#"
+        rm -f "$root/usr/sbin/policy-rc.d"
+        exec timeout 300 systemd-nspawn --quiet --boot --register=no --keep-unit --private-network --link-journal=no \
+            --console=read-only --machine "$1" --directory "$root" "systemd.unit=$2"
+    "#;
+    let mut command = over_this_machine(scratch, package, BOOT);
+    command.args([name, unit]);
+    command
+}
+
+/// Whether one can be booted here at all: it is shut down at once.
+fn is_bootable(package: &Path) -> bool {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = nspawn(scratch.path(), package, &name(), "poweroff.target").output().unwrap();
+    if !output.status.success() {
+        eprintln!("{}", said(&output));
+    }
+    output.status.success()
 }
 
 /// The systemd of the machine with this name, once it runs.
