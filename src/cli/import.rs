@@ -287,7 +287,7 @@ impl Shown {
         }
     }
 
-    /// Registries do not say how much they have.
+    /// A live registry does not say how much it has: nothing is expected then, and no time told.
     fn show_progress(&mut self, report: &ImportReport) {
         let ImportReport { repositories, objects, objects_done, .. } = report;
         self.progress.expect(*objects);

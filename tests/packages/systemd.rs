@@ -11,7 +11,19 @@ use crate::daemon::Daemon;
 use crate::debian::{installable, said};
 use crate::overlay::over_this_machine;
 
-/// A booted machine on which the package is installed; it is shut down with the test.
+/// Runs a shell script on a machine on which the package is installed, or says that there is none.
+#[track_caller]
+fn with_the_package(script: &str) {
+    let Some(package) = installable() else { return };
+    if !is_bootable(&package) {
+        return skip("systemd", "systemd-nspawn (Debian's systemd-container) cannot boot a machine here");
+    }
+    let machine = Machine::boot(&package);
+    machine.run("dpkg -i /package.deb");
+    machine.run(script);
+}
+
+/// A booted machine; it is shut down with the test.
 struct Machine {
     /// The process id of its systemd.
     init: String,
@@ -20,18 +32,6 @@ struct Machine {
 }
 
 impl Machine {
-    /// `None` where none can be booted, which is said.
-    fn with_package() -> Option<Self> {
-        let package = installable()?;
-        if !is_bootable(&package) {
-            skip("systemd", "systemd-nspawn (Debian's systemd-container) cannot boot a machine here");
-            return None;
-        }
-        let machine = Self::boot(&package);
-        machine.run("dpkg -i /package.deb");
-        Some(machine)
-    }
-
     fn boot(package: &Path) -> Self {
         const UP: &str = "systemctl is-system-running --wait | grep -qE 'running|degraded'";
         let (name, scratch) = (name(), tempfile::tempdir().unwrap());
@@ -41,13 +41,13 @@ impl Machine {
         Self { init: init_of(&name).unwrap(), _daemon: daemon, _scratch: scratch }
     }
 
-    /// Runs a shell script there; what it wrote to standard output.
+    /// Runs a shell script there, which must go well.
     #[track_caller]
-    fn run(&self, script: &str) -> String {
-        enter(&self.init, script).unwrap_or_else(|said| {
+    fn run(&self, script: &str) {
+        if let Err(said) = enter(&self.init, script) {
             let journal = enter(&self.init, "journalctl --no-pager -u 'holdfast*'");
-            panic!("{script}: {said}\n{}", journal.unwrap_or_else(|said| said))
-        })
+            panic!("{script}: {said}\n{}", journal.unwrap_or_else(|said| said));
+        }
     }
 }
 
@@ -112,8 +112,7 @@ const PUSH: &str = r#"
 
 #[test]
 fn the_installed_service_serves_reloads_and_comes_back_when_it_was_killed() {
-    let Some(machine) = Machine::with_package() else { return };
-    machine.run(&format!(
+    with_the_package(&format!(
         r#"
         port=5000
         systemctl is-enabled --quiet holdfast && systemctl is-active --quiet holdfast
@@ -133,8 +132,7 @@ fn the_installed_service_serves_reloads_and_comes_back_when_it_was_killed() {
 
 #[test]
 fn with_the_socket_nobody_is_refused_while_the_service_restarts() {
-    let Some(machine) = Machine::with_package() else { return };
-    machine.run(&format!(
+    with_the_package(&format!(
         r#"
         port=80
         cp /usr/share/doc/holdfast/config/holdfast.socket /etc/systemd/system/
