@@ -209,8 +209,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "25ms",
         distribution: Theirs::NoSuchKey,
         meaning: "The least time between two checkpoints of the metadata while there is something to write. Longer means \
-                  less work, more to replay after a crash, and a metadata file that grows faster. Where the disk is slow \
-                  they are rarer, and take a twentieth of the time.",
+                  less work, more to replay after a crash, and a metadata file that grows faster. They are rarer while \
+                  the disk does not keep up, and hold pushes up for a twentieth of the time.",
     },
     Setting {
         key: "storage.log.maxpayload",
@@ -250,7 +250,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "1GiB",
         distribution: Theirs::NoSuchKey,
         meaning: "How large the write-ahead log becomes before pushes have to wait for blobs to be moved out of it, for \
-                  `http.waittimeout` at the most, then get 503.",
+                  `http.waittimeout` at the most, then get 503. Where the disk has room, a quarter as much again is kept \
+                  in files that are written over next.",
     },
     Setting {
         key: "storage.floor.space",

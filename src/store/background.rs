@@ -17,6 +17,7 @@ use super::in_flight::InFlight;
 use super::layout::Layout;
 use super::log::Segments;
 use super::metadata::Metadata;
+use super::room::Room;
 use super::settle::{Batch, Unreadable};
 use super::spare::Spares;
 use super::sweep::Sweep;
@@ -40,6 +41,7 @@ pub(super) struct Pieces {
     /// Syncs many files with one call, where that can be.
     pub(super) barrier: Option<Box<dyn Barrier>>,
     pub(super) spares: Spares,
+    pub(super) room: Arc<Room>,
     pub(super) writer: BlockingWriter,
     /// The bound of the log's size, in bytes.
     pub(super) log_size: u64,
@@ -141,6 +143,7 @@ impl Pieces {
         self.unlink_doomed()?;
         self.keep_changes(archive)?;
         self.delete_segments(archive)?;
+        self.release_segments().map_err(Decline::Refused)?;
         self.sweep(sweep)?;
         let pace = self.pace(is_busy);
         if pace == Pace::Rest {

@@ -4,6 +4,7 @@
 //! ride in the log with the change that names them and settle into files later; large ones are written by whoever
 //! receives them, hashed on the way, synced, and given their final name before the change that names them.
 
+mod abort;
 mod archive;
 mod background;
 mod backup;
@@ -329,6 +330,7 @@ impl Store {
             ballast,
             barrier: disk.barrier(root).map_err(at_root)?,
             spares,
+            room: Arc::clone(&room),
             writer: writer.blocking(),
             log_size: options.log_size,
             archive_size: options.archive_size,

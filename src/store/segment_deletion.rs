@@ -1,18 +1,22 @@
-//! The end of the log's segments: one is deleted when nothing in it is needed any more.
+//! The end of the log's segments: one is deleted, or written over by a later one, when nothing in it is needed any more.
 //!
 //! That is so when a durable commit of the database contains its last record, and all changes by which the payloads in it
-//! have settled or gone, and when the archive has its changes.
+//! have settled or gone, and when the archive has its changes. Some are set aside then: what is written into blocks that a
+//! file has already is synced without the file system's journal, which others keep busy.
 
 use std::io;
 
 use super::archive::Archive;
 use super::background::Pieces;
 use super::disk::Rule;
-use super::log::segment_path;
+use super::log::{retired_path, segment_path};
 use super::writer::Decline;
 
+/// The part of the log's bound that segments may have which were set aside, beyond the bound.
+const SHARE: u64 = 4;
+
 impl Pieces {
-    /// Deletes the segments that nothing needs any more. Whoever has one open reads on.
+    /// Deletes the segments that nothing needs any more, or sets them aside. Whoever has one open reads on.
     pub(super) fn delete_segments(&self, archive: &Archive) -> Result<(), Decline<io::Error>> {
         let spent = self.spent_segments(archive)?;
         if spent.is_empty() {
@@ -23,10 +27,41 @@ impl Pieces {
             self.writer.checkpoint()?;
         }
         for number in spent {
-            self.disk.unlink(&segment_path(&self.layout.log(), number)).map_err(Decline::Refused)?;
-            self.segments.remove(number);
+            match self.is_to_be_set_aside() {
+                true => self.set_aside(number).map_err(Decline::Refused)?,
+                false => self.delete_segment(number).map_err(Decline::Refused)?,
+            }
         }
         self.writer.note_segments_deleted();
+        Ok(())
+    }
+
+    /// Whether there is room for one more segment that nothing needs.
+    fn is_to_be_set_aside(&self) -> bool {
+        let most = self.log_size / SHARE;
+        self.segments.retired() < most && self.room.admits(most)
+    }
+
+    fn set_aside(&self, number: u64) -> io::Result<()> {
+        let folder = self.layout.log();
+        self.disk.rename(&segment_path(&folder, number), &retired_path(&folder, number))?;
+        self.segments.retire(number);
+        Ok(())
+    }
+
+    fn delete_segment(&self, number: u64) -> io::Result<()> {
+        self.disk.unlink(&segment_path(&self.layout.log(), number))?;
+        self.segments.remove(number);
+        Ok(())
+    }
+
+    /// Gives back the room of segments that were set aside, where it is needed.
+    pub(super) fn release_segments(&self) -> io::Result<()> {
+        while self.segments.retired() > 0 && !self.room.admits(self.log_size / SHARE) {
+            if let Some(number) = self.segments.take_retired(false) {
+                self.disk.unlink(&retired_path(&self.layout.log(), number))?;
+            }
+        }
         Ok(())
     }
 

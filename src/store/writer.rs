@@ -21,8 +21,9 @@ use tokio::time::{Instant, timeout_at};
 pub use operation::{Accepted, Decision, Decline, Operation, Slot, WriteError};
 
 use super::clock::ServedClock;
+use super::disk::Rule;
 use super::log::{Log, Segments};
-use super::metadata::Metadata;
+use super::metadata::{Durable, Metadata};
 use super::recovery::Recovery;
 use super::room::Room;
 use engine::Engine;
@@ -44,8 +45,8 @@ pub(super) struct Options {
 /// What is sent to the writer's thread.
 enum Message {
     Operation(Box<dyn Waiting>),
-    /// What was not made durable in the database yet should be; whoever waits is told.
-    Checkpoint(Option<oneshot::Sender<()>>),
+    /// What was not made durable in the database yet should be; whoever relies on that is told when it is.
+    Checkpoint(Option<oneshot::Sender<Durable>>),
 }
 
 /// The way to the writer's thread.
@@ -56,6 +57,7 @@ pub(super) struct Writer {
     segments: Arc<Segments>,
     room: Arc<Room>,
     log_size: u64,
+    awaits: bool,
 }
 
 /// What the writer's thread tells others.
@@ -90,10 +92,11 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let shared = Arc::new(Shared::default());
         let segments = Arc::clone(log.segments());
+        let awaits = recovery.disk.keeps(Rule::AwaitCheckpoint);
         let engine = Engine::new(metadata, log, recovery, Arc::clone(&shared), clock, options);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || engine.run(receiver))?;
         let (queue, thread, log_size) = (Some(sender), Some(thread), options.log_size);
-        Ok(Self { queue, thread, shared, segments, room, log_size })
+        Ok(Self { queue, thread, shared, segments, room, log_size, awaits })
     }
 
     /// Hands an operation to the writer. Waits at most `wait`: for room in the log, for a place in the queue and for the
@@ -150,6 +153,7 @@ impl Writer {
     pub(super) fn blocking(&self) -> BlockingWriter {
         BlockingWriter {
             queue: self.queue.as_ref().map(mpsc::Sender::downgrade),
+            awaits: self.awaits,
             shared: Arc::clone(&self.shared),
         }
     }
@@ -179,6 +183,8 @@ impl Drop for Writer {
 /// A way to the writer that does not keep it running.
 pub(super) struct BlockingWriter {
     queue: Option<mpsc::WeakSender<Message>>,
+    /// Whether checkpoints are waited for: see [`Rule::AwaitCheckpoint`].
+    awaits: bool,
     shared: Arc<Shared>,
 }
 
@@ -207,7 +213,11 @@ impl BlockingWriter {
         let queue = self.queue.as_ref().and_then(mpsc::WeakSender::upgrade).ok_or(WriteError::Stopped)?;
         queue.blocking_send(Message::Checkpoint(Some(done))).map_err(|_| WriteError::Stopped)?;
         drop(queue);
-        is_done.blocking_recv().map_err(|_| WriteError::Stopped)
+        let durable = is_done.blocking_recv().map_err(|_| WriteError::Stopped)?;
+        match self.awaits {
+            true => durable.wait().map_err(|error| WriteError::Metadata(Arc::new(error.into()))),
+            false => Ok(()),
+        }
     }
 
     /// Tells those who wait for room in the log that there may be some.

@@ -68,6 +68,7 @@ fn every_rule_is_missed_when_it_is_left_out() {
             || tail::cut_after_replay(Some(rule)).is_err()
             || tail::go_back_to_the_checkpoint(Some(rule)).is_err()
             || rule == Rule::SpareInFlight && races::sweeping_past_an_upload(Some(rule)).is_err()
+            || rule == Rule::SpareReaders && races::with_a_reader_of_a_spent_segment(Some(rule)).is_err()
             || rule == Rule::ExactPlace && races::settling_an_older_place(Some(rule)).is_err()
             || is_missed_in(rule, 0..FEW / 10)
             || !first_failures(creations, stops::Stop::live).is_empty()
@@ -119,6 +120,11 @@ fn a_reader_whose_payload_moves_before_it_has_opened_it_reads_the_payload() {
     for (held, is_settled) in [(Call::OpenForReading, true), (Call::Length, true), (Call::Read, false)] {
         races::with_a_reader(held, is_settled).unwrap_or_else(|wrong| panic!("{held:?}: {wrong}"));
     }
+}
+
+#[test]
+fn a_segment_that_is_read_is_not_written_over() {
+    races::with_a_reader_of_a_spent_segment(None).unwrap();
 }
 
 #[test]

@@ -293,6 +293,39 @@ pub(crate) fn with_a_reader(held: Call, is_settled: bool) -> Result<(), String> 
     })
 }
 
+/// A reader is held before it reads a payload in the log, while that is settled, its segment spent, and a dozen segments are
+/// filled after it. What it reads in the end is the payload.
+pub(crate) fn with_a_reader_of_a_spent_segment(rule: Option<Rule>) -> Result<(), String> {
+    const READER: &str = "reader";
+    let mut story = Story::new(Simulated::new(0));
+    story.machine.leave_out(rule);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().thread_name(READER).build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let registry = story.open(&runtime)?.ok_or("nothing fails")?;
+    let settling = story.machine.hold(|call, path, _| call == Call::Create && is_of_payload(path));
+    let reader = story.machine.hold(move |call, _, thread| call == Call::Read && thread == READER);
+    runtime.block_on(async {
+        story.execute(&registry, vec![PUSH]).await?;
+        let pull = tokio::spawn(pull(Arc::clone(&registry)));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if !reader.is_reached_within(PATIENCE) {
+            return Err("the reader never came".to_owned());
+        }
+        settling.let_go();
+        wait_until(|| payload_files(&story.machine) == 1)?;
+        let other = (BLOB + 1) % GOODS.blobs.len();
+        for _ in 0..60 {
+            story.execute(&registry, vec![Operation::Push { repository: REPOSITORY, blob: other }]).await?;
+            story
+                .execute(&registry, vec![Operation::DeleteBlob { repository: REPOSITORY, blob: other }])
+                .await?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        reader.let_go();
+        pull.await.map_err(|error| error.to_string())?
+    })
+}
+
 async fn pull(registry: Arc<Registry>) -> Result<(), String> {
     let blob = &GOODS.blobs[BLOB];
     let payload = registry.open_blob(&GOODS.repositories[REPOSITORY], &blob.digest).await;

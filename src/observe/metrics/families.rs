@@ -57,7 +57,7 @@ counted! {
     queue_wait: Times, "store_queue_wait_seconds", "Time that operations waited for the writer";
     log_sync: Times, "store_log_sync_seconds", "Time that a sync of the write-ahead log took";
     log_appended: Counter, "store_log_appended_bytes", "Bytes appended to the write-ahead log";
-    checkpoint: Times, "store_checkpoint_seconds", "Time that a checkpoint of the metadata took";
+    checkpoint: Times, "store_checkpoint_seconds", "Time for which a checkpoint of the metadata held up what waits to be written";
     settled: Counter, "store_settled_payloads", "Blobs moved out of the write-ahead log into files";
     settled_bytes: Counter, "store_settled_bytes", "Bytes of blobs moved out of the write-ahead log into files";
     work: Each<Work, Gauge>, "work_under_way", "Work that goes on beside serving, by kind, whoever has asked for it";

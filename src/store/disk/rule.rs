@@ -14,12 +14,20 @@ pub enum Rule {
     NameUpload,
     /// The database's name is durable before the folder is declared a store.
     NameMetadata,
+    /// The database's file is synced where the database asks for it.
+    SyncMetadata,
+    /// Who relies on a checkpoint waits until the disk has it.
+    AwaitCheckpoint,
     /// A small file's bytes are synced before it gets its name.
     SyncWhole,
     /// A record of the log is synced before anybody is answered.
     SyncRecord,
     /// A segment of the log is named durably before its first record.
     NameSegment,
+    /// A segment of the log that is written over has lost its old name durably before it gets its new header.
+    RenameRetired,
+    /// A segment of the log that somebody reads is not written over.
+    SpareReaders,
     /// A segment of the log is synced to its end before a record goes into the next.
     SyncSegment,
     /// A segment of the log is deleted only when no payload lies in it.
@@ -57,15 +65,19 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::SyncPayload,
         Self::NamePayload,
         Self::SyncMark,
         Self::NameUpload,
         Self::NameMetadata,
+        Self::SyncMetadata,
+        Self::AwaitCheckpoint,
         Self::SyncWhole,
         Self::SyncRecord,
         Self::NameSegment,
+        Self::RenameRetired,
+        Self::SpareReaders,
         Self::SyncSegment,
         Self::KeepPayloads,
         Self::VerifyRecord,

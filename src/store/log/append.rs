@@ -1,7 +1,7 @@
 //! Appending: one record a group, one sync a record.
 
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -10,13 +10,13 @@ use bytes::Bytes;
 
 use crate::observe::metrics::metrics;
 use crate::store::ballast::Ballast;
-use crate::store::disk::{Disk, Rule, is_full};
+use crate::store::disk::{Disk, DiskFile, Rule, is_full};
 use crate::store::metadata::Change;
 use crate::store::recovery::Recovery;
 use crate::store::spare::{Create, Spare};
 
 use super::format::{BLOCK, RecordHeader, align};
-use super::segment::Segment;
+use super::segment::{self, Segment};
 use super::segments::Segments;
 use super::{Key, Position, RecordPlace, RunId, encode_changes};
 
@@ -37,13 +37,15 @@ struct Maker {
     disk: Arc<dyn Disk>,
     ballast: Arc<Ballast>,
     spare: Arc<Spare>,
+    segments: Arc<Segments>,
     folder: PathBuf,
     run: RunId,
 }
 
 impl Maker {
-    fn new(recovery: &Recovery, run: RunId) -> Self {
+    fn new(recovery: &Recovery, segments: Arc<Segments>, run: RunId) -> Self {
         Self {
+            segments,
             disk: Arc::clone(&recovery.disk),
             ballast: Arc::clone(&recovery.ballast),
             spare: Arc::clone(&recovery.spare),
@@ -55,7 +57,24 @@ impl Maker {
     fn make(&self, number: u64) -> io::Result<Segment> {
         let create =
             |create: Create<'_>| Segment::create(&*self.disk, &self.folder, number, self.run, create);
+        if let Some(retired) = self.segments.take_retired(self.disk.keeps(Rule::SpareReaders)) {
+            match create(&|path| self.write_over(retired, path)) {
+                // Replaying the log in place removes what is set aside, even at this moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
         self.ballast.relieve(|| self.spare.stand_in(create))
+    }
+
+    /// Gives the file of a segment that was set aside its new name. Not even a power cut may bring it back under its own
+    /// number, which its new header does not have.
+    fn write_over(&self, retired: u64, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.rename(&segment::retired_path(&self.folder, retired), path)?;
+        if self.disk.keeps(Rule::RenameRetired) {
+            self.disk.sync_folder(&self.folder)?;
+        }
+        self.disk.open(path)
     }
 
     /// Makes one on a thread of its own; `None` if there is no thread to be had.
@@ -106,7 +125,7 @@ impl Log {
         number: u64,
         sequence: u64,
     ) -> io::Result<Self> {
-        let maker = Maker::new(recovery, RunId::random());
+        let maker = Maker::new(recovery, Arc::clone(&segments), RunId::random());
         let current = maker.make(number)?;
         segments.add(number, Arc::clone(&current.file), BLOCK);
         let (run, key) = (maker.run, current.header.seed);
@@ -122,7 +141,7 @@ impl Log {
         segment: &Segment,
         position: &Position,
     ) -> io::Result<Self> {
-        let maker = Maker::new(recovery, position.run);
+        let maker = Maker::new(recovery, Arc::clone(&segments), position.run);
         let current = segment.reopen(&*maker.disk, &maker.folder)?;
         Ok(Self::new(maker, segments, current, position, recovery.segment_size))
     }
@@ -157,7 +176,8 @@ impl Log {
     /// Where the next record will lie. Goes on to the next segment if this one is full, or if the disk is and a segment
     /// can be had that has its room already.
     pub(in crate::store) fn place(&mut self) -> Result<RecordPlace, AppendError> {
-        let is_out_of_room = std::mem::take(&mut self.is_out_of_room) && self.maker.spare.is_there();
+        let is_out_of_room = std::mem::take(&mut self.is_out_of_room)
+            && (self.maker.spare.is_there() || self.segments.retired() > 0);
         if self.offset >= self.segment_size || is_out_of_room {
             // This one is synced to its end before a record goes into the next.
             if self.synced < self.sequence && self.maker.disk.keeps(Rule::SyncSegment) {

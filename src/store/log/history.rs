@@ -38,7 +38,7 @@ pub(in crate::store) fn first_sequence(
     number: u64,
 ) -> io::Result<Option<u64>> {
     let segment = open(disk, folder, number)?;
-    Ok(first_header(&*segment.file, segment.header.run)?.map(|header| header.sequence))
+    Ok(first_header(&segment)?.map(|header| header.sequence))
 }
 
 /// Reads the records of a segment up to number `last`. Returns the number of the last one that it has of them, if any.
@@ -50,7 +50,7 @@ pub(in crate::store) fn read_records<E: From<io::Error>>(
     mut visit: impl FnMut(LoggedRecord) -> Result<(), E>,
 ) -> Result<Option<u64>, E> {
     let segment = open(disk, folder, number)?;
-    let Some(first) = first_header(&*segment.file, segment.header.run)? else { return Ok(None) };
+    let Some(first) = first_header(&segment)? else { return Ok(None) };
     let mut reader = Reader::at_beginning(&segment, first.sequence.saturating_sub(1));
     let mut found = None;
     while reader.sequence() < last {

@@ -1,9 +1,9 @@
 //! The write-ahead log: every change of the metadata, durable before it is applied, with the small payloads that it
 //! brings.
 //!
-//! A log is a run of segments, a segment a run of records, a record what one group of operations came to. Segments are
-//! written once, in order, and never again; each record's checksum is keyed with its predecessor's, so that what an
-//! earlier attempt has left behind is never taken for its successor. `docs/ARCHITECTURE.md` has the format and what
+//! A log is a run of segments, a segment a run of records, a record what one group of operations came to. Records are
+//! written once, in order; each one's checksum is keyed with its predecessor's, so that what an earlier attempt has left
+//! behind, or an earlier segment in the same file, is never taken for its successor. `docs/ARCHITECTURE.md` has the format and what
 //! each kind of crash can leave. Only the writer appends; everybody may read.
 
 mod append;
@@ -24,7 +24,7 @@ pub(super) use append::Log;
 pub(super) use history::{LoggedRecord, begin_run, first_sequence, read_records};
 pub use replay::ReplayError;
 pub(super) use replay::replay;
-pub(super) use segment::{number as segment_number, path as segment_path};
+pub(super) use segment::{number as segment_number, path as segment_path, retired_path};
 pub(super) use segments::Segments;
 
 use super::metadata::Change;

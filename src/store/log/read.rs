@@ -56,13 +56,16 @@ impl<'a> Reader<'a> {
 
     /// The next record; `None` where there is none that is whole and follows the one before.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+        let run = self.segment.header.run;
+        let follows = |header: &RecordHeader| {
+            header.run == run && header.key == self.key && header.sequence == self.sequence + 1
+        };
         let Some((header, checksum, rest)) =
-            read_whole(&*self.segment.file, self.offset, self.segment.header.run, self.verifies)?
+            read_whole(&*self.segment.file, self.offset, follows, self.verifies)?
         else {
             return Ok(None);
         };
-        let follows = header.key == self.key && header.sequence == self.sequence + 1;
-        let (Some(length), true) = (header.length(), follows) else { return Ok(None) };
+        let Some(length) = header.length() else { return Ok(None) };
         self.offset = align(self.offset + length);
         self.key = checksum;
         self.sequence = header.sequence;
@@ -77,28 +80,43 @@ impl<'a> Reader<'a> {
 }
 
 /// The header of a segment's first record, if that is whole.
-pub(super) fn first_header(file: &dyn DiskFile, run: RunId) -> io::Result<Option<RecordHeader>> {
-    Ok(read_whole(file, BLOCK, run, true)?.map(|(header, _, _)| header))
+pub(super) fn first_header(segment: &Segment) -> io::Result<Option<RecordHeader>> {
+    let is_first = |header: &RecordHeader| is_next(header, segment, &segment.header.seed);
+    Ok(read_whole(&*segment.file, BLOCK, is_first, true)?.map(|(header, _, _)| header))
 }
 
-/// Reads what is, by its own checksum, a whole record of this run. What is of another run costs no more than its header,
-/// however long it claims to be: it may be a client's payload that looks like records.
-fn read_whole(
-    file: &dyn DiskFile,
-    offset: u64,
-    run: RunId,
-    verifies: bool,
-) -> io::Result<Option<(RecordHeader, Key, Vec<u8>)>> {
-    let end = file.length()?;
+/// Whether a record was begun that follows what has this key, be it whole or not.
+pub(super) fn is_begun(segment: &Segment, offset: u64, key: &Key) -> io::Result<bool> {
+    let header = read_header(&*segment.file, offset, segment.file.length()?)?;
+    Ok(header.is_some_and(|(header, _)| is_next(&header, segment, key)))
+}
+
+/// What an earlier segment has left in the file has another key, and mostly another run.
+fn is_next(header: &RecordHeader, segment: &Segment, key: &Key) -> bool {
+    header.run == segment.header.run && header.key == *key
+}
+
+/// Reads what may be a record's header, with the checksum that it claims, in a file of this length.
+fn read_header(file: &dyn DiskFile, offset: u64, end: u64) -> io::Result<Option<(RecordHeader, Key)>> {
     let mut bytes = [0; RECORD_HEADER];
     if offset + RECORD_HEADER as u64 > end {
         return Ok(None);
     }
     file.read_exact_at(&mut bytes, offset)?;
-    let Some((header, checksum)) = RecordHeader::decode(&bytes).filter(|(header, _)| header.run == run)
-    else {
-        return Ok(None);
-    };
+    Ok(RecordHeader::decode(&bytes))
+}
+
+/// Reads what is, by its own checksum, a whole record that is wanted. Any other costs no more than its header, however long
+/// it claims to be: it may be a client's payload that looks like records.
+fn read_whole(
+    file: &dyn DiskFile,
+    offset: u64,
+    is_wanted: impl Fn(&RecordHeader) -> bool,
+    verifies: bool,
+) -> io::Result<Option<(RecordHeader, Key, Vec<u8>)>> {
+    let end = file.length()?;
+    let found = read_header(file, offset, end)?;
+    let Some((header, checksum)) = found.filter(|(header, _)| is_wanted(header)) else { return Ok(None) };
     let Some(length) = header.length().filter(|length| offset + length <= end) else { return Ok(None) };
     let rest = usize::try_from(length).map_err(io::Error::other)? - RECORD_HEADER;
     let mut rest = vec![0; rest];
@@ -111,10 +129,9 @@ fn read_whole(
 /// the log does not end here: the disk has lost what it had promised to keep.
 pub(super) fn proves_loss(file: &dyn DiskFile, offset: u64, run: RunId, missing: u64) -> io::Result<bool> {
     let end = file.length()?;
+    let proves = |header: &RecordHeader| header.run == run && header.synced >= missing;
     for offset in (align(offset)..end).step_by(usize::try_from(BLOCK).map_err(io::Error::other)?) {
-        if let Some((header, _, _)) = read_whole(file, offset, run, true)?
-            && header.synced >= missing
-        {
+        if read_whole(file, offset, proves, true)?.is_some() {
             return Ok(true);
         }
     }

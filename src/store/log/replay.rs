@@ -2,7 +2,7 @@
 //!
 //! The page cache is not the disk. After a kill between a write and its sync, or after a sync that failed, records read
 //! whole that the disk does not have. So whatever is accepted here is copied into a segment of a new run, payloads too,
-//! synced, and covered by a durable commit before anybody is served. Where nothing was written behind the checkpoint the log
+//! synced, and covered by a durable commit before anybody is served. Where no record was begun behind the checkpoint the log
 //! goes on in the same segment: that costs no room, which there may not be.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::store::spare::Spare;
 use super::Position;
 use super::append::{AppendError, Log};
 use super::format::BLOCK;
-use super::read::{Reader, Record, proves_loss};
+use super::read::{Reader, Record, is_begun, proves_loss};
 use super::segment::{self, Segment};
 use super::segments::Segments;
 
@@ -62,6 +62,7 @@ pub(in crate::store) fn replay(
     segments: &Arc<Segments>,
 ) -> Result<Log, ReplayError> {
     let (disk, folder) = (&recovery.disk, recovery.layout.log());
+    segments.forget_retired();
     let found = find(&**disk, &folder, metadata)?;
     let count = found.check()?;
     let at = |error| ReplayError::Io { path: folder.clone(), error };
@@ -102,7 +103,8 @@ pub(in crate::store) fn replay(
     Ok(log)
 }
 
-/// Finds the segments, and removes what was being made when an earlier start or an earlier run was cut off.
+/// Finds the segments, and removes those that were set aside, and what was being made when an earlier start or an earlier
+/// run was cut off.
 fn find(disk: &dyn Disk, folder: &Path, metadata: &Metadata) -> Result<Found, ReplayError> {
     let at = |path: &Path, error| ReplayError::Io { path: path.to_owned(), error };
     let tables = metadata.read();
@@ -197,13 +199,16 @@ impl Found {
         }
     }
 
-    /// Where the last checkpoint was made, if nothing was written behind it, not even in part: then there is nothing to
-    /// copy, and the log can go on there.
+    /// Where the last checkpoint was made, if no record was begun behind it: then there is nothing to copy, and the log can
+    /// go on there, over whatever the file has.
     fn untouched_end(&self) -> io::Result<Option<(&Segment, &Position)>> {
         let Some(position) = &self.position else { return Ok(None) };
         for (number, segment) in self.segments.range(position.segment..) {
-            let end = if *number == position.segment { position.offset } else { BLOCK };
-            if segment.file.length()? > end {
+            let (offset, key) = match *number == position.segment {
+                true => (position.offset, &position.key),
+                false => (BLOCK, &segment.header.seed),
+            };
+            if is_begun(segment, offset, key)? {
                 return Ok(None);
             }
         }

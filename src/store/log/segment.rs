@@ -22,6 +22,11 @@ pub(in crate::store) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:016x}"))
 }
 
+/// The path of a segment that is set aside. It holds nothing that anybody needs, and the next start removes it.
+pub(in crate::store) fn retired_path(folder: &Path, number: u64) -> PathBuf {
+    path(folder, number).with_extension("retired")
+}
+
 /// Reads a segment's number from its name.
 pub(in crate::store) fn number(name: &str) -> Option<u64> {
     let number = u64::from_str_radix(name, 16).ok()?;

@@ -1,13 +1,16 @@
 //! redb's file as a file of the store's disk, so that what a disk loses or refuses reaches the database too.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use redb::StorageBackend;
 
 use crate::store::ballast::Ballast;
 use crate::store::disk::DiskFile;
+
+use super::behind::WriteBehind;
 
 /// The file that redb keeps its pages in. Takes no locks of its own: the folder's lock keeps other processes out.
 #[derive(Debug)]
@@ -18,26 +21,10 @@ pub(super) struct Backend {
     length: AtomicU64,
     /// What a full disk gives back when the database has to grow; `None` for one that can do without.
     ballast: Option<Arc<Ballast>>,
-    health: Arc<Health>,
-}
-
-/// What has gone wrong with the file so far. redb refuses everything after an error, until it is opened again.
-#[derive(Debug, Default)]
-pub(super) struct Health {
-    has_failed: AtomicBool,
-    has_failed_to_sync: AtomicBool,
-}
-
-impl Health {
-    /// Whether any call has failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.has_failed.load(Ordering::SeqCst)
-    }
-
-    /// Whether a sync has failed, after which the file's pages in memory are no longer those on the disk.
-    pub(super) fn has_failed_to_sync(&self) -> bool {
-        self.has_failed_to_sync.load(Ordering::SeqCst)
-    }
+    /// What was written and may not be in the file yet.
+    behind: Arc<WriteBehind>,
+    /// Brings it there.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Backend {
@@ -48,16 +35,21 @@ impl Backend {
     pub(super) fn new(
         file: Arc<dyn DiskFile>,
         ballast: Option<Arc<Ballast>>,
-        health: Arc<Health>,
+        behind: Arc<WriteBehind>,
     ) -> io::Result<Self> {
         let length = AtomicU64::new(file.length()?);
-        Ok(Self { file, length, ballast, health })
+        let thread = Mutex::new(Some(behind.start()?));
+        Ok(Self { file, length, ballast, behind, thread })
     }
 
     /// Makes the file shorter or longer. Where there is plenty of room the file has it from then on, so that nothing that is
     /// written into it later meets a full disk. One that becomes shorter stays longer than redb knows, which finds the rest at the
     /// next start and puts it to use.
     fn resize(&self, length: u64) -> io::Result<()> {
+        if length < self.length.load(Ordering::SeqCst) {
+            // Not before nothing on the disk has need of the rest any more.
+            self.behind.drain()?;
+        }
         let now = self.file.length()?;
         let kept = length.saturating_add(Self::KEPT);
         if length <= now {
@@ -84,11 +76,12 @@ impl Backend {
         }
     }
 
-    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if result.is_err() {
-            self.health.has_failed.store(true, Ordering::SeqCst);
-        }
-        result
+    /// Waits until the file has everything, and lets go of it.
+    fn finish(&self) {
+        self.behind.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A thread that has panicked has ended the process.
+        let _ = thread.map(JoinHandle::join);
     }
 }
 
@@ -98,25 +91,32 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.note(self.file.read_exact_at(out, offset))
+        self.behind.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.note(self.resize(len))?;
+        self.behind.note(self.resize(len))?;
         self.length.store(len, Ordering::SeqCst);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let result = self.file.sync();
-        if result.is_err() {
-            self.health.has_failed_to_sync.store(true, Ordering::SeqCst);
-        }
-        self.note(result)
+        self.behind.sync()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.note(self.relieve(|| self.file.write_at(data, offset)))
+        self.behind.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.finish();
+        Ok(())
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn a_database_that_has_shrunk_grows_again() {
         let file = Simulated::new(0).disk().create(Path::new("/database")).expect("a file");
-        let backend = Backend::new(file, None, Arc::default()).expect("a length");
+        let behind = Arc::new(WriteBehind::new(Arc::clone(&file), None, true));
+        let backend = Backend::new(file, None, behind).expect("a length");
         let database = Database::builder().set_cache_size(1 << 20).create_with_backend(backend);
         let database = database.expect("a database");
         write(&database, 1_000, 1);

@@ -6,6 +6,7 @@
 
 mod apply;
 mod backend;
+mod behind;
 mod change;
 mod check;
 mod count;
@@ -47,7 +48,9 @@ use super::ballast::Ballast;
 use super::disk::{Disk, DiskFile, Rule, is_full, parent};
 use super::format::VERSION;
 use super::ids::PayloadId;
-use backend::{Backend, Health};
+use backend::Backend;
+pub(super) use behind::Durable;
+use behind::WriteBehind;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +98,7 @@ pub type Snapshot = Tables<Read>;
 pub(super) struct Metadata {
     /// `None` while it is opened anew. Only the writer takes it, and those who open it.
     database: Mutex<Option<redb::Database>>,
-    health: RwLock<Arc<Health>>,
+    behind: RwLock<Arc<WriteBehind>>,
     /// Opened once a commit and not once a read: what most requests cost is then one look-up.
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -111,7 +114,7 @@ impl Metadata {
         ballast: &Arc<Ballast>,
     ) -> Result<Self, MetadataError> {
         if disk.has(path)? {
-            return Self::open_file(disk.open(path)?, cache_size, Some(Arc::clone(ballast)));
+            return Self::open_file(disk, disk.open(path)?, cache_size, Some(Arc::clone(ballast)));
         }
         let metadata = Self::create(disk, path, cache_size, ballast)?;
         Self::name(disk, path)?;
@@ -127,7 +130,7 @@ impl Metadata {
     ) -> Result<Self, MetadataError> {
         let temporary = path.with_extension("new");
         disk.unlink(&temporary)?;
-        Self::open_file(disk.create(&temporary)?, cache_size, Some(Arc::clone(ballast)))
+        Self::open_file(disk, disk.create(&temporary)?, cache_size, Some(Arc::clone(ballast)))
     }
 
     /// Gives a database that was created its name.
@@ -141,6 +144,7 @@ impl Metadata {
 
     /// Opens the database in a file, which may be empty.
     fn open_file(
+        disk: &dyn Disk,
         file: Arc<dyn DiskFile>,
         cache_size: u64,
         ballast: Option<Arc<Ballast>>,
@@ -148,8 +152,9 @@ impl Metadata {
         let cache_size = usize::try_from(cache_size).unwrap_or(usize::MAX);
         let length = file.length()?;
         let is_new = length == 0;
-        let health = Arc::new(Health::default());
-        let backend = Backend::new(file, ballast, Arc::clone(&health))?;
+        let syncs = disk.keeps(Rule::SyncMetadata);
+        let behind = Arc::new(WriteBehind::new(Arc::clone(&file), ballast.clone(), syncs));
+        let backend = Backend::new(file, ballast, Arc::clone(&behind))?;
         backend.take_room(0, length);
         let database = redb::Database::builder().set_cache_size(cache_size).create_with_backend(backend)?;
         let snapshot = match open_snapshot(&database) {
@@ -159,8 +164,9 @@ impl Metadata {
             }
             opened => opened?,
         };
+        behind.so_far().wait()?;
         let snapshot = RwLock::new(Arc::new(snapshot));
-        Ok(Self { database: Mutex::new(Some(database)), health: RwLock::new(health), snapshot })
+        Ok(Self { database: Mutex::new(Some(database)), behind: RwLock::new(behind), snapshot })
     }
 
     /// A database of its own, in a file that lies in a folder, has no name and is gone with whoever has it. On a full disk it
@@ -170,21 +176,21 @@ impl Metadata {
         let path = folder.join(format!("scratch-{}", PayloadId::random()));
         let file = disk.create(&path)?;
         disk.unlink(&path)?;
-        Self::open_file(file, cache_size, None)
+        Self::open_file(disk, file, cache_size, None)
     }
 
     /// Whether the database has met an error of its file, after which it does nothing until it is opened anew.
     pub(super) fn has_failed(&self) -> bool {
-        self.health().has_failed()
+        self.behind().has_failed().is_some()
     }
 
     /// Whether that was a sync, after which the file cannot be trusted before the next start.
     pub(super) fn has_failed_to_sync(&self) -> bool {
-        self.health().has_failed_to_sync()
+        self.behind().has_failed().is_some_and(|was_sync| was_sync)
     }
 
-    fn health(&self) -> Arc<Health> {
-        Arc::clone(&self.health.read().unwrap_or_else(PoisonError::into_inner))
+    fn behind(&self) -> Arc<WriteBehind> {
+        Arc::clone(&self.behind.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Closes the database, so that it can be opened anew. Whoever reads goes on with what was read before, or meets the
@@ -197,10 +203,10 @@ impl Metadata {
     pub(super) fn replace(&self, other: Self) {
         let database = other.database.into_inner().unwrap_or_else(PoisonError::into_inner);
         let snapshot = other.snapshot.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let health = other.health.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let behind = other.behind.into_inner().unwrap_or_else(PoisonError::into_inner);
         *self.database.lock().unwrap_or_else(PoisonError::into_inner) = database;
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
-        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        *self.behind.write().unwrap_or_else(PoisonError::into_inner) = behind;
     }
 
     /// The tables as of the last commit.
@@ -223,7 +229,23 @@ impl Metadata {
         &self,
         work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.transact(Durability::Immediate, |tables| work(tables).map(|()| true)).map(drop)
+        let durable = self.write_through(work)?;
+        Ok(durable.wait().map_err(MetadataError::from)?)
+    }
+
+    /// Runs `work` in a write transaction and commits it, and everything before it, so that it becomes durable; nobody else
+    /// waits for that. What fails before that has not happened.
+    pub(super) fn write_through<E: From<MetadataError>>(
+        &self,
+        work: impl FnOnce(&mut Tables<Write<'_>>) -> Result<(), E>,
+    ) -> Result<Durable, E> {
+        self.transact(Durability::Immediate, |tables| work(tables).map(|()| true))?;
+        Ok(self.so_far())
+    }
+
+    /// The last of the commits that become durable.
+    pub(super) fn so_far(&self) -> Durable {
+        self.behind().so_far()
     }
 
     fn transact<E: From<MetadataError>>(

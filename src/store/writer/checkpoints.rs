@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::store::metadata::Durable;
+
 /// Keeps count of what a crash would have to replay.
 ///
 /// Commits without durability may not pile up either: the database reuses pages only after a durable one, and grows
-/// until then. On a slow disk checkpoints are rarer, for nothing is written while one is made.
+/// until then. While one is on its way to the disk another follows only if there is much to keep.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     /// The least time between two.
@@ -15,6 +17,8 @@ pub(super) struct Checkpoints {
     took: Duration,
     /// Commits since the last checkpoint.
     commits: u32,
+    /// The last one, which may not be durable yet.
+    under_way: Option<Durable>,
 }
 
 impl Checkpoints {
@@ -24,18 +28,23 @@ impl Checkpoints {
     const SHARE: u32 = 20;
 
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, last: Instant::now(), took: Duration::ZERO, commits: 0 }
+        Self { interval, last: Instant::now(), took: Duration::ZERO, commits: 0, under_way: None }
     }
 
     pub(super) fn note_commit(&mut self) {
         self.commits += 1;
     }
 
-    /// Everything that is committed is durable, by a checkpoint that began then.
+    /// Everything that is committed becomes durable, by a checkpoint that began then.
     pub(super) fn note_checkpoint(&mut self, began: Instant) {
         self.commits = 0;
         self.last = Instant::now();
         self.took = self.last - began;
+    }
+
+    /// The last one is on its way to the disk.
+    pub(super) fn note_under_way(&mut self, durable: Durable) {
+        self.under_way = Some(durable);
     }
 
     pub(super) fn is_anything_pending(&self) -> bool {
@@ -44,7 +53,9 @@ impl Checkpoints {
 
     pub(super) fn is_due(&self) -> bool {
         let interval = self.interval.max(self.took * Self::SHARE);
-        self.commits >= Self::MOST_COMMITS || self.commits > 0 && self.last.elapsed() >= interval
+        let is_time =
+            self.last.elapsed() >= interval && self.under_way.as_ref().is_none_or(Durable::is_decided);
+        self.commits >= Self::MOST_COMMITS || self.commits > 0 && is_time
     }
 }
 

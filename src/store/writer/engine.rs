@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::observe::metrics::metrics;
+use crate::store::abort::AbortOnPanic;
 use crate::store::clock::ServedClock;
 use crate::store::log::{AppendError, Log};
-use crate::store::metadata::Metadata;
+use crate::store::metadata::{Metadata, MetadataError};
 use crate::store::recovery::Recovery;
 
 use super::checkpoints::Checkpoints;
@@ -57,7 +58,7 @@ impl Engine {
         let _guard = AbortOnPanic;
         let mut next = queue.blocking_recv();
         let end = loop {
-            let Some(message) = next else { break self.checkpoint() };
+            let Some(message) = next else { break self.last_checkpoint() };
             match self.handle(message, &mut queue) {
                 Ok(follows) => next = follows.or_else(|| queue.blocking_recv()),
                 Err(Failed) => break Err(Failed),
@@ -86,8 +87,8 @@ impl Engine {
                 if self.checkpoints.is_anything_pending() {
                     self.checkpoint()?;
                 }
-                // Whoever waited may have gone.
-                let _ = done.map(|done| done.send(()));
+                // Whoever asked may have gone.
+                let _ = done.map(|done| done.send(self.metadata.so_far()));
                 Ok(None)
             }
             Message::Operation(first) => {
@@ -184,28 +185,28 @@ impl Engine {
         }
     }
 
-    /// Makes everything that is applied durable in the database.
+    /// Has everything that is applied made durable in the database, without waiting for that.
     fn checkpoint(&mut self) -> Result<(), Failed> {
         let (position, began) = (self.log.position(), Instant::now());
-        let result = self.metadata.write_durably(|tables| tables.set_position(&position));
-        if let Err(error) = result {
-            tracing::error!(%error, "a checkpoint failed");
-            return self.come_back();
+        match self.metadata.write_through(|tables| tables.set_position(&position)) {
+            Ok(durable) => {
+                metrics().checkpoint.record(began.elapsed());
+                self.checkpoints.note_checkpoint(began);
+                self.checkpoints.note_under_way(durable);
+                Ok(())
+            }
+            Err::<_, MetadataError>(error) => {
+                tracing::error!(%error, "a checkpoint failed");
+                self.come_back()
+            }
         }
-        metrics().checkpoint.record(began.elapsed());
-        self.checkpoints.note_checkpoint(began);
-        Ok(())
     }
-}
 
-/// A writer that has panicked may have left anything behind in memory; what is on disk is sound.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            crate::observe::finish();
-            std::process::abort();
-        }
+    fn last_checkpoint(&mut self) -> Result<(), Failed> {
+        self.checkpoint()?;
+        self.metadata.so_far().wait().map_err(|error| {
+            tracing::error!(%error, "the last checkpoint failed; the next start replays the log");
+            Failed
+        })
     }
 }

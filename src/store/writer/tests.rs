@@ -188,7 +188,8 @@ async fn a_database_that_meets_an_error_under_a_reader_is_opened_anew_without_a_
     }
 }
 
-/// Whichever read of a settling payload fails, once: it settles in the end.
+/// Whichever read fails while payloads settle, once: they do in the end, but for one that could itself not be read, which
+/// is left alone for a while.
 #[tokio::test]
 async fn the_background_work_goes_on_after_an_error_of_the_database() {
     for calls in 0..12 {
@@ -206,7 +207,7 @@ async fn the_background_work_goes_on_after_an_error_of_the_database() {
         }
         machine.fail(Call::Read, calls, Failure::Device);
         let end = Instant::now() + WAIT;
-        let is_settled = || store.read().log_payloads(1, |_| true).is_ok_and(|left| left.is_empty());
+        let is_settled = || store.read().log_payloads(2, |_| true).is_ok_and(|left| left.len() < 2);
         while !is_settled() {
             assert!(Instant::now() < end, "nothing settles any more after read {calls} has failed");
             tokio::time::sleep(Duration::from_millis(5)).await;
