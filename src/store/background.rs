@@ -78,6 +78,7 @@ impl Drop for Background {
 }
 
 fn run(pieces: &Pieces, stop: &Stop) {
+    give_way();
     let mut sweep = Sweep::new(&pieces.layout);
     let mut archive = Archive::new(pieces);
     let mut unreadable = Unreadable::default();
@@ -103,6 +104,14 @@ fn run(pieces: &Pieces, stop: &Stop) {
             }
         }
     }
+}
+
+/// Leaves the processor to those whom somebody waits for, where there are more of them than processors. What the thread
+/// starts does so too.
+fn give_way() {
+    const NICENESS: i32 = 10;
+    // On Linux this is of the calling thread alone. Without it pushes wait longer, and nothing else is lost.
+    let _ = rustix::process::nice(NICENESS);
 }
 
 /// How hard the thread works.
