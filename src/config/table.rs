@@ -206,11 +206,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "storage.log.checkpointinterval",
         kind: Kind::Duration { least: Duration::from_millis(1), most: Duration::from_secs(60) },
-        default: "25ms",
+        default: "100ms",
         distribution: Theirs::NoSuchKey,
         meaning: "The least time between two checkpoints of the metadata while there is something to write. Longer means \
                   less work, more to replay after a crash, and a metadata file that grows faster. They are rarer while \
-                  the disk does not keep up, and hold pushes up for a twentieth of the time.",
+                  the disk does not keep up.",
     },
     Setting {
         key: "storage.log.maxpayload",

@@ -153,7 +153,7 @@ impl Default for Options {
             cache_size: 64 << 20,
             group_size: 256,
             queue: 4096,
-            checkpoint_interval: Duration::from_millis(25),
+            checkpoint_interval: Duration::from_millis(100),
             log_payload: 256 << 10,
             log_segment: 64 << 20,
             log_size: 1 << 30,

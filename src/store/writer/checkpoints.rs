@@ -13,8 +13,6 @@ pub(super) struct Checkpoints {
     /// The least time between two.
     interval: Duration,
     last: Instant,
-    /// How long the last one took.
-    took: Duration,
     /// Commits since the last checkpoint.
     commits: u32,
     /// The last one, which may not be durable yet.
@@ -24,27 +22,20 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// The most commits between two checkpoints.
     const MOST_COMMITS: u32 = 1_000;
-    /// The part of the time that checkpoints may take at most, as a divisor.
-    const SHARE: u32 = 20;
 
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, last: Instant::now(), took: Duration::ZERO, commits: 0, under_way: None }
+        Self { interval, last: Instant::now(), commits: 0, under_way: None }
     }
 
     pub(super) fn note_commit(&mut self) {
         self.commits += 1;
     }
 
-    /// Everything that is committed becomes durable, by a checkpoint that began then.
-    pub(super) fn note_checkpoint(&mut self, began: Instant) {
+    /// Everything that is committed becomes durable, as soon as what is under way has reached the disk.
+    pub(super) fn note_checkpoint(&mut self, under_way: Option<Durable>) {
         self.commits = 0;
         self.last = Instant::now();
-        self.took = self.last - began;
-    }
-
-    /// The last one is on its way to the disk.
-    pub(super) fn note_under_way(&mut self, durable: Durable) {
-        self.under_way = Some(durable);
+        self.under_way = under_way;
     }
 
     pub(super) fn is_anything_pending(&self) -> bool {
@@ -52,10 +43,9 @@ impl Checkpoints {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        let interval = self.interval.max(self.took * Self::SHARE);
-        let is_time =
-            self.last.elapsed() >= interval && self.under_way.as_ref().is_none_or(Durable::is_decided);
-        self.commits >= Self::MOST_COMMITS || self.commits > 0 && is_time
+        let is_time = || self.last.elapsed() >= self.interval;
+        let is_on_disk = || self.under_way.as_ref().is_none_or(Durable::is_decided);
+        self.commits >= Self::MOST_COMMITS || self.commits > 0 && is_time() && is_on_disk()
     }
 }
 
@@ -69,9 +59,13 @@ mod tests {
         assert!(!checkpoints.is_due());
         checkpoints.note_commit();
         assert!(checkpoints.is_due());
-        // One that has taken an hour is not followed by another for most of a day, but for a bound on what is replayed.
-        let hour_ago = Instant::now().checked_sub(Duration::from_secs(3_600)).expect("the clock is older");
-        checkpoints.note_checkpoint(hour_ago);
+        checkpoints.note_checkpoint(None);
+        assert!(!checkpoints.is_due() && !checkpoints.is_anything_pending());
+    }
+
+    #[test]
+    fn what_a_crash_would_have_to_replay_is_bounded() {
+        let mut checkpoints = Checkpoints::new(Duration::from_secs(3_600));
         for _ in 1..Checkpoints::MOST_COMMITS {
             checkpoints.note_commit();
             assert!(!checkpoints.is_due());

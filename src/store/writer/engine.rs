@@ -165,7 +165,7 @@ impl Engine {
             Ok(log) => {
                 tracing::warn!("the database was opened anew after an error; nothing acknowledged is lost");
                 self.log = log;
-                self.checkpoints.note_checkpoint(Instant::now());
+                self.checkpoints.note_checkpoint(None);
                 Ok(())
             }
             Err(error) => {
@@ -191,8 +191,7 @@ impl Engine {
         match self.metadata.write_through(|tables| tables.set_position(&position)) {
             Ok(durable) => {
                 metrics().checkpoint.record(began.elapsed());
-                self.checkpoints.note_checkpoint(began);
-                self.checkpoints.note_under_way(durable);
+                self.checkpoints.note_checkpoint(Some(durable));
                 Ok(())
             }
             Err::<_, MetadataError>(error) => {
