@@ -41,10 +41,10 @@ struct State {
     is_closed: bool,
 }
 
-/// Writes whose order does not matter: what two of them have in common they have both.
+/// Writes that do not overlap, so that their order does not matter.
 #[derive(Debug, Default)]
 struct Run {
-    /// By their offset. They do not overlap.
+    /// By their offset.
     writes: BTreeMap<u64, Vec<u8>>,
     /// Whether the file is synced behind them. Nothing can be added then.
     is_synced: bool,
