@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -226,12 +227,24 @@ impl SmallDisk {
         }
     }
 
-    /// Leaves a record in the log that is not whole.
+    /// Leaves the header of a record in the log that would have been the next one, and nothing behind it: see "Format" in
+    /// `docs/ARCHITECTURE.md`.
     fn break_off_a_record(&self) {
         let log = std::fs::read_dir(self.registry.root().join("log")).unwrap();
         let last = log.map(|entry| entry.unwrap().path()).max().unwrap();
-        let mut segment = File::options().append(true).open(last).unwrap();
-        segment.write_all(&[1; 8192]).unwrap();
+        let bytes = std::fs::read(&last).unwrap();
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        let (mut record, mut end) = (0, 4096);
+        while bytes.get(end..end + 8) == Some(b"HFRECD01") {
+            let length = usize::try_from(112 + number(end + 32) + number(end + 40)).unwrap();
+            (record, end) = (end, (end + length).next_multiple_of(4096));
+        }
+        let mut header = bytes[record..record + 112].to_vec();
+        header[16..24].copy_from_slice(&(number(record + 16) + 1).to_le_bytes());
+        // Its key is the checksum of the one before.
+        header.copy_within(80..112, 48);
+        let segment = File::options().write(true).open(last).unwrap();
+        segment.write_all_at(&header, u64::try_from(end).unwrap()).unwrap();
     }
 
     /// What makes room: all tags, images and payloads but a few go.
